@@ -1,0 +1,197 @@
+"""The only place where input is refused.
+
+Every function returns the accepted value as float64 (or as it came, where nothing is to be converted) and never
+repairs one: bad input gets a ``TypeError`` (wrong kind) or a ``ValueError`` (right kind, wrong value) that says what
+was expected, what came and what to do.
+"""
+
+import math
+from collections.abc import Collection, Iterable
+from numbers import Integral, Real
+from typing import TypeVar
+
+import numpy as np
+import numpy.typing as npt
+
+__all__ = [
+    "Array",
+    "as_array",
+    "as_base",
+    "as_choice",
+    "as_count",
+    "as_generator",
+    "as_matrix",
+    "as_nonnegative",
+    "as_order",
+    "as_positive",
+    "as_probabilities",
+    "as_samples",
+    "as_symmetric",
+    "as_vector",
+    "as_weights",
+    "check_same_shape",
+    "check_unit_trace",
+]
+
+Array = npt.NDArray[np.float64]
+Named = TypeVar("Named")
+
+SYMMETRY_TOLERANCE = 1e-10  # relative to the largest element: rounding passes, a different matrix does not
+TRACE_TOLERANCE = 1e-10  # the sum of N diagonal elements 1/N errs by at most N eps: 2e-10 at N = 10⁶
+PROBABILITY_TOLERANCE = 1e-9  # probabilities written with ten decimals pass
+
+
+def as_array(value: npt.ArrayLike, name: str, *, finite: bool = True) -> Array:
+    """Return a real array as float64, or say why it is none."""
+    try:
+        array = np.asarray(value)
+    except ValueError as error:
+        raise ValueError(f"{name} must be a rectangular array of numbers, but its rows have different lengths") from error
+    if array.dtype.kind not in "biuf":
+        hint = "pass .real and .imag as two features" if array.dtype.kind == "c" else "convert it with .astype(float) first"
+        raise TypeError(f"{name} must hold real numbers, got dtype {array.dtype}: {hint}")
+    if array.size == 0:
+        raise ValueError(f"{name} must not be empty, got shape {array.shape}")
+    array = array.astype(np.float64, copy=False)
+    if finite and not np.isfinite(array).all():
+        where = tuple(int(i) for i in np.argwhere(~np.isfinite(array))[0])
+        raise ValueError(f"{name} must be finite, got {array[where]} at index {list(where)}: remove or impute such values")
+    return array
+
+
+def as_matrix(value: npt.ArrayLike, name: str, shape: tuple[int | None, int | None] = (None, None)) -> Array:
+    """Return a finite matrix, of the stated shape where it is stated."""
+    return _of_shape(as_array(value, name), name, shape)
+
+
+def as_vector(value: npt.ArrayLike, name: str, length: int | None = None) -> Array:
+    """Return a finite vector, of the stated length where it is stated."""
+    return _of_shape(as_array(value, name), name, (length,))
+
+
+def as_samples(value: npt.ArrayLike, name: str, n_features: int | None = None) -> Array:
+    """Return N samples in rows, shape (N, n_features)."""
+    array = as_array(value, name)
+    if array.ndim == 1:
+        raise ValueError(
+            f"{name} must have shape (samples, features), got one axis of length {array.size}: "
+            f"use {name}.reshape(-1, 1) for one feature, {name}.reshape(1, -1) for one sample"
+        )
+    return _of_shape(array, name, (None, n_features))
+
+
+def as_symmetric(value: npt.ArrayLike, name: str) -> Array:
+    """Return a symmetric matrix: LAPACK would read one triangle and answer for another matrix without a word."""
+    matrix = as_matrix(value, name)
+    if matrix.shape[0] != matrix.shape[1]:
+        raise ValueError(f"{name} must be square, got shape {matrix.shape}")
+    asymmetry = float(np.abs(matrix - matrix.T).max())
+    if asymmetry > SYMMETRY_TOLERANCE * float(np.abs(matrix).max()):
+        raise ValueError(
+            f"{name} must be symmetric, but it differs from its transpose by up to {asymmetry:.3g}: "
+            f"if that is rounding, pass ({name} + {name}.T) / 2"
+        )
+    return matrix
+
+
+def check_unit_trace(matrix: Array, name: str) -> None:
+    """Refuse a matrix whose trace is not 1."""
+    trace = float(np.trace(matrix))
+    if abs(trace - 1) > TRACE_TOLERANCE:
+        raise ValueError(f"{name} must have trace 1, got {trace:.10g}: normalise a Gram matrix by normalize_gram, Eq. (11)")
+
+
+def check_same_shape(first: Array, second: Array, names: str) -> None:
+    """Refuse two arrays of different shapes."""
+    if first.shape != second.shape:
+        raise ValueError(f"{names} must have the same shape, got {first.shape} and {second.shape}")
+
+
+def as_positive(value: float, name: str) -> float:
+    """Return a finite number above zero."""
+    number = _as_number(value, name)
+    if not 0 < number < math.inf:
+        raise ValueError(f"{name} must be a finite number above 0, got {number!r}")
+    return number
+
+
+def as_nonnegative(value: float, name: str) -> float:
+    """Return a finite number that is not below zero."""
+    number = _as_number(value, name)
+    if not 0 <= number < math.inf:
+        raise ValueError(f"{name} must be a finite number, 0 or above, got {number!r}")
+    return number
+
+
+def as_order(value: float, name: str = "alpha") -> float:
+    """Return the order α of an entropy: above zero, infinity included."""
+    number = _as_number(value, name)
+    if not number > 0:
+        raise ValueError(f"{name} must be above 0 (infinity is allowed), got {number!r}")
+    return number
+
+
+def as_base(value: float, name: str = "base") -> float:
+    """Return the base of a logarithm: above one."""
+    number = _as_number(value, name)
+    if not 1 < number < math.inf:
+        raise ValueError(f"{name} must be a finite number above 1 (2 for bits, math.e for nats), got {number!r}")
+    return number
+
+
+def as_count(value: int, name: str, minimum: int = 1) -> int:
+    """Return an integer that is not below the minimum."""
+    if isinstance(value, bool) or not isinstance(value, Integral):
+        raise TypeError(f"{name} must be an integer, got {value!r} of type {type(value).__name__}")
+    if value < minimum:
+        raise ValueError(f"{name} must be at least {minimum}, got {value}")
+    return int(value)
+
+
+def as_probabilities(value: npt.ArrayLike, name: str) -> Array:
+    """Return a vector of probabilities: none negative, sum 1."""
+    vector = as_weights(value, name)
+    total = math.fsum(vector)
+    if abs(total - 1) > PROBABILITY_TOLERANCE:
+        raise ValueError(f"{name} must sum to 1, got {total:.12g}: divide it by its sum")
+    return vector
+
+
+def as_weights(value: npt.ArrayLike, name: str) -> Array:
+    """Return a vector without negative elements."""
+    vector = as_vector(value, name)
+    if vector.min() < 0:
+        raise ValueError(f"{name} must not be negative, got {vector.min():.6g} at index [{vector.argmin()}]")
+    return vector
+
+
+def as_choice(value: Named, name: str, choices: Collection[Named]) -> Named:
+    """Return one of the names that are known."""
+    if not isinstance(value, str) or value not in choices:
+        raise ValueError(f"{name} must be one of {_listing(choices)}, got {value!r}")
+    return value
+
+
+def as_generator(value: np.random.Generator, name: str = "rng") -> np.random.Generator:
+    """Return a random generator: a seed is no generator, since equal seeds hidden in two calls repeat the same draws."""
+    if not isinstance(value, np.random.Generator):
+        raise TypeError(f"{name} must be a numpy Generator, got {value!r}: pass numpy.random.default_rng(seed)")
+    return value
+
+
+def _as_number(value: float, name: str) -> float:
+    if isinstance(value, (bool, np.bool_)) or not isinstance(value, Real):
+        raise TypeError(f"{name} must be a real number, got {value!r} of type {type(value).__name__}")
+    return float(value)
+
+
+def _of_shape(array: Array, name: str, shape: tuple[int | None, ...]) -> Array:
+    fits = array.ndim == len(shape) and all(want in (None, got) for want, got in zip(shape, array.shape, strict=True))
+    if not fits:
+        wanted = ", ".join("any" if n is None else str(n) for n in shape)
+        raise ValueError(f"{name} must have shape ({wanted}{',' if len(shape) == 1 else ''}), got {array.shape}")
+    return array
+
+
+def _listing(names: Iterable[object]) -> str:
+    return ", ".join(repr(name) for name in names)

@@ -1,0 +1,1 @@
+"""One file per figure: run -> result, draw -> Figure, claims -> table."""

@@ -1,0 +1,18 @@
+# Sourced by the other scripts: make .venv once, and again only when what it is made from has changed.
+# Usage: . "$(dirname "${BASH_SOURCE[0]}")/environment.sh"; environment test lint
+root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
+
+# Two processes side by side with two BLAS threads each fight for the same two cores.
+export OPENBLAS_NUM_THREADS="${OPENBLAS_NUM_THREADS:-1}" OMP_NUM_THREADS="${OMP_NUM_THREADS:-1}" MPLBACKEND=Agg
+
+environment() {
+    local extras made wanted
+    extras=$(IFS=,; echo "$*")
+    made="$root/.venv/made-from-$extras"
+    wanted=$(cat "$root/setup.cfg" "$root/pyproject.toml" | cksum)
+    if [ -x "$root/.venv/bin/python" ] && [ "$(cat "$made" 2>/dev/null)" = "$wanted" ]; then return; fi
+    echo "Installing rdae_ref${extras:+ with the extras $extras} into $root/.venv ..."
+    [ -x "$root/.venv/bin/python" ] || python3 -m venv "$root/.venv"
+    "$root/.venv/bin/python" -m pip install --quiet --disable-pip-version-check --editable "$root${extras:+[$extras]}"
+    echo "$wanted" > "$made"
+}
