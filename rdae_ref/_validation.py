@@ -46,16 +46,16 @@ def as_array(value: npt.ArrayLike, name: str, *, finite: bool = True) -> Array:
     try:
         array = np.asarray(value)
     except ValueError as error:
-        raise ValueError(f"{name} must be a rectangular array of numbers, but its rows have different lengths") from error
+        raise ValueError(f"{name} must be a rectangular array, but its rows have different lengths") from error
     if array.dtype.kind not in "biuf":
-        hint = "pass .real and .imag as two features" if array.dtype.kind == "c" else "convert it with .astype(float) first"
+        hint = "pass .real and .imag as features" if array.dtype.kind == "c" else "convert it with .astype(float)"
         raise TypeError(f"{name} must hold real numbers, got dtype {array.dtype}: {hint}")
     if array.size == 0:
         raise ValueError(f"{name} must not be empty, got shape {array.shape}")
     array = array.astype(np.float64, copy=False)
     if finite and not np.isfinite(array).all():
         where = tuple(int(i) for i in np.argwhere(~np.isfinite(array))[0])
-        raise ValueError(f"{name} must be finite, got {array[where]} at index {list(where)}: remove or impute such values")
+        raise ValueError(f"{name} must be finite, got {array[where]} at index {list(where)}: remove or impute it")
     return array
 
 
@@ -98,7 +98,7 @@ def check_unit_trace(matrix: Array, name: str) -> None:
     """Refuse a matrix whose trace is not 1."""
     trace = float(np.trace(matrix))
     if abs(trace - 1) > TRACE_TOLERANCE:
-        raise ValueError(f"{name} must have trace 1, got {trace:.10g}: normalise a Gram matrix by normalize_gram, Eq. (11)")
+        raise ValueError(f"{name} must have trace 1, got {trace:.10g}: normalise it by normalize_gram, Eq. (11)")
 
 
 def check_same_shape(first: Array, second: Array, names: str) -> None:
@@ -173,7 +173,7 @@ def as_choice(value: Named, name: str, choices: Collection[Named]) -> Named:
 
 
 def as_generator(value: np.random.Generator, name: str = "rng") -> np.random.Generator:
-    """Return a random generator: a seed is no generator, since equal seeds hidden in two calls repeat the same draws."""
+    """Return a random generator; a seed is refused, since one used in two places repeats the same draws."""
     if not isinstance(value, np.random.Generator):
         raise TypeError(f"{name} must be a numpy Generator, got {value!r}: pass numpy.random.default_rng(seed)")
     return value
