@@ -38,6 +38,7 @@ Named = TypeVar("Named")
 
 SYMMETRY_TOLERANCE = 1e-10  # relative to the largest element: rounding passes, a different matrix does not
 TRACE_TOLERANCE = 1e-10  # the sum of N diagonal elements 1/N errs by at most N eps: 2e-10 at N = 10⁶
+LARGEST_SAMPLE = 1e150  # squared distances of larger ones exceed float64
 PROBABILITY_TOLERANCE = 1e-9  # probabilities written with ten decimals pass
 
 
@@ -77,6 +78,8 @@ def as_samples(value: npt.ArrayLike, name: str, n_features: int | None = None) -
             f"{name} must have shape (samples, features), got one axis of length {array.size}: "
             f"use {name}.reshape(-1, 1) for one feature, {name}.reshape(1, -1) for one sample"
         )
+    if float(np.abs(array).max()) > LARGEST_SAMPLE:
+        raise ValueError(f"{name} must stay below {LARGEST_SAMPLE:g}, where its squares would overflow: rescale it")
     return _of_shape(array, name, (None, n_features))
 
 

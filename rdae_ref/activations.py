@@ -1,0 +1,78 @@
+"""The unit functions g with their derivatives, side by side.
+
+Each acts element by element. Where a derivative does not exist (relu at 0, satlin at 0 and 1) it is taken to be 0.
+"""
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+import numpy as np
+from scipy.special import expit
+
+from ._validation import Array, as_choice
+
+__all__ = ["ACTIVATIONS", "Activation", "as_activation"]
+
+
+class Activation(NamedTuple):
+    """A unit function with its first two derivatives.
+
+    Parameters
+    ----------
+    name : str
+        How the unit is called, as in ``"relu"``.
+    value : callable
+        g, on arrays of any shape.
+    derivative : callable
+        g′.
+    second_derivative : callable
+        g″, which the contractive auto-encoder needs.
+    """
+
+    name: str
+    value: Callable[[Array], Array]
+    derivative: Callable[[Array], Array]
+    second_derivative: Callable[[Array], Array]
+
+
+def _logsig_derivative(z: Array) -> Array:
+    # expit(-z) and not 1 - expit(z), which is 0 from z = 37 on.
+    return expit(z) * expit(-z)
+
+
+def _logsig_second_derivative(z: Array) -> Array:
+    return -_logsig_derivative(z) * np.tanh(z / 2)
+
+
+LINEAR = Activation("linear", np.array, np.ones_like, np.zeros_like)
+LOGSIG = Activation("logsig", expit, _logsig_derivative, _logsig_second_derivative)
+RELU = Activation("relu", lambda z: np.maximum(z, 0), lambda z: np.where(z > 0, 1.0, 0.0), np.zeros_like)
+SATLIN = Activation(
+    "satlin", lambda z: np.clip(z, 0, 1), lambda z: np.where((z > 0) & (z < 1), 1.0, 0.0), np.zeros_like
+)
+SOFTPLUS = Activation("softplus", lambda z: np.logaddexp(0, z), expit, _logsig_derivative)
+
+ACTIVATIONS = {unit.name: unit for unit in (LINEAR, LOGSIG, RELU, SATLIN, SOFTPLUS)}
+
+
+def as_activation(activation: str | Activation) -> Activation:
+    """Return the activation of that name, or the activation itself.
+
+    Parameters
+    ----------
+    activation : str or Activation
+        A key of `ACTIVATIONS`, or an `Activation` of your own.
+
+    Returns
+    -------
+    Activation
+        With value and derivatives.
+
+    Raises
+    ------
+    ValueError
+        If there is no activation of that name.
+    """
+    if isinstance(activation, Activation):
+        return activation
+    return ACTIVATIONS[as_choice(activation, "activation", ACTIVATIONS)]

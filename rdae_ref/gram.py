@@ -1,0 +1,174 @@
+"""Gram matrices, Eq. (11), and the pull-back of a gradient through them: the graph Laplacian.
+
+Notation of the paper: N samples in rows, X and Y are (N, d); K and P are (N, N).
+"""
+
+import numpy as np
+import numpy.typing as npt
+
+from ._validation import Array, as_positive, as_samples, as_symmetric, check_same_shape
+
+__all__ = ["gaussian_gram", "gram_pullback", "graph_laplacian", "normalize_gram", "squared_distances"]
+
+
+def squared_distances(X: npt.ArrayLike) -> Array:
+    """Return |x_i − x_j|² for all pairs of rows.
+
+    Parameters
+    ----------
+    X : array_like, shape (N, d)
+        Samples in rows.
+
+    Returns
+    -------
+    Array, shape (N, N)
+        Symmetric, zero on the diagonal, nowhere negative.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If `X` is no finite real matrix.
+    """
+    X = as_samples(X, "X")
+    # Far from the origin |x|² + |y|² − 2xy cancels; distances do not see the origin, so it is moved into the data.
+    centred = X - X.mean(axis=0)
+    inner = centred @ centred.T  # one array and its transpose: NumPy calls syrk, symmetric to the bit and half the work
+    norms = inner.diagonal()
+    distances = norms[:, None] + norms[None, :] - 2 * inner
+    np.maximum(distances, 0, out=distances)
+    np.fill_diagonal(distances, 0)
+    return distances
+
+
+def gaussian_gram(X: npt.ArrayLike, sigma: float) -> Array:
+    """Return the normalised Gaussian Gram matrix A_ij = exp(−|x_i − x_j|² / (2σ²)) / N.
+
+    Parameters
+    ----------
+    X : array_like, shape (N, d)
+        Samples in rows.
+    sigma : float
+        Kernel size σ > 0, in the units of `X`.
+
+    Returns
+    -------
+    Array, shape (N, N)
+        Symmetric positive semidefinite, with diagonal 1/N and so trace 1.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If `X` is no finite real matrix, or `sigma` no finite number above 0.
+
+    Notes
+    -----
+    Eq. (11) for the kernel of §3.2 of the paper, which has κ(x, x) = 1.
+    """
+    sigma = as_positive(sigma, "sigma")
+    X = as_samples(X, "X")
+    A = squared_distances(X / sigma)  # divided first, so that σ² cannot underflow
+    A *= -0.5
+    np.exp(A, out=A)
+    A /= len(X)
+    return A
+
+
+def normalize_gram(K: npt.ArrayLike) -> Array:
+    """Return the Gram matrix of unit trace A_ij = K_ij / (N sqrt(K_ii K_jj)).
+
+    Parameters
+    ----------
+    K : array_like, shape (N, N)
+        Symmetric, with positive diagonal: any Gram matrix of a positive definite kernel.
+
+    Returns
+    -------
+    Array, shape (N, N)
+        With diagonal 1/N.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If `K` is no symmetric finite matrix with positive diagonal.
+
+    Notes
+    -----
+    Eq. (11) of the paper.
+    """
+    K = as_symmetric(K, "K")
+    if K.diagonal().min() <= 0:
+        raise ValueError(f"K must have a positive diagonal, got {K.diagonal().min():.6g}: k(x, x) > 0 for every sample")
+    scale = np.sqrt(K.diagonal())
+    return K / scale[:, None] / scale[None, :] / len(K)
+
+
+def graph_laplacian(P: npt.ArrayLike) -> Array:
+    """Return the graph Laplacian D(P) − P, with the degrees D(P) = diag(P 1).
+
+    Parameters
+    ----------
+    P : array_like, shape (N, N)
+        Symmetric weights of the edges; here they are of both signs. The diagonal of `P` does not matter.
+
+    Returns
+    -------
+    Array, shape (N, N)
+        L_P, with L_P 1 = 0.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If `P` is no symmetric finite matrix.
+
+    Notes
+    -----
+    The matrix that (17), (19) and (20) of the paper have in common.
+    """
+    P = as_symmetric(P, "P")
+    L = -P
+    # Without the diagonal, which cancels: near α = 1 it is far larger than all the rest and would swamp the sum.
+    np.fill_diagonal(L, 0)
+    np.fill_diagonal(L, -L.sum(axis=1))
+    return L
+
+
+def gram_pullback(dS_dK: npt.ArrayLike, K: npt.ArrayLike, Y: npt.ArrayLike, sigma: float) -> Array:
+    """Pull a gradient with respect to a Gaussian Gram matrix back to the samples: ∂S/∂Y = −4 (D(P) − P) Y.
+
+    Parameters
+    ----------
+    dS_dK : array_like, shape (N, N)
+        Symmetric gradient, dS = Σ_ij dS_dK_ij dK_ij. Its diagonal does not matter, as that of K is constant.
+    K : array_like, shape (N, N)
+        The Gram matrix of `Y`, ``gaussian_gram(Y, sigma)`` or a multiple of it.
+    Y : array_like, shape (N, d)
+        Samples in rows.
+    sigma : float
+        Kernel size.
+
+    Returns
+    -------
+    Array, shape (N, d)
+        ∂S/∂Y, with P = dS_dK ∘ K / (2σ²).
+
+    Raises
+    ------
+    TypeError, ValueError
+        If a matrix is not symmetric and finite, shapes differ, or `sigma` is no finite number above 0.
+
+    Notes
+    -----
+    The step between (15), (16) and (17)–(20) of the paper.
+    """
+    dS_dK, K = as_symmetric(dS_dK, "dS_dK"), as_symmetric(K, "K")
+    Y, sigma = as_samples(Y, "Y"), as_positive(sigma, "sigma")
+    check_same_shape(dS_dK, K, "dS_dK and K")
+    if len(Y) != len(K):
+        raise ValueError(f"Y must have one row for each of the {len(K)} rows of K, got shape {Y.shape}")
+    L_P = graph_laplacian(edge_weights(dS_dK, K, sigma))
+    return -4 * L_P @ (Y - Y.mean(axis=0))  # L_P 1 = 0: centring changes nothing but the rounding far from the origin
+
+
+def edge_weights(dS_dK: Array, K: Array, sigma: float) -> Array:
+    """Return P = ∂S/∂K ∘ K / (2σ²), the weights of the graph, from matrices that were checked."""
+    return dS_dK * K / (2 * sigma**2)

@@ -1,0 +1,222 @@
+"""The objective of the paper, Eq. (25).
+
+Sign: L is *maximised*, and so is every objective in this package; a loss is its negative.
+Units: S_α is in bits unless `base` says otherwise, and μ weighs it against D_emp in the units of the data squared. With
+(15) and (16) as the paper prints them an ascent is that of nats, i.e. of μ/ln 2 in bits: μ = 1.5 acts as 2.16.
+"""
+
+import dataclasses
+import math
+from dataclasses import dataclass, field
+from typing import NamedTuple, Protocol
+
+import numpy as np
+import numpy.typing as npt
+
+from ._validation import Array, as_base, as_choice, as_nonnegative, as_order, as_positive, as_samples
+from .activations import Activation, as_activation
+from .autoencoder import Parameters, Trace, distortion, distortion_gradients, entropy_gradients, forward
+from .entropy import entropy_and_gradient, renyi_entropy
+from .gram import edge_weights, gaussian_gram
+from .pytree import Pytree, tree_map
+
+__all__ = ["Objective", "RateDistortion", "Terms"]
+
+SPECTRA = ("exact",)
+
+
+class Objective(Protocol):
+    """What optimisers and the gradient checker need of an objective."""
+
+    def value_and_gradient(self, parameters: Pytree) -> tuple[float, Pytree]:
+        """Return the value, to be maximised, and its gradient in the form of the parameters."""
+        ...
+
+
+class Terms(NamedTuple):
+    """The parts of L.
+
+    Parameters
+    ----------
+    joint_entropy : float
+        S_α(K_X, K_X̂) = S_α(N K_X ∘ K_X̂).
+    output_entropy : float
+        S_α(K_X̂).
+    conditional_entropy : float
+        S_α(K_X | K_X̂), their difference.
+    distortion : float
+        D_emp.
+    """
+
+    joint_entropy: float
+    output_entropy: float
+    conditional_entropy: float
+    distortion: float
+
+
+@dataclass(frozen=True, eq=False)
+class RateDistortion:
+    """The rate-distortion objective L = S_α(N K_X ∘ K_X̂) − S_α(K_X̂) − μ D_emp, with its gradient.
+
+    Parameters
+    ----------
+    X : array_like, shape (N, d)
+        Inputs in rows.
+    activation : str or Activation
+        The units g.
+    alpha : float
+        Order α > 0 of the entropy.
+    mu : float
+        Trade-off μ ≥ 0.
+    sigma_x, sigma_xhat : float
+        Kernel sizes for inputs and outputs.
+    base : float
+        Of the logarithm: 2 for bits, ``math.e`` for the form printed in the paper.
+    spectrum : str
+        How eigenvalues are computed: ``"exact"``.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If an argument is out of its range.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from rdae_ref import RateDistortion, initial_parameters
+    >>> rng = np.random.default_rng(0)
+    >>> X = rng.normal(size=(50, 2))
+    >>> objective = RateDistortion(X, activation="relu", alpha=1.01, mu=1.5, sigma_x=0.28, sigma_xhat=0.28)
+    >>> value, gradient = objective.value_and_gradient(initial_parameters(2, 10, rng))
+    >>> gradient.W.shape
+    (10, 2)
+
+    Notes
+    -----
+    Eq. (25) of the paper.
+    """
+
+    X: Array
+    _: dataclasses.KW_ONLY
+    activation: Activation
+    alpha: float
+    mu: float
+    sigma_x: float
+    sigma_xhat: float
+    base: float = 2
+    spectrum: str = "exact"
+    K_X: Array = field(init=False, repr=False)
+
+    def __post_init__(self) -> None:
+        accepted = {
+            "X": as_samples(self.X, "X").copy(),
+            "activation": as_activation(self.activation),
+            "alpha": as_order(self.alpha),
+            "mu": as_nonnegative(self.mu, "mu"),
+            "sigma_x": as_positive(self.sigma_x, "sigma_x"),
+            "sigma_xhat": as_positive(self.sigma_xhat, "sigma_xhat"),
+            "base": as_base(self.base),
+            "spectrum": as_choice(self.spectrum, "spectrum", SPECTRA),
+        }
+        for name, value in accepted.items():
+            object.__setattr__(self, name, value)
+        object.__setattr__(self, "K_X", gaussian_gram(self.X, self.sigma_x))
+
+    def value_and_gradient(self, parameters: Parameters) -> tuple[float, Parameters]:
+        """Return L and ∂L/∂(W, c, A, b), in `base`.
+
+        Parameters
+        ----------
+        parameters : Parameters
+            W, c, A, b.
+
+        Returns
+        -------
+        value : float
+            L.
+        gradient : Parameters
+            Uphill: L is maximised.
+
+        Raises
+        ------
+        FloatingPointError
+            If the outputs overflow, as they do when an ascent diverges.
+        """
+        X, N, sigma = self.X, len(self.X), self.sigma_xhat
+        trace = self._forward(parameters)
+        K = gaussian_gram(trace.Xhat, sigma)
+        S_joint, dS_joint = entropy_and_gradient(N * self.K_X * K, self.alpha)
+        S_output, dS_output = entropy_and_gradient(K, self.alpha)
+        dS_dK = (N * self.K_X * dS_joint - dS_output) / math.log(self.base)
+        dS = entropy_gradients(edge_weights(dS_dK, K, sigma), trace, parameters, X)
+        dD = distortion_gradients(trace, parameters, X, X)
+        value = (S_joint - S_output) / math.log(self.base) - self.mu * distortion(X, trace.Xhat)
+        return value, tree_map(lambda s, d: s - self.mu * d, dS, dD)
+
+    def terms(self, parameters: Parameters) -> Terms:
+        """Return the parts of L: L = conditional_entropy − μ distortion.
+
+        Parameters
+        ----------
+        parameters : Parameters
+            W, c, A, b.
+
+        Returns
+        -------
+        Terms
+            joint_entropy, output_entropy, conditional_entropy in `base`, and distortion.
+
+        Raises
+        ------
+        FloatingPointError
+            If the outputs overflow.
+        """
+        Xhat = self._forward(parameters).Xhat
+        K = gaussian_gram(Xhat, self.sigma_xhat)
+        joint = renyi_entropy(len(K) * self.K_X * K, self.alpha, self.base)
+        output = renyi_entropy(K, self.alpha, self.base)
+        return Terms(joint, output, joint - output, distortion(self.X, Xhat))
+
+    def with_mu(self, mu: float) -> "RateDistortion":
+        """Return the same objective with another trade-off.
+
+        Parameters
+        ----------
+        mu : float
+            Trade-off μ ≥ 0.
+
+        Returns
+        -------
+        RateDistortion
+            A new object; this one stays as it is.
+
+        Raises
+        ------
+        TypeError, ValueError
+            If `mu` is not a finite number, 0 or above.
+        """
+        return dataclasses.replace(self, mu=mu)
+
+    def reconstruct(self, parameters: Parameters, X: npt.ArrayLike | None = None) -> Array:
+        """Return the outputs X̂ of the auto-encoder.
+
+        Parameters
+        ----------
+        parameters : Parameters
+            W, c, A, b.
+        X : array_like, shape (M, d), optional
+            Inputs; those of the objective, if there are none.
+
+        Returns
+        -------
+        Array, shape (M, d)
+            X̂.
+        """
+        return forward(parameters, self.X if X is None else X, self.activation).Xhat
+
+    def _forward(self, parameters: Parameters) -> Trace:
+        with np.errstate(over="ignore", invalid="ignore"):
+            trace = forward(parameters, self.X, self.activation)
+        if not np.isfinite(trace.Xhat).all():
+            raise FloatingPointError("the outputs of the auto-encoder overflow: the parameters are too large")
+        return trace
