@@ -14,6 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 __all__ = [
+    "LARGEST_SAMPLE",
     "Array",
     "as_array",
     "as_base",
@@ -38,7 +39,7 @@ Named = TypeVar("Named")
 
 SYMMETRY_TOLERANCE = 1e-10  # relative to the largest element: rounding passes, a different matrix does not
 TRACE_TOLERANCE = 1e-10  # the sum of N diagonal elements 1/N errs by at most N eps: 2e-10 at N = 10⁶
-LARGEST_SAMPLE = 1e150  # squared distances of larger ones exceed float64
+LARGEST_SAMPLE = 1e150  # the squared distances of larger ones exceed float64
 PROBABILITY_TOLERANCE = 1e-9  # probabilities written with ten decimals pass
 
 

@@ -13,7 +13,7 @@ from typing import NamedTuple, Protocol
 import numpy as np
 import numpy.typing as npt
 
-from ._validation import Array, as_base, as_choice, as_nonnegative, as_order, as_positive, as_samples
+from ._validation import LARGEST_SAMPLE, Array, as_base, as_choice, as_nonnegative, as_order, as_positive, as_samples
 from .activations import Activation, as_activation
 from .autoencoder import Parameters, Trace, distortion, distortion_gradients, entropy_gradients, forward
 from .entropy import entropy_and_gradient, renyi_entropy
@@ -217,6 +217,6 @@ class RateDistortion:
     def _forward(self, parameters: Parameters) -> Trace:
         with np.errstate(over="ignore", invalid="ignore"):
             trace = forward(parameters, self.X, self.activation)
-        if not np.isfinite(trace.Xhat).all():
+        if not np.abs(trace.Xhat).max() < LARGEST_SAMPLE:  # also where it is NaN
             raise FloatingPointError("the outputs of the auto-encoder overflow: the parameters are too large")
         return trace
