@@ -1,5 +1,63 @@
-"""Reference implementation of the rate-distortion auto-encoder."""
+"""rdae_ref: the rate-distortion auto-encoder, every equation as running NumPy.
+
+Read it in the order in which the data goes through it: `gram` (11), `spectrum`, `entropy` (10) (12) (13) (15) (16),
+`activations`, `autoencoder` (17)-(24), `objective` (9) (25), `optimize`; and `gradcheck`, which proves a gradient right
+or wrong. `theory` is what lies under it, `models` what it is compared with, `experiments` the figures.
+"""
 
 from ._version import __version__
+from .activations import ACTIVATIONS, Activation
+from .autoencoder import (
+    Parameters,
+    Trace,
+    distortion,
+    distortion_gradients,
+    entropy_gradients,
+    forward,
+    initial_parameters,
+)
+from .entropy import (
+    conditional_entropy,
+    joint_entropy,
+    joint_entropy_gradient,
+    mutual_information,
+    product_entropy_gradient,
+    renyi_entropy,
+    renyi_entropy_gradient,
+)
+from .gram import gaussian_gram, gram_pullback, graph_laplacian, normalize_gram
+from .objective import RateDistortion, Terms
+from .optimize import DivergenceError, Result, continuation, gradient_ascent, maximize
+from .spectrum import SingularGramWarning
 
-__all__ = ["__version__"]
+__all__ = [
+    "ACTIVATIONS",
+    "Activation",
+    "DivergenceError",
+    "Parameters",
+    "RateDistortion",
+    "Result",
+    "SingularGramWarning",
+    "Terms",
+    "Trace",
+    "__version__",
+    "conditional_entropy",
+    "continuation",
+    "distortion",
+    "distortion_gradients",
+    "entropy_gradients",
+    "forward",
+    "gaussian_gram",
+    "gradient_ascent",
+    "gram_pullback",
+    "graph_laplacian",
+    "initial_parameters",
+    "joint_entropy",
+    "joint_entropy_gradient",
+    "maximize",
+    "mutual_information",
+    "normalize_gram",
+    "product_entropy_gradient",
+    "renyi_entropy",
+    "renyi_entropy_gradient",
+]

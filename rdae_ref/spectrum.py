@@ -104,23 +104,26 @@ def check_semidefinite(A: Array) -> None:
 
 
 def spectral_product(vectors: Array, weights: Array) -> Array:
-    """Return V diag(w) Vᵀ for weights w of one sign.
+    """Return V diag(w) Vᵀ.
 
     Parameters
     ----------
     vectors : Array, shape (N, N)
         V, eigenvectors in columns.
     weights : Array, shape (N,)
-        w, none negative or none positive.
+        w; those of one sign cost half as much.
 
     Returns
     -------
     Array, shape (N, N)
         Symmetric to the bit.
     """
+    if weights.min() < 0 < weights.max():
+        product = (vectors * weights) @ vectors.T
+        return (product + product.T) / 2
     sign = -1.0 if weights.min() < 0 else 1.0
     B = vectors * np.sqrt(sign * weights)
-    return sign * (B @ B.T)  # syrk: symmetric, and half the work of (V w) @ Vᵀ
+    return sign * (B @ B.T)  # syrk: symmetric, and half the work
 
 
 def _lapack(A: Array, *, eigvals_only: bool):  # type: ignore[no-untyped-def]
