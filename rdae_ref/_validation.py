@@ -20,9 +20,12 @@ __all__ = [
     "as_base",
     "as_choice",
     "as_count",
+    "as_distortions",
     "as_generator",
+    "as_increasing",
     "as_matrix",
     "as_nonnegative",
+    "as_nonnegative_array",
     "as_order",
     "as_positive",
     "as_probabilities",
@@ -143,12 +146,14 @@ def as_base(value: float, name: str = "base") -> float:
     return number
 
 
-def as_count(value: int, name: str, minimum: int = 1) -> int:
-    """Return an integer that is not below the minimum."""
+def as_count(value: int, name: str, minimum: int = 1, maximum: int | None = None) -> int:
+    """Return an integer that is not below the minimum, nor above the maximum where there is one."""
     if isinstance(value, bool) or not isinstance(value, Integral):
         raise TypeError(f"{name} must be an integer, got {value!r} of type {type(value).__name__}")
     if value < minimum:
         raise ValueError(f"{name} must be at least {minimum}, got {value}")
+    if maximum is not None and value > maximum:
+        raise ValueError(f"{name} must be at most {maximum}, got {value}")
     return int(value)
 
 
@@ -166,6 +171,36 @@ def as_weights(value: npt.ArrayLike, name: str) -> Array:
     vector = as_vector(value, name)
     if vector.min() < 0:
         raise ValueError(f"{name} must not be negative, got {vector.min():.6g} at index [{vector.argmin()}]")
+    return vector
+
+
+def as_nonnegative_array(value: npt.ArrayLike, name: str) -> Array:
+    """Return an array of any shape that holds no NaN and nothing negative; infinity is allowed."""
+    array = as_array(value, name, finite=False)
+    refused = ~(array >= 0)
+    if refused.any():
+        where = tuple(int(i) for i in np.argwhere(refused)[0])
+        raise ValueError(f"{name} must be 0 or above (infinity is allowed), got {array[where]} at index {list(where)}")
+    return array
+
+
+def as_distortions(value: npt.ArrayLike, name: str, p_x: Array) -> Array:
+    """Return a matrix d(x, x̂), one row per symbol of the source; infinity forbids a pair, but not all of a row."""
+    matrix = _of_shape(as_nonnegative_array(value, name), name, (p_x.size, None))
+    stuck = np.flatnonzero((p_x > 0) & np.isinf(matrix).all(axis=1))
+    if stuck.size:
+        raise ValueError(
+            f"{name} must leave every symbol of positive probability a finite distortion, "
+            f"but row {int(stuck[0])} is infinite throughout: make one of its elements finite"
+        )
+    return matrix
+
+
+def as_increasing(value: npt.ArrayLike, name: str) -> Array:
+    """Return a vector of numbers above zero, each larger than the one before."""
+    vector = as_vector(value, name)
+    if vector[0] <= 0 or (np.diff(vector) <= 0).any():
+        raise ValueError(f"{name} must increase from a number above 0, got {vector}: sort it, drop repetitions")
     return vector
 
 

@@ -108,11 +108,14 @@ def mixture(n_samples: int, rng: np.random.Generator) -> Mixture:
     n_samples, rng = as_count(n_samples, "n_samples"), as_generator(rng)
     component = rng.choice(len(MIXTURE_WEIGHTS), size=n_samples, p=MIXTURE_WEIGHTS)
     factors = np.linalg.cholesky(MIXTURE_COVARIANCES)[component]
-    return Mixture(MIXTURE_MEANS[component] + np.einsum("nij,nj->ni", factors, rng.normal(size=(n_samples, 2))), component)
+    X = MIXTURE_MEANS[component] + np.einsum("nij,nj->ni", factors, rng.normal(size=(n_samples, 2)))
+    return Mixture(X, component)
 
 
 def project_on_ridge(X: npt.ArrayLike) -> Ridge:
-    """Project points on the principal curve of the mixture, the polyline through (0, −4) and (4, 0) with slopes −1, 1, −1.
+    """Project points on the principal curve of the mixture.
+
+    It is the polyline through (0, −4) and (4, 0) with slopes −1, 1, −1.
 
     Parameters
     ----------
@@ -138,7 +141,7 @@ def project_on_ridge(X: npt.ArrayLike) -> Ridge:
     origins = np.stack([first, first, last])
     length = np.linalg.norm(last - first)
     along = np.einsum("nsk,sk->ns", X[:, None] - origins, RIDGE_DIRECTIONS)
-    along = np.clip(along, [-np.inf, 0, 0], [0, length, np.inf])  # a ray, a segment, a ray
+    along = np.clip(along, np.array([-np.inf, 0, 0]), np.array([0, length, np.inf]))  # a ray, a segment, a ray
     feet = origins + along[:, :, None] * RIDGE_DIRECTIONS
     distances = np.linalg.norm(X[:, None] - feet, axis=2)
     nearest = distances.argmin(axis=1)

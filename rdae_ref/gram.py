@@ -66,7 +66,7 @@ def gaussian_gram(X: npt.ArrayLike, sigma: float) -> Array:
     """
     sigma = as_positive(sigma, "sigma")
     X = as_samples(X, "X")
-    A = squared_distances(X / sigma)  # divided first, so that σ² cannot underflow
+    A = squared_distances((X - X.mean(axis=0)) / sigma)  # divided first, so that σ² cannot underflow
     A *= -0.5
     np.exp(A, out=A)
     A /= len(X)

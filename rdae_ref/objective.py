@@ -5,6 +5,7 @@ Units: S_α is in bits unless `base` says otherwise, and μ weighs it against D_
 (15) and (16) as the paper prints them an ascent is that of nats, i.e. of μ/ln 2 in bits: μ = 1.5 acts as 2.16.
 """
 
+import copy
 import dataclasses
 import math
 from dataclasses import dataclass, field
@@ -20,7 +21,7 @@ from .entropy import entropy_and_gradient, renyi_entropy
 from .gram import edge_weights, gaussian_gram
 from .pytree import Pytree, tree_map
 
-__all__ = ["Objective", "RateDistortion", "Terms"]
+__all__ = ["AutoencoderObjective", "Objective", "RateDistortion", "Terms"]
 
 SPECTRA = ("exact",)
 
@@ -55,7 +56,60 @@ class Terms(NamedTuple):
 
 
 @dataclass(frozen=True, eq=False)
-class RateDistortion:
+class AutoencoderObjective:
+    """What the objectives on one auto-encoder have in common: data, units, the forward pass.
+
+    Parameters
+    ----------
+    X : array_like, shape (N, d)
+        Inputs in rows.
+    activation : str or Activation
+        The units g.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If `X` is no finite real matrix, or the activation is not known.
+    """
+
+    X: Array
+    _: dataclasses.KW_ONLY
+    activation: str | Activation
+
+    def __post_init__(self) -> None:
+        self._accept(X=as_samples(self.X, "X").copy(), activation=as_activation(self.activation))
+
+    def reconstruct(self, parameters: Parameters, X: npt.ArrayLike | None = None) -> Array:
+        """Return the outputs X̂ of the auto-encoder.
+
+        Parameters
+        ----------
+        parameters : Parameters
+            W, c, A, b.
+        X : array_like, shape (M, d), optional
+            Inputs; those of the objective, if there are none.
+
+        Returns
+        -------
+        Array, shape (M, d)
+            X̂.
+        """
+        return forward(parameters, self.X if X is None else X, self.activation).Xhat
+
+    def _accept(self, **accepted: object) -> None:
+        for name, value in accepted.items():
+            object.__setattr__(self, name, value)
+
+    def _forward(self, parameters: Parameters, X: Array | None = None) -> Trace:
+        with np.errstate(over="ignore", invalid="ignore"):
+            trace = forward(parameters, self.X if X is None else X, self.activation)
+        if not np.abs(trace.Xhat).max() < LARGEST_SAMPLE:  # also where it is NaN
+            raise FloatingPointError("the outputs of the auto-encoder overflow: the parameters are too large")
+        return trace
+
+
+@dataclass(frozen=True, eq=False)
+class RateDistortion(AutoencoderObjective):
     """The rate-distortion objective L = S_α(N K_X ∘ K_X̂) − S_α(K_X̂) − μ D_emp, with its gradient.
 
     Parameters
@@ -96,9 +150,7 @@ class RateDistortion:
     Eq. (25) of the paper.
     """
 
-    X: Array
     _: dataclasses.KW_ONLY
-    activation: Activation
     alpha: float
     mu: float
     sigma_x: float
@@ -108,19 +160,16 @@ class RateDistortion:
     K_X: Array = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
-        accepted = {
-            "X": as_samples(self.X, "X").copy(),
-            "activation": as_activation(self.activation),
-            "alpha": as_order(self.alpha),
-            "mu": as_nonnegative(self.mu, "mu"),
-            "sigma_x": as_positive(self.sigma_x, "sigma_x"),
-            "sigma_xhat": as_positive(self.sigma_xhat, "sigma_xhat"),
-            "base": as_base(self.base),
-            "spectrum": as_choice(self.spectrum, "spectrum", SPECTRA),
-        }
-        for name, value in accepted.items():
-            object.__setattr__(self, name, value)
-        object.__setattr__(self, "K_X", gaussian_gram(self.X, self.sigma_x))
+        super().__post_init__()
+        self._accept(
+            alpha=as_order(self.alpha),
+            mu=as_nonnegative(self.mu, "mu"),
+            sigma_x=as_positive(self.sigma_x, "sigma_x"),
+            sigma_xhat=as_positive(self.sigma_xhat, "sigma_xhat"),
+            base=as_base(self.base),
+            spectrum=as_choice(self.spectrum, "spectrum", SPECTRA),
+        )
+        self._accept(K_X=gaussian_gram(self.X, self.sigma_x))
 
     def value_and_gradient(self, parameters: Parameters) -> tuple[float, Parameters]:
         """Return L and ∂L/∂(W, c, A, b), in `base`.
@@ -195,28 +244,6 @@ class RateDistortion:
         TypeError, ValueError
             If `mu` is not a finite number, 0 or above.
         """
-        return dataclasses.replace(self, mu=mu)
-
-    def reconstruct(self, parameters: Parameters, X: npt.ArrayLike | None = None) -> Array:
-        """Return the outputs X̂ of the auto-encoder.
-
-        Parameters
-        ----------
-        parameters : Parameters
-            W, c, A, b.
-        X : array_like, shape (M, d), optional
-            Inputs; those of the objective, if there are none.
-
-        Returns
-        -------
-        Array, shape (M, d)
-            X̂.
-        """
-        return forward(parameters, self.X if X is None else X, self.activation).Xhat
-
-    def _forward(self, parameters: Parameters) -> Trace:
-        with np.errstate(over="ignore", invalid="ignore"):
-            trace = forward(parameters, self.X, self.activation)
-        if not np.abs(trace.Xhat).max() < LARGEST_SAMPLE:  # also where it is NaN
-            raise FloatingPointError("the outputs of the auto-encoder overflow: the parameters are too large")
-        return trace
+        other = copy.copy(self)  # the Gram matrix of the inputs does not depend on μ, and is shared
+        other._accept(mu=as_nonnegative(mu, "mu"))
+        return other

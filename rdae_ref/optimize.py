@@ -18,11 +18,23 @@ from ._validation import Array, as_count, as_nonnegative, as_positive
 from .objective import Objective
 from .pytree import Pytree, ravel
 
-__all__ = ["DivergenceError", "Result", "Step", "continuation", "gradient_ascent", "maximize", "progress_bar"]
+__all__ = [
+    "DivergenceError",
+    "Result",
+    "Step",
+    "continuation",
+    "gradient_ascent",
+    "maximize",
+    "maximize_at_distortion",
+    "progress_bar",
+]
 
 # Finding 6: from a small random start the trade-off itself often ends in the collapsed optimum; from a good
 # reconstruction, which the first factor makes, it never did.
 FACTORS = (64.0, 32.0, 16.0, 8.0, 4.0, 2.0, 1.0)
+
+
+ACTIVE = 1.01  # an active constraint is met to 1 %
 
 
 class DivergenceError(ArithmeticError):
@@ -270,6 +282,116 @@ def continuation(
             break
     result.history, result.nit = history, len(history)
     return result
+
+
+def maximize_at_distortion(
+    objective: Any,
+    parameters: Pytree,
+    distortion: float,
+    *,
+    max_iterations: int = 100,
+    n_rounds: int = 30,
+    tolerance: float = 1e-6,
+    callback: Callback | None = None,
+) -> Result:
+    """Maximise the conditional entropy under the constraint D_emp ≤ distortion, by an augmented Lagrangian.
+
+    Each round maximises S − (m² − μ²) / (2ρ) with m = max(0, μ + ρ (D_emp − distortion)), whose gradient is that of
+    (25) at the multiplier m, and then sets μ to m. A search on μ alone could not do it: D jumps at some μ, and no value
+    of it gives a distortion inside of the gap.
+
+    Parameters
+    ----------
+    objective : RateDistortion
+        With ``mu``, the multiplier to begin with, ``with_mu`` and ``terms``.
+    parameters : pytree
+        Where to start; best a good reconstruction.
+    distortion : float
+        The bound D > 0.
+    max_iterations : int
+        Of L-BFGS, in each round.
+    n_rounds : int
+        At most.
+    tolerance : float
+        Of L-BFGS, as in `maximize`.
+    callback : callable, optional
+        Called with a `Step` after each iteration.
+
+    Returns
+    -------
+    Result
+        x, fun (the conditional entropy), mu (the multiplier), terms, nit, success (whether the bound is met, to 1 %
+        where it is active), message, history.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If an argument is out of its range.
+    DivergenceError
+        If L or its gradient is not finite; it carries the last good parameters.
+
+    Notes
+    -----
+    Eq. (14) of the paper, and its footnote 3: a fixed μ enforces an equality.
+    """
+    bound, n_rounds = as_positive(distortion, "distortion"), as_count(n_rounds, "n_rounds")
+    mu, excess = objective.mu, np.inf
+    stiffness = 10 * max(mu, 1.0) / bound
+    history: list[dict[str, float]] = []
+    best: Result | None = None
+    for _ in range(n_rounds):
+        lagrangian = _AugmentedLagrangian(objective, bound, mu, stiffness)
+        found = maximize(
+            lagrangian, parameters, max_iterations=max_iterations, tolerance=tolerance, callback=callback
+        )
+        parameters, terms = found.x, objective.terms(found.x)
+        history += [{"mu": mu, **entry} for entry in found.history]
+        mu = lagrangian.multiplier(terms.distortion)
+        change = abs(mu - lagrangian.mu)
+        found.fun, found.mu, found.terms = terms.conditional_entropy, mu, terms
+        if best is None or _better(found, best, bound):
+            best = found
+        settled = abs(terms.distortion - bound) < 1e-3 * bound and change < 1e-3 * (1 + mu)
+        if settled or found.message == "interrupted" or (mu == 0 and terms.distortion <= bound):
+            break
+        # Methods of multipliers stiffen the penalty where a round did not bring the constraint a good deal nearer.
+        if abs(terms.distortion - bound) > 0.25 * excess:
+            stiffness *= 2
+        excess = abs(terms.distortion - bound)
+    assert best is not None
+    best.success = bool(best.terms.distortion <= ACTIVE * bound)
+    best.message = found.message if found.message == "interrupted" else _says(best, bound)
+    best.history, best.nit = history, len(history)
+    return best
+
+
+class _AugmentedLagrangian:
+    """S − (m² − μ²) / (2ρ), m = max(0, μ + ρ (D − bound)): its gradient is that of S − m D."""
+
+    def __init__(self, objective: Any, bound: float, mu: float, stiffness: float) -> None:
+        self.objective, self.bound, self.mu, self.stiffness = objective, bound, mu, stiffness
+        self.terms = objective.terms
+
+    def multiplier(self, distortion: float) -> float:
+        return max(0.0, self.mu + self.stiffness * (distortion - self.bound))
+
+    def value_and_gradient(self, parameters: Pytree) -> tuple[float, Pytree]:
+        distortion = self.objective.terms(parameters).distortion
+        m = self.multiplier(distortion)
+        value, gradient = self.objective.with_mu(m).value_and_gradient(parameters)
+        return value + m * distortion - (m**2 - self.mu**2) / (2 * self.stiffness), gradient
+
+
+def _better(found: Result, best: Result, bound: float) -> bool:
+    """Tell whether a solution meets the bound and has more entropy, or misses it by less."""
+    meets, met = (r.terms.distortion <= ACTIVE * bound for r in (found, best))
+    if meets and met:
+        return bool(found.fun > best.fun)
+    return bool(meets or (not met and found.terms.distortion < best.terms.distortion))
+
+
+def _says(best: Result, bound: float) -> str:
+    return f"D = {best.terms.distortion:.6g} for the bound {bound:.6g}, with the multiplier {best.mu:.4g}"
 
 
 def progress_bar(total: int, description: str = "") -> AbstractContextManager[Callback | None]:

@@ -1,0 +1,334 @@
+"""The denoising auto-encoder: reconstruct x from x + ε, with isotropic Gaussian ε of standard deviation s.
+
+Three forms of L = −E |x − f(x + ε)|²: fresh noise at each evaluation, noise drawn once, and for linear units the
+expectation itself. Notation of the paper: N samples in rows, X and X̃ (the corrupted inputs) are (N, d).
+"""
+
+import copy
+import dataclasses
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+import numpy as np
+
+from .._validation import Array, as_array, as_count, as_generator, as_matrix, as_nonnegative
+from ..activations import LINEAR, Activation
+from ..autoencoder import Parameters, as_parameters, distortion
+from ..objective import AutoencoderObjective
+from .plain import fidelity
+
+__all__ = ["Denoising", "DenoisingTerms", "FixedDenoising", "LinearDenoising"]
+
+
+class DenoisingTerms(NamedTuple):
+    """The parts of L = −denoising_error.
+
+    Parameters
+    ----------
+    distortion : float
+        D_emp, of the inputs without noise.
+    denoising_error : float
+        Mean squared distance between the outputs for corrupted inputs and the inputs themselves.
+    """
+
+    distortion: float
+    denoising_error: float
+
+
+@dataclass(frozen=True, eq=False)
+class Denoising(AutoencoderObjective):
+    """The denoising objective L = −(1/N) Σ_i |x_i − f(x_i + ε_i)|², with fresh noise at each evaluation.
+
+    L is random, so it is for `gradient_ascent`; `with_fixed_noise` is for L-BFGS and the gradient checker.
+
+    Parameters
+    ----------
+    X : array_like, shape (N, d)
+        Inputs in rows.
+    activation : str or Activation
+        The units g.
+    noise : float
+        Standard deviation s ≥ 0 of each coordinate of ε, in the units of the data.
+    rng : numpy.random.Generator
+        The source of the noise; each evaluation advances it.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If an argument is out of its range.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from rdae_ref.autoencoder import initial_parameters
+    >>> from rdae_ref.models import Denoising
+    >>> rng = np.random.default_rng(0)
+    >>> objective = Denoising(rng.normal(size=(50, 2)), activation="softplus", noise=0.5, rng=rng)
+    >>> value, gradient = objective.value_and_gradient(initial_parameters(2, 10, rng))
+    >>> gradient.W.shape
+    (10, 2)
+
+    Notes
+    -----
+    §1 of the paper, and its Figure 3, which does not state the noise. P. Vincent, H. Larochelle, Y. Bengio,
+    P.-A. Manzagol: Extracting and composing robust features with denoising autoencoders, ICML 2008.
+    """
+
+    _: dataclasses.KW_ONLY
+    noise: float
+    rng: np.random.Generator
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        self._accept(noise=as_nonnegative(self.noise, "noise"), rng=as_generator(self.rng))
+
+    def value_and_gradient(self, parameters: Parameters) -> tuple[float, Parameters]:
+        """Return L and ∂L/∂(W, c, A, b) for noise drawn now.
+
+        Parameters
+        ----------
+        parameters : Parameters
+            W, c, A, b.
+
+        Returns
+        -------
+        value : float
+            L, in the units of the data squared.
+        gradient : Parameters
+            Uphill: L is maximised.
+
+        Raises
+        ------
+        FloatingPointError
+            If the outputs overflow.
+        """
+        return self.with_fixed_noise().value_and_gradient(parameters)
+
+    def terms(self, parameters: Parameters) -> DenoisingTerms:
+        """Return the parts of L, for the noise that the next evaluation will draw.
+
+        Parameters
+        ----------
+        parameters : Parameters
+            W, c, A, b.
+
+        Returns
+        -------
+        DenoisingTerms
+            The distortion without noise, and the error with it.
+
+        Raises
+        ------
+        FloatingPointError
+            If the outputs overflow.
+        """
+        # From a copy of the generator: looking at the terms must not change the course of an ascent.
+        return dataclasses.replace(self, rng=copy.deepcopy(self.rng)).with_fixed_noise().terms(parameters)
+
+    def with_fixed_noise(self, n_copies: int = 1) -> "FixedDenoising":
+        """Draw the noise now, and return the deterministic objective that has it.
+
+        Parameters
+        ----------
+        n_copies : int
+            How often each input is corrupted; the more, the nearer the mean over them is to the expectation.
+
+        Returns
+        -------
+        FixedDenoising
+            With n_copies · N pairs of corrupted input and input.
+
+        Raises
+        ------
+        TypeError, ValueError
+            If `n_copies` is no integer above 0.
+        """
+        shape = (as_count(n_copies, "n_copies"), *self.X.shape)
+        corrupted = self.X + self.noise * self.rng.normal(size=shape)
+        return FixedDenoising(self.X, activation=self.activation, corrupted=corrupted)
+
+
+@dataclass(frozen=True, eq=False)
+class FixedDenoising(AutoencoderObjective):
+    """The denoising objective L = −(1/(mN)) Σ_k Σ_i |x_i − f(x̃_ki)|² for corrupted inputs that are given.
+
+    Parameters
+    ----------
+    X : array_like, shape (N, d)
+        Inputs in rows.
+    activation : str or Activation
+        The units g.
+    corrupted : array_like, shape (m, N, d)
+        X̃: m corrupted copies of the inputs, whatever corrupted them.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If an argument is out of its range.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from rdae_ref.models import Denoising
+    >>> rng = np.random.default_rng(0)
+    >>> objective = Denoising(rng.normal(size=(50, 2)), activation="softplus", noise=0.5, rng=rng).with_fixed_noise(8)
+    >>> objective.corrupted.shape
+    (8, 50, 2)
+
+    Notes
+    -----
+    §1 of the paper; E[D(f(X̂), X)] there, in whose notation X̂ is the corrupted input.
+    """
+
+    _: dataclasses.KW_ONLY
+    corrupted: Array
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        corrupted = np.atleast_1d(as_array(self.corrupted, "corrupted"))
+        copies = [as_matrix(copy, f"corrupted[{k}]", self.X.shape) for k, copy in enumerate(corrupted)]
+        self._accept(corrupted=np.stack(copies))
+
+    def value_and_gradient(self, parameters: Parameters) -> tuple[float, Parameters]:
+        """Return L and ∂L/∂(W, c, A, b).
+
+        Parameters
+        ----------
+        parameters : Parameters
+            W, c, A, b.
+
+        Returns
+        -------
+        value : float
+            L, in the units of the data squared.
+        gradient : Parameters
+            Uphill: L is maximised.
+
+        Raises
+        ------
+        FloatingPointError
+            If the outputs overflow.
+        """
+        inputs, targets = self._pairs()
+        return fidelity(self._forward(parameters, inputs), parameters, inputs, targets)
+
+    def terms(self, parameters: Parameters) -> DenoisingTerms:
+        """Return the parts of L.
+
+        Parameters
+        ----------
+        parameters : Parameters
+            W, c, A, b.
+
+        Returns
+        -------
+        DenoisingTerms
+            The distortion without noise, and the error with it.
+
+        Raises
+        ------
+        FloatingPointError
+            If the outputs overflow.
+        """
+        inputs, targets = self._pairs()
+        error = distortion(targets, self._forward(parameters, inputs).Xhat)
+        return DenoisingTerms(distortion(self.X, self._forward(parameters).Xhat), error)
+
+    def _pairs(self) -> tuple[Array, Array]:
+        m, _, d = self.corrupted.shape
+        return self.corrupted.reshape(-1, d), np.tile(self.X, (m, 1))
+
+
+@dataclass(frozen=True, eq=False)
+class LinearDenoising(AutoencoderObjective):
+    """The expectation over ε of the denoising objective for linear units: L = −D_emp − s² |A W|_F².
+
+    With Ẑ = Z the output for x + ε is f(x) + A W ε, and E |A W ε|² = s² |A W|_F²; the cross term has mean 0. So ::
+
+        ∂|AW|²/∂W = 2 Aᵀ (A W)          ∂|AW|²/∂A = 2 (A W) Wᵀ
+
+    With p ≥ d units it is maximal where A W = S (S + s² I)⁻¹, S being the covariance of the data: the Wiener filter.
+
+    Parameters
+    ----------
+    X : array_like, shape (N, d)
+        Inputs in rows.
+    noise : float
+        Standard deviation s ≥ 0 of each coordinate of ε, in the units of the data.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If an argument is out of its range.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from rdae_ref.autoencoder import Parameters
+    >>> from rdae_ref.models import LinearDenoising
+    >>> objective = LinearDenoising([[-1.0, 0.0], [1.0, 0.0]], noise=0.5)
+    >>> objective.terms(Parameters(W=np.eye(2), c=np.zeros(2), A=np.eye(2), b=np.zeros(2)))
+    DenoisingTerms(distortion=0.0, denoising_error=0.5)
+
+    Notes
+    -----
+    C. M. Bishop: Training with noise is equivalent to Tikhonov regularization, Neural Computation 7, 1995.
+    """
+
+    activation: Activation = field(default=LINEAR, init=False)
+    _: dataclasses.KW_ONLY
+    noise: float
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        self._accept(noise=as_nonnegative(self.noise, "noise"))
+
+    def value_and_gradient(self, parameters: Parameters) -> tuple[float, Parameters]:
+        """Return L and ∂L/∂(W, c, A, b).
+
+        Parameters
+        ----------
+        parameters : Parameters
+            W, c, A, b.
+
+        Returns
+        -------
+        value : float
+            L, in the units of the data squared.
+        gradient : Parameters
+            Uphill: L is maximised.
+
+        Raises
+        ------
+        FloatingPointError
+            If the outputs overflow.
+        """
+        value, gradient = fidelity(self._forward(parameters), parameters, self.X, self.X)
+        W, _, A, _ = as_parameters(parameters, self.X.shape[1])
+        AW, variance = A @ W, self.noise**2
+        return value - variance * float(np.sum(AW**2)), gradient._replace(
+            W=gradient.W - 2 * variance * A.T @ AW,
+            A=gradient.A - 2 * variance * AW @ W.T,
+        )
+
+    def terms(self, parameters: Parameters) -> DenoisingTerms:
+        """Return the parts of L.
+
+        Parameters
+        ----------
+        parameters : Parameters
+            W, c, A, b.
+
+        Returns
+        -------
+        DenoisingTerms
+            The distortion without noise, and the expected error with it.
+
+        Raises
+        ------
+        FloatingPointError
+            If the outputs overflow.
+        """
+        W, _, A, _ = as_parameters(parameters, self.X.shape[1])
+        D = distortion(self.X, self._forward(parameters).Xhat)
+        return DenoisingTerms(D, D + self.noise**2 * float(np.sum((A @ W) ** 2)))

@@ -1,0 +1,171 @@
+import numpy as np
+import pytest
+from cases import problem
+
+from rdae_ref import (
+    DivergenceError,
+    RateDistortion,
+    continuation,
+    gradient_ascent,
+    initial_parameters,
+    maximize,
+)
+from rdae_ref.datasets import gaussian
+from rdae_ref.optimize import progress_bar
+from rdae_ref.pytree import ravel
+
+TARGET = [np.array([1.0, 2.0]), (np.array([[3.0]]),)]
+
+
+class Parabola:
+    """−½ Σ k_i (θ_i − target_i)² on nested parameters."""
+
+    def value_and_gradient(self, parameters):
+        x, unravel = ravel(parameters)
+        away = x - ravel(TARGET)[0]
+        stiffness = np.array([1.0, 10.0, 4.0])
+        return float(-0.5 * stiffness @ away**2), unravel(-stiffness * away)
+
+    def terms(self, parameters):
+        return "terms"
+
+
+START = [np.zeros(2), (np.zeros((1, 1)),)]
+
+
+def distance(result):
+    return np.abs(ravel(result.x)[0] - ravel(TARGET)[0]).max()
+
+
+@pytest.mark.parametrize(
+    "climb",
+    [
+        lambda f, x: gradient_ascent(f, x, step_size=0.1, n_steps=300),
+        lambda f, x: gradient_ascent(f, x, step_size=0.05, n_steps=200, momentum=0.7),
+        lambda f, x: gradient_ascent(f, x, step_size=1.0, n_steps=200, line_search=True),
+        lambda f, x: maximize(f, x),
+    ],
+)
+def test_every_way_reaches_the_top_of_a_parabola(climb):
+    result = climb(Parabola(), START)
+    assert distance(result) < 1e-6
+    assert result.fun == pytest.approx(0, abs=1e-10)
+    assert result.success
+    assert isinstance(result.x, list)
+    assert len(result.history) == result.nit
+    assert set(result.history[0]) == {"value", "gradient_norm"}
+
+
+def test_the_ascent_is_the_recursion_of_its_docstring():
+    result = gradient_ascent(Parabola(), START, step_size=0.01, n_steps=3, momentum=0.5)
+    x, v = np.zeros(3), np.zeros(3)
+    for _ in range(3):
+        v = 0.5 * v + 0.01 * np.array([1, 10, 4]) * ([1, 2, 3] - x)
+        x = x + v
+    np.testing.assert_allclose(ravel(result.x)[0], x, rtol=1e-14)
+
+
+def test_a_line_search_never_goes_down_and_stops_at_the_top():
+    values = [entry["value"] for entry in gradient_ascent(
+        Parabola(), START, step_size=100.0, n_steps=50, line_search=True
+    ).history]
+    assert all(np.diff(values) > 0)
+    done = gradient_ascent(Parabola(), TARGET, step_size=1.0, n_steps=50, line_search=True)
+    assert done.nit == 0
+    assert "no step" in done.message
+
+
+def test_callbacks_see_iteration_value_terms_and_gradient_norm():
+    seen = []
+    maximize(Parabola(), START, callback=seen.append)
+    assert [step.iteration for step in seen] == list(range(1, len(seen) + 1))
+    assert seen[-1].value == pytest.approx(0, abs=1e-8)
+    assert seen[-1].gradient_norm < 1e-4
+    assert seen[-1].terms == "terms"
+    assert seen[0].value < seen[-1].value
+
+
+def test_divergence_carries_the_last_good_parameters():
+    objective, parameters = problem("linear")
+    with pytest.raises(DivergenceError, match="smaller step_size") as caught:
+        gradient_ascent(objective, parameters, step_size=100.0, n_steps=100)
+    value, _ = objective.value_and_gradient(caught.value.parameters)
+    assert np.isfinite(value)
+
+
+class Breaks(Parabola):
+    """Fails in some way at its fifth evaluation."""
+
+    def __init__(self, how):
+        self.how, self.left = how, 5
+
+    def value_and_gradient(self, parameters):
+        self.left -= 1
+        value, gradient = super().value_and_gradient(parameters)
+        if self.left > 0:
+            return value, gradient
+        if isinstance(self.how, BaseException):
+            raise self.how
+        return self.how, gradient
+
+
+@pytest.mark.parametrize("climb", [maximize, lambda f, x: gradient_ascent(f, x, step_size=0.01, n_steps=20)])
+def test_an_interrupt_returns_what_was_reached_and_nan_is_divergence(climb):
+    result = climb(Breaks(KeyboardInterrupt()), START)
+    assert (result.message, result.success) == ("interrupted", False)
+    assert result.nit > 0
+    assert result.fun == pytest.approx(Parabola().value_and_gradient(result.x)[0])
+    with pytest.raises(DivergenceError):
+        climb(Breaks(np.nan), START)
+
+
+def test_continuation_goes_through_the_factors_and_raises_the_objective():
+    objective, parameters = problem("linear", n=30)
+    result = continuation(objective, parameters, factors=(8, 2, 1), max_iterations=15)
+    assert [entry["factor"] for entry in result.history] == sorted(
+        [entry["factor"] for entry in result.history], reverse=True
+    )
+    assert {entry["factor"] for entry in result.history} == {8.0, 2.0, 1.0}
+    assert result.nit == len(result.history)
+    assert result.fun == pytest.approx(objective.value_and_gradient(result.x)[0], rel=1e-14)
+    assert result.fun > objective.value_and_gradient(parameters)[0]
+
+
+@pytest.mark.parametrize("seed", [0, 3])
+def test_a_small_start_collapses_where_continuation_does_not(seed):
+    """Finding 6: from the same start, one point by plain L-BFGS, and along the data, higher up, by continuation."""
+    rng = np.random.default_rng(seed)
+    objective = RateDistortion(
+        gaussian(60, rng), activation="logsig", alpha=1.01, mu=1.5, sigma_x=0.2 * 2**0.5, sigma_xhat=0.2 * 2**0.5
+    )
+    start = initial_parameters(2, 10, rng, scale=0.01)
+    plain = maximize(objective, start, max_iterations=100)
+    followed = continuation(objective, start, max_iterations=25)
+    assert objective.reconstruct(plain.x).std() < 0.05
+    assert objective.reconstruct(followed.x).std() > 0.5
+    assert followed.fun > plain.fun
+
+
+def test_bad_settings_are_refused():
+    for bad, words in (
+        ({"step_size": 0.0}, "step_size"),
+        ({"n_steps": 0}, "n_steps"),
+        ({"momentum": 1.0}, "momentum"),
+        ({"momentum": -0.1}, "momentum"),
+        ({"momentum": 0.5, "line_search": True}, "no momentum"),
+    ):
+        with pytest.raises(ValueError, match=words):
+            gradient_ascent(Parabola(), START, **{"step_size": 0.1, "n_steps": 5} | bad)
+    with pytest.raises(ValueError, match="tolerance"):
+        maximize(Parabola(), START, tolerance=0)
+    with pytest.raises(TypeError, match="max_iterations"):
+        maximize(Parabola(), START, max_iterations=2.5)
+    objective, parameters = problem()
+    for factors, words in (((), "must not be empty"), ((2, 0), "factors")):
+        with pytest.raises(ValueError, match=words):
+            continuation(objective, parameters, factors=factors)
+
+
+def test_no_progress_bar_where_there_is_no_terminal():
+    with progress_bar(10) as callback:
+        assert callback is None
