@@ -1,1 +1,53 @@
-"""One file per figure: run -> result, draw -> Figure, claims -> table."""
+"""The experiments: one file per figure, each with run -> result, draw -> Figure, claims -> table, write -> files."""
+
+import importlib
+from types import ModuleType
+from typing import NamedTuple
+
+from .._validation import as_choice
+
+__all__ = ["FIGURES", "Experiment", "load"]
+
+
+class Experiment(NamedTuple):
+    """Where a figure comes from.
+
+    Parameters
+    ----------
+    module : str
+        In this folder.
+    title : str
+        What it shows.
+    supplementary : bool
+        Not in the paper: drawn when it is asked for.
+    """
+
+    module: str
+    title: str
+    supplementary: bool = False
+
+
+FIGURES = {
+    "1": Experiment("figure1", "Gaussian data: outputs of linear, ReLU and logsig units"),
+}
+
+
+def load(name: str) -> ModuleType:
+    """Return the module of a figure.
+
+    Parameters
+    ----------
+    name : str
+        A key of `FIGURES`.
+
+    Returns
+    -------
+    module
+        With ``run``, ``draw``, ``claims`` and ``write``.
+
+    Raises
+    ------
+    ValueError
+        If there is no such figure.
+    """
+    return importlib.import_module(f".{FIGURES[as_choice(name, 'figure', FIGURES)].module}", __name__)

@@ -1,0 +1,127 @@
+"""What the paper says, the quantity that tests it, and what was measured."""
+
+import statistics
+from collections.abc import Iterable, Sequence
+from typing import Any, NamedTuple
+
+__all__ = ["Claim", "claim", "claims_table"]
+
+
+class Claim(NamedTuple):
+    """A sentence of the paper beside a measurement.
+
+    Parameters
+    ----------
+    figure : str
+        The figure it belongs to.
+    sentence : str
+        What the paper says.
+    quantity : str
+        What tests it.
+    threshold : str
+        As in ``"<= 5"``; holds if the median over seeds meets it.
+    median, low, high : float
+        Measured, over seeds.
+    holds : bool
+        Whether the median meets the threshold.
+    seeds_that_hold : str
+        As in ``"4 of 5"``.
+    """
+
+    figure: str
+    sentence: str
+    quantity: str
+    threshold: str
+    median: float
+    low: float
+    high: float
+    holds: bool
+    seeds_that_hold: str
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the claim with its field names, for a JSON file."""
+        return self._asdict()
+
+
+def claim(
+    figure: str,
+    sentence: str,
+    quantity: str,
+    measured: Iterable[float],
+    *,
+    at_most: float | None = None,
+    at_least: float | None = None,
+) -> Claim:
+    """Hold one quantity, measured for several seeds, against a threshold.
+
+    Parameters
+    ----------
+    figure : str
+        The figure it belongs to.
+    sentence : str
+        What the paper says.
+    quantity : str
+        What tests it.
+    measured : iterable of float
+        One value for each seed.
+    at_most, at_least : float
+        The threshold: one of the two.
+
+    Returns
+    -------
+    Claim
+        With median, range, and whether it holds.
+
+    Raises
+    ------
+    ValueError
+        Unless exactly one threshold is given.
+    """
+    if (at_most is None) == (at_least is None):
+        raise ValueError(f"give one of at_most and at_least, got {at_most} and {at_least}")
+    values = [float(value) for value in measured]
+
+    def meets(value: float) -> bool:
+        return value <= at_most if at_most is not None else value >= at_least  # type: ignore[operator]
+
+    median = statistics.median(values)
+    return Claim(
+        figure,
+        sentence,
+        quantity,
+        f"<= {at_most:g}" if at_most is not None else f">= {at_least:g}",
+        median,
+        min(values),
+        max(values),
+        meets(median),
+        f"{sum(map(meets, values))} of {len(values)}",
+    )
+
+
+def claims_table(claims: Sequence[Claim]) -> str:
+    """Return claims as a Markdown table.
+
+    Parameters
+    ----------
+    claims : sequence of Claim
+        In the order of the rows.
+
+    Returns
+    -------
+    str
+        One line for each claim, below two of heading; the sentence stands in the first row of those that test it.
+    """
+    lines = [
+        "| figure | the paper says | measured | threshold | median (range) | holds | seeds |",
+        "|---|---|---|---|---|---|---|",
+    ]
+    sentence = None
+    for item in claims:
+        said = item.sentence if item.sentence != sentence else ""
+        sentence = item.sentence
+        values = f"{item.median:.3g} ({item.low:.3g} to {item.high:.3g})"
+        lines.append(
+            f"| {item.figure} | {said} | {item.quantity} | {item.threshold} | {values} | "
+            f"{'yes' if item.holds else '**no**'} | {item.seeds_that_hold} |"
+        )
+    return "\n".join(lines)
