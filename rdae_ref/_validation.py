@@ -21,6 +21,7 @@ __all__ = [
     "as_choice",
     "as_count",
     "as_distortions",
+    "as_fraction",
     "as_generator",
     "as_increasing",
     "as_matrix",
@@ -34,6 +35,7 @@ __all__ = [
     "as_vector",
     "as_weights",
     "check_same_shape",
+    "check_unit_interval",
     "check_unit_trace",
 ]
 
@@ -108,6 +110,13 @@ def check_unit_trace(matrix: Array, name: str) -> None:
         raise ValueError(f"{name} must have trace 1, got {trace:.10g}: normalise it by normalize_gram, Eq. (11)")
 
 
+def check_unit_interval(array: Array, name: str) -> None:
+    """Refuse an array that has elements outside of [0, 1]."""
+    low, high = float(array.min()), float(array.max())
+    if low < 0 or high > 1:
+        raise ValueError(f"{name} must lie in [0, 1], got {low:.6g} to {high:.6g}: rescale it")
+
+
 def check_same_shape(first: Array, second: Array, names: str) -> None:
     """Refuse two arrays of different shapes."""
     if first.shape != second.shape:
@@ -127,6 +136,14 @@ def as_nonnegative(value: float, name: str) -> float:
     number = _as_number(value, name)
     if not 0 <= number < math.inf:
         raise ValueError(f"{name} must be a finite number, 0 or above, got {number!r}")
+    return number
+
+
+def as_fraction(value: float, name: str) -> float:
+    """Return a number from 0 to below 1."""
+    number = _as_number(value, name)
+    if not 0 <= number < 1:
+        raise ValueError(f"{name} must be from 0 to below 1, got {number!r}")
     return number
 
 

@@ -1,1 +1,40 @@
-"""The theory under the auto-encoders: R(D), reverse water-filling, Blahut-Arimoto, the stochastic manifold."""
+"""The theory under the auto-encoders: what any map, stochastic or not, can reach.
+
+Reading order: `water_filling` has the closed form for Gaussian sources, Eqs. (4) and (5), and what it says about PCA;
+`blahut_arimoto` has R(D) of any finite source with bounds that certify it, Eqs. (2) and (3); `manifold` moves the
+reproduction points as well, Eq. (1). All three meet in one number, the slope β of the curve: −dR/dD in nats.
+"""
+
+from .blahut_arimoto import (
+    ConvergenceWarning,
+    RateDistortionCurve,
+    RateDistortionPoint,
+    blahut_arimoto,
+    rate_distortion_curve,
+)
+from .manifold import AnnealingStage, Manifold, annealing_slopes, critical_slope, optimal_manifold
+from .water_filling import (
+    WaterFilling,
+    gaussian_distortion_rate,
+    gaussian_rate_distortion,
+    gaussian_test_channel,
+    kept_components,
+)
+
+__all__ = [
+    "AnnealingStage",
+    "ConvergenceWarning",
+    "Manifold",
+    "RateDistortionCurve",
+    "RateDistortionPoint",
+    "WaterFilling",
+    "annealing_slopes",
+    "blahut_arimoto",
+    "critical_slope",
+    "gaussian_distortion_rate",
+    "gaussian_rate_distortion",
+    "gaussian_test_channel",
+    "kept_components",
+    "optimal_manifold",
+    "rate_distortion_curve",
+]

@@ -1,0 +1,131 @@
+"""The shape of the package: which way imports point, and that every public docstring says what its function takes."""
+
+import ast
+import doctest
+import importlib
+import inspect
+import pkgutil
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import rdae_ref
+
+ROOT = Path(rdae_ref.__file__).parent
+
+# Imports point to the left: a room may know those before it, and none behind it.
+ORDER = [
+    *("_version", "files", "_validation", "pytree", "activations", "gram", "spectrum", "entropy", "autoencoder"),
+    *("objective", "optimize", "_differences", "_gradient_report", "gradcheck", "datasets", "theory", "models"),
+    *("conventions", "comparison", "oracles", "vectors", "experiments", "check", "estimator", "cli", "__main__"),
+]
+KNOWS_NO_MODEL = ("optimize", "gradcheck")
+
+OPTIONAL = {"torch", "jax", "autograd", "mpmath", "sklearn", "tqdm", "dask"}
+
+
+def modules():
+    for info in pkgutil.walk_packages([str(ROOT)], "rdae_ref."):
+        if not (set(info.name.split(".")) & {"__main__", "torch", "jax"}):
+            yield info.name
+
+
+MODULES = sorted(modules())
+
+
+def room(name):
+    return name.split(".")[1]
+
+
+def imported_rooms(path):
+    """Name the rooms that a file imports, wherever in the file it does."""
+    package = ("rdae_ref", *path.relative_to(ROOT).parent.parts)
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.ImportFrom) and node.level:
+            base = package[: len(package) - node.level + 1]
+            names = [node.module] if node.module else [alias.name for alias in node.names]
+            yield from (".".join((*base, name)) for name in names)
+
+
+@pytest.mark.parametrize("path", sorted(ROOT.rglob("*.py")), ids=lambda p: str(p.relative_to(ROOT)))
+def test_imports_point_one_way(path):
+    parts = path.relative_to(ROOT).with_suffix("").parts
+    if parts == ("__init__",):
+        return
+    for imported in imported_rooms(path):
+        other = room(imported)
+        assert ORDER.index(other) <= ORDER.index(parts[0]), f"{'.'.join(parts)} imports {imported}"
+        if parts[0] in KNOWS_NO_MODEL:
+            assert other not in ("autoencoder", "models", "datasets"), f"{parts[0]} must know no model"
+
+
+def test_importing_the_package_loads_neither_matplotlib_nor_anything_optional():
+    code = "import sys, rdae_ref; print(*{name.split('.')[0] for name in sys.modules})"
+    loaded = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.split()
+    assert not {"matplotlib", *OPTIONAL} & set(loaded)
+
+
+def documented(module):
+    """List the public functions, classes and methods that a module defines."""
+    if module.__name__.endswith("._validation"):
+        return  # one idiom, explained at its top
+    for name in getattr(module, "__all__", ()):
+        thing = getattr(module, name)
+        if getattr(thing, "__module__", None) != module.__name__ or not callable(thing):
+            continue
+        yield f"{module.__name__}.{name}", thing
+        if inspect.isclass(thing):
+            for method, function in vars(thing).items():
+                if not method.startswith("_") and inspect.isfunction(function):
+                    yield f"{module.__name__}.{name}.{method}", function
+
+
+PUBLIC = dict(pair for name in MODULES for pair in documented(importlib.import_module(name)))
+
+
+def parameters_in(docstring):
+    section = re.search(r"^Parameters\n-+\n(.*?)(?=^\S[^\n]*\n-{3,}|\Z)", docstring, re.DOTALL | re.MULTILINE)
+    if section is None:
+        return []
+    names = re.findall(r"^(\*{0,2}\w+(?:, \*{0,2}\w+)*) :", section[1], re.MULTILINE)
+    return [name.lstrip("*") for names_ in names for name in names_.split(", ")]
+
+
+def parameters_of(thing):
+    if issubclass_of(thing, Exception):
+        thing = thing.__init__
+    if issubclass_of(thing, Warning) or getattr(thing, "_is_protocol", False):
+        return []
+    names = [name for name in inspect.signature(thing).parameters if name != "self"]
+    return [] if names == ["args", "kwargs"] else names
+
+
+def issubclass_of(thing, base):
+    return inspect.isclass(thing) and issubclass(thing, base)
+
+
+@pytest.mark.parametrize("name", PUBLIC)
+def test_documented_parameters_are_those_taken(name):
+    docstring = inspect.getdoc(PUBLIC[name])
+    assert docstring, f"{name} has no docstring"
+    if issubclass_of(PUBLIC[name], Warning):
+        return
+    assert parameters_in(docstring) == parameters_of(PUBLIC[name])
+
+
+@pytest.mark.parametrize("name", MODULES)
+def test_examples_in_docstrings_run(name):
+    module = importlib.import_module(name)
+    assert module.__doc__, f"{name} does not say what it is"
+    assert doctest.testmod(module, optionflags=doctest.NORMALIZE_WHITESPACE | doctest.ELLIPSIS).failed == 0
+
+
+def test_every_equation_of_section_3_is_named_in_some_docstring():
+    text = " ".join(inspect.getdoc(thing) or "" for thing in PUBLIC.values())
+    named = {int(n) for n in re.findall(r"\((\d+)\)", text)}
+    for low, high in re.findall(r"\((\d+)\)–\((\d+)\)", text):
+        named |= set(range(int(low), int(high) + 1))
+    assert set(range(9, 14)) | set(range(15, 28)) <= named
