@@ -1,0 +1,133 @@
+"""The objectives from their definitions, with HIPS autograd: NumPy, differentiated.
+
+Shares no mathematics with the rest of the package: no Laplacian, no closed form, no thresholds. So where a Gram matrix
+is singular, this is what an autograd framework makes of it.
+"""
+
+import math
+from collections.abc import Callable
+from typing import Any
+
+import numpy.typing as npt
+
+from ..autoencoder import Parameters
+
+try:
+    import autograd
+    import autograd.numpy as np
+except ImportError as error:  # pragma: no cover
+    raise ImportError('the autograd oracle needs HIPS autograd: pip install "rdae_ref[test]"') from error
+
+__all__ = ["MODELS", "value_and_gradient"]
+
+UNITS: dict[str, Callable[[Any], Any]] = {
+    "linear": lambda z: z,
+    "logsig": lambda z: 1 / (1 + np.exp(-z)),
+    "relu": lambda z: np.maximum(z, 0),
+    "satlin": lambda z: np.clip(z, 0, 1),
+    "softplus": lambda z: np.logaddexp(0, z),
+}
+
+
+def value_and_gradient(
+    parameters: Parameters, X: npt.ArrayLike, *, model: str = "RateDistortion", **settings: Any
+) -> tuple[float, Parameters]:
+    """Return an objective and its gradient by reverse-mode differentiation.
+
+    Parameters
+    ----------
+    parameters : Parameters
+        W, c, A, b.
+    X : array_like, shape (N, d)
+        Inputs in rows.
+    model : str
+        The class of this package that has the same objective: ``"RateDistortion"``, which is L of (25),
+        ``"Reconstruction"``, ``"FixedDenoising"`` or ``"Contractive"``.
+    **settings : float, str or array_like
+        The arguments of that class: activation; alpha, mu, sigma_x, sigma_xhat, base; corrupted; strength.
+
+    Returns
+    -------
+    value : float
+        The objective, to be maximised.
+    gradient : Parameters
+        By W, c, A, b.
+
+    Notes
+    -----
+    Eq. (25) of the paper.
+    """
+
+    def objective(arrays: Any) -> Any:
+        return MODELS[model](arrays, np.array(X, dtype=float), **settings)
+
+    value, gradient = autograd.value_and_grad(objective)(tuple(np.array(array, dtype=float) for array in parameters))
+    return float(value), Parameters(*gradient)
+
+
+def _encode(W: Any, c: Any, X: Any, activation: str) -> Any:
+    return UNITS[activation](np.dot(X, W.T) + c)
+
+
+def _forward(parameters: Any, X: Any, activation: str) -> Any:
+    W, c, A, b = parameters
+    return np.dot(_encode(W, c, X, activation), A.T) + b
+
+
+def _distortion(X: Any, Xhat: Any) -> Any:
+    return np.sum((X - Xhat) ** 2) / len(X)
+
+
+def _gram(X: Any, sigma: float) -> Any:
+    distances = np.sum((X[:, None, :] - X[None, :, :]) ** 2, axis=2)
+    return np.exp(-distances / (2 * sigma**2)) / len(X)
+
+
+def _entropy(A: Any, alpha: float) -> Any:
+    values, _ = np.linalg.eigh(A)
+    if alpha == 1:
+        return -np.sum(values * np.log(values))
+    if alpha == math.inf:
+        return -np.log(np.max(values))
+    return np.log(np.sum(values**alpha)) / (1 - alpha)
+
+
+def _rate_distortion(
+    parameters: Any,
+    X: Any,
+    *,
+    activation: str,
+    alpha: float,
+    mu: float,
+    sigma_x: float,
+    sigma_xhat: float,
+    base: float = 2,
+) -> Any:
+    Xhat = _forward(parameters, X, activation)
+    K_X, K = _gram(X, sigma_x), _gram(Xhat, sigma_xhat)
+    nats = _entropy(len(X) * K_X * K, alpha) - _entropy(K, alpha)
+    return nats / math.log(base) - mu * _distortion(X, Xhat)
+
+
+def _reconstruction(parameters: Any, X: Any, *, activation: str) -> Any:
+    return -_distortion(X, _forward(parameters, X, activation))
+
+
+def _denoising(parameters: Any, X: Any, *, activation: str, corrupted: npt.ArrayLike) -> Any:
+    errors = [_distortion(X, _forward(parameters, copy, activation)) for copy in np.array(corrupted)]
+    return -sum(errors) / len(errors)
+
+
+def _contractive(parameters: Any, X: Any, *, activation: str, strength: float) -> Any:
+    W, c, _, _ = parameters
+    jacobian = autograd.jacobian(lambda x: _encode(W, c, x, activation))
+    contraction = sum(np.sum(jacobian(x) ** 2) for x in X) / len(X)
+    return _reconstruction(parameters, X, activation=activation) - strength * contraction
+
+
+MODELS: dict[str, Callable[..., Any]] = {
+    "RateDistortion": _rate_distortion,
+    "Reconstruction": _reconstruction,
+    "FixedDenoising": _denoising,
+    "Contractive": _contractive,
+}
