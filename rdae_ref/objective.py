@@ -30,7 +30,20 @@ class Objective(Protocol):
     """What optimisers and the gradient checker need of an objective."""
 
     def value_and_gradient(self, parameters: Pytree) -> tuple[float, Pytree]:
-        """Return the value, to be maximised, and its gradient in the form of the parameters."""
+        """Return the value, to be maximised, and its gradient.
+
+        Parameters
+        ----------
+        parameters : pytree
+            An array, or nested tuples of arrays.
+
+        Returns
+        -------
+        value : float
+            L.
+        gradient : pytree
+            Of the form of the parameters.
+        """
         ...
 
 

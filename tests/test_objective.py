@@ -22,7 +22,7 @@ def written_out(objective, parameters):
     K_X = np.exp(-cdist(X, X, "sqeuclidean") / (2 * objective.sigma_x**2)) / N
     K_Y = np.exp(-cdist(Y, Y, "sqeuclidean") / (2 * objective.sigma_xhat**2)) / N
 
-    def S(K):
+    def entropy(K):
         values = np.linalg.eigvalsh(K)
         values = values[values > 0]
         if objective.alpha == 1:
@@ -31,7 +31,7 @@ def written_out(objective, parameters):
             return -np.log(values.max())
         return np.log(np.sum(values**objective.alpha)) / (1 - objective.alpha)
 
-    return (S(N * K_X * K_Y) - S(K_Y)) / np.log(objective.base) - objective.mu * np.mean(np.sum((X - Y) ** 2, axis=1))
+    return (entropy(N * K_X * K_Y) - entropy(K_Y)) / np.log(objective.base) - objective.mu * np.mean(np.sum((X - Y) ** 2, axis=1))
 
 
 @pytest.mark.parametrize("alpha", ALPHAS)

@@ -29,6 +29,8 @@ class Experiment(NamedTuple):
 
 FIGURES = {
     "1": Experiment("figure1", "Gaussian data: outputs of linear, ReLU and logsig units"),
+    "2": Experiment("figure2", "Mixture data: outputs of linear, ReLU, logsig and saturated linear units"),
+    "3": Experiment("figure3", "Mixture data: energy landscapes of three auto-encoders with softplus units"),
 }
 
 

@@ -1,32 +1,29 @@
 """Figure 1: outputs of over-complete auto-encoders on a Gaussian, with three kinds of units.
 
-The paper fixes data (26), units, μ = 1.5 and σ = 0.2·√2. It leaves open α, N, start and steps: see `Settings`.
+The paper fixes data (26), units, μ = 1.5 and σ = 0.2·√2. It leaves open α, N, start and steps, which stand in
+`Settings` and `Training`.
 """
 
 import os
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
 from .._validation import Array
-from ..autoencoder import initial_parameters
 from ..datasets import gaussian
-from ..models import Reconstruction
-from ..objective import RateDistortion
-from ..optimize import continuation, maximize
 from .claims import Claim, claim
 from .output import COLOURS, paper_style, write_csv, write_figure, write_json
 from .runs import Outcome, Workers, run_all
+from .training import Training, train_plain, train_rate_distortion
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-__all__ = ["Result", "Settings", "Task", "claims", "draw", "run", "train", "write"]
+__all__ = ["Result", "Settings", "Task", "claims", "draw", "run", "train_one", "write"]
 
-TITLE = "Outputs for linear, ReLU and logsig units on Gaussian data"
 UNITS = ("linear", "relu", "logsig")
 NAMES = {"linear": "linear", "relu": "ReLU", "logsig": "logsig"}
 
@@ -37,33 +34,16 @@ class Settings:
 
     Parameters
     ----------
-    n_samples, n_hidden : int
-        N and p. The paper states p only.
-    alpha : float
-        Not stated; 1.01 is the habit of the authors' other work.
-    mu, sigma : float
-        Stated.
-    start : float
-        Standard deviation of the normal start. Not stated.
-    factors : tuple of float
-        μ is lowered through these multiples. Not in the paper, see `rdae_ref.optimize.continuation`.
-    max_iterations : int
-        Of L-BFGS, for each factor: fixed, not run to the last digit.
-    max_iterations_plain : int
-        Of L-BFGS, for the conventional auto-encoder.
+    n_samples : int
+        N. Not stated.
+    training : Training
+        Units, μ, σ and the choices that the paper leaves open.
     seeds : tuple of int
-        One sample of the data, and one start, for each.
+        One sample of the data, and one start, for each. The figure shows the first.
     """
 
     n_samples: int = 200
-    n_hidden: int = 10
-    alpha: float = 1.01
-    mu: float = 1.5
-    sigma: float = 0.2 * 2**0.5
-    start: float = 0.5
-    factors: tuple[float, ...] = (64, 32, 16, 8, 4, 2, 1)
-    max_iterations: int = 60
-    max_iterations_plain: int = 3000
+    training: Training = field(default_factory=lambda: Training(n_hidden=10, max_iterations=(60,) * 7))
     seeds: tuple[int, ...] = (0, 1, 2, 3, 4)
 
 
@@ -103,7 +83,7 @@ class Result(NamedTuple):
     runs: dict[tuple[str, int], Outcome]
 
 
-def train(task: Task) -> dict[str, Any]:
+def train_one(task: Task) -> dict[str, Any]:
     """Train one auto-encoder.
 
     Parameters
@@ -114,25 +94,12 @@ def train(task: Task) -> dict[str, Any]:
     Returns
     -------
     dict
-        Arrays X and Xhat; L, conditional_entropy, distortion where they exist.
+        Arrays X and Xhat, and the terms of the objective.
     """
-    settings, rng = task.settings, np.random.default_rng(task.seed)
-    X = gaussian(settings.n_samples, rng)
-    start = initial_parameters(X.shape[1], settings.n_hidden, rng, scale=settings.start)
-    if task.model == "plain":
-        plain = Reconstruction(X, activation=task.activation)
-        found = maximize(plain, start, max_iterations=settings.max_iterations_plain, tolerance=1e-9)
-        return {"X": X, "Xhat": plain.reconstruct(found.x), **plain.terms(found.x)._asdict()}
-    objective = RateDistortion(
-        X,
-        activation=task.activation,
-        alpha=settings.alpha,
-        mu=settings.mu,
-        sigma_x=settings.sigma,
-        sigma_xhat=settings.sigma,
-    )
-    found = continuation(objective, start, factors=settings.factors, max_iterations=settings.max_iterations)
-    return {"X": X, "Xhat": objective.reconstruct(found.x), "L": found.fun, **objective.terms(found.x)._asdict()}
+    rng = np.random.default_rng(task.seed)
+    X = gaussian(task.settings.n_samples, rng)
+    train = train_plain if task.model == "plain" else train_rate_distortion
+    return train(X, task.activation, task.settings.training, rng).outputs
 
 
 def run(
@@ -161,7 +128,7 @@ def run(
         for seed in settings.seeds
         for unit in UNITS
     ]
-    outcomes = run_all(train, tasks, folder=Path(folder) / ".runs", workers=workers, description="figure 1")
+    outcomes = run_all(train_one, tasks, folder=Path(folder) / ".runs", workers=workers, description="figure 1")
     names = [task.activation if task.model == "rate-distortion" else f"plain-{task.activation}" for task in tasks]
     return Result(
         settings,

@@ -142,7 +142,7 @@ def write_json(
         Everything that the numbers depend on.
     claims : sequence of Claim
         What the paper says, and what was measured.
-    **more
+    **more : object
         Further entries.
 
     Returns

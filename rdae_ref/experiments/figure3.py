@@ -1,0 +1,373 @@
+"""Figure 3: energy landscapes |x − x̂|² of three over-complete auto-encoders with softplus units.
+
+Non-regularised, denoising (isotropic Gaussian noise) and rate-distortion, on the mixture (27). A point reconstructs if
+its energy is low; a ravine is where only the data does.
+"""
+
+import os
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+
+from .._validation import Array
+from ..autoencoder import Parameters, forward, initial_parameters
+from ..datasets import mixture, project_on_ridge
+from ..models import Denoising
+from ..optimize import maximize
+from .claims import Claim, claim
+from .output import COLOURS, paper_style, write_csv, write_figure, write_json
+from .runs import Outcome, Workers, run_all
+from .training import Training, train_plain, train_rate_distortion
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+__all__ = ["Result", "Settings", "Task", "claims", "draw", "draw_sensitivity", "energy", "run", "train_one", "write"]
+
+UNIT = "softplus"
+MODELS = ("plain", "denoising", "rate-distortion")
+TITLES = {"plain": "non-regularised", "denoising": "denoising", "rate-distortion": "rate-distortion"}
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What the numbers of the figure depend on.
+
+    Parameters
+    ----------
+    n_samples : int
+        N. Not stated.
+    training : Training
+        Units, μ, σ and the choices that the paper leaves open.
+    noise : float
+        Of the denoising auto-encoder, a standard deviation; not stated. 0.5 is about twice the spread of the data
+        across its curve (√.05 = .22), so that the noise leaves the curve, and an eighth of the way between its arms.
+    noises : tuple of float
+        Those whose landscapes are compared, to show how much hangs on that choice.
+    n_copies, noise_iterations : int
+        Noisy copies of each sample, and L-BFGS iterations, for the denoising auto-encoder.
+    displacements : tuple of float
+        Distances δ from the curve at which the energy is taken.
+    n_fresh : int
+        Fresh samples for the claims.
+    margin : float
+        How far the landscape reaches beyond the data.
+    step : float
+        Of its grid.
+    seeds : tuple of int
+        One sample of the data, and one start, for each. The figure shows the first.
+    """
+
+    n_samples: int = 200
+    training: Training = field(default_factory=lambda: Training(n_hidden=20))
+    noise: float = 0.5
+    noises: tuple[float, ...] = (0.125, 0.25, 0.5, 1.0)
+    n_copies: int = 5
+    noise_iterations: int = 1000
+    displacements: tuple[float, ...] = (0.5, 1.0, 2.0)
+    n_fresh: int = 1000
+    margin: float = 3.0
+    step: float = 0.2
+    seeds: tuple[int, ...] = (0, 1, 2, 3, 4)
+
+
+class Task(NamedTuple):
+    """One training run.
+
+    Parameters
+    ----------
+    model : str
+        ``"plain"``, ``"denoising"`` or ``"rate-distortion"``.
+    noise : float
+        Of the denoising auto-encoder; 0 for the others.
+    seed : int
+        Of data, noise and start.
+    settings : Settings
+        The rest.
+    """
+
+    model: str
+    noise: float
+    seed: int
+    settings: Settings
+
+
+class Result(NamedTuple):
+    """All runs of the figure.
+
+    Parameters
+    ----------
+    settings : Settings
+        What they depend on.
+    runs : dict
+        Outcome of each run by model, noise and seed.
+    """
+
+    settings: Settings
+    runs: dict[tuple[str, float, int], Outcome]
+
+
+def energy(parameters: Parameters, points: Array) -> Array:
+    """Return |x − x̂|² at each point.
+
+    Parameters
+    ----------
+    parameters : Parameters
+        W, c, A, b.
+    points : Array, shape (M, d)
+        Where.
+
+    Returns
+    -------
+    Array, shape (M,)
+        One energy for each.
+    """
+    return np.sum((points - forward(parameters, points, UNIT).Xhat) ** 2, axis=1)
+
+
+def train_one(task: Task) -> dict[str, Any]:
+    """Train one auto-encoder, and take its energies on fresh samples, off the curve, and over the plane.
+
+    Parameters
+    ----------
+    task : Task
+        What to train on what.
+
+    Returns
+    -------
+    dict
+        X; on_data and off_curve, median energies; grid_x, grid_y, landscape.
+    """
+    settings, rng = task.settings, np.random.default_rng(task.seed)
+    X = mixture(settings.n_samples, rng).X
+    if task.model == "denoising":
+        parameters = _train_denoising(X, task, rng)
+    else:
+        train = train_plain if task.model == "plain" else train_rate_distortion
+        parameters = train(X, UNIT, settings.training, rng).parameters
+    fresh = mixture(settings.n_fresh, np.random.default_rng([task.seed, 1])).X
+    low, high = X.min(axis=0) - settings.margin, X.max(axis=0) + settings.margin
+    grid = [np.arange(a, b + settings.step, settings.step) for a, b in zip(low, high, strict=True)]
+    plane = np.stack(np.meshgrid(*grid), axis=-1).reshape(-1, 2)
+    return {
+        "X": X,
+        "on_data": float(np.median(energy(parameters, fresh))),
+        "off_curve": [
+            float(np.median(energy(parameters, _displaced(fresh, delta)))) for delta in settings.displacements
+        ],
+        "grid_x": grid[0],
+        "grid_y": grid[1],
+        "landscape": energy(parameters, plane).reshape(len(grid[1]), len(grid[0])),
+    }
+
+
+def _train_denoising(X: Array, task: Task, rng: np.random.Generator) -> Parameters:
+    settings = task.settings
+    start = initial_parameters(2, settings.training.n_hidden, rng, scale=settings.training.start)
+    objective = Denoising(X, activation=UNIT, noise=task.noise, rng=rng).with_fixed_noise(settings.n_copies)
+    return maximize(objective, start, max_iterations=settings.noise_iterations).x
+
+
+def _displaced(fresh: Array, delta: float) -> Array:
+    """Return the points at distance δ from the principal curve, on both sides, that belong to fresh samples."""
+    ridge = project_on_ridge(fresh)
+    points = np.vstack([ridge.foot + sign * delta * ridge.normal for sign in (-1, 1)])
+    # At the inner side of a corner the other arm is nearer than δ: such a point is not displaced by δ.
+    return points[project_on_ridge(points).distance > 0.999 * delta]
+
+
+def run(
+    settings: Settings | None = None, *, folder: str | os.PathLike[str] = "figures", workers: Workers = None
+) -> Result:
+    """Train the three auto-encoders, and the denoising one with other noise, for every seed.
+
+    Parameters
+    ----------
+    settings : Settings, optional
+        Those of the figure, if there are none.
+    folder : path-like
+        Finished runs are kept in its subfolder ``.runs``.
+    workers : int, callable or None
+        See `rdae_ref.experiments.runs.run_all`.
+
+    Returns
+    -------
+    Result
+        The outcome of each run.
+    """
+    settings = settings or Settings()
+    kinds = [("rate-distortion", 0.0), *(("denoising", noise) for noise in settings.noises), ("plain", 0.0)]
+    tasks = [Task(model, noise, seed, settings) for model, noise in kinds for seed in settings.seeds]
+    outcomes = run_all(train_one, tasks, folder=Path(folder) / ".runs", workers=workers, description="figure 3")
+    return Result(
+        settings, {(task.model, task.noise, task.seed): out for task, out in zip(tasks, outcomes, strict=True)}
+    )
+
+
+def _shown(result: Result, model: str) -> list[Outcome]:
+    noise = result.settings.noise if model == "denoising" else 0.0
+    return [result.runs[model, noise, seed] for seed in result.settings.seeds]
+
+
+def draw(result: Result) -> "Figure":
+    """Draw the energy landscapes side by side on one logarithmic colour scale, for the first seed.
+
+    Parameters
+    ----------
+    result : Result
+        Of `run`.
+
+    Returns
+    -------
+    matplotlib.figure.Figure
+        Three panels, as in the paper.
+    """
+    from matplotlib.colors import LogNorm  # noqa: PLC0415  # only drawing needs it
+    from matplotlib.figure import Figure  # noqa: PLC0415
+
+    with paper_style():
+        figure = Figure(figsize=(7.2, 2.6), layout="constrained")
+        panels = figure.subplots(1, 3, sharex=True, sharey=True)
+        for axes, model in zip(panels, MODELS, strict=True):
+            outcome = _shown(result, model)[0]
+            image = axes.pcolormesh(
+                outcome["grid_x"],
+                outcome["grid_y"],
+                outcome["landscape"],
+                norm=LogNorm(1e-3, 30),
+                cmap="viridis",
+                shading="gouraud",
+                rasterized=True,
+            )
+            axes.plot(*outcome["X"].T, ".", ms=1.2, mew=0, color="white")
+            axes.set(title=TITLES[model], xlabel="$x_1$", aspect="equal")
+        panels[0].set_ylabel("$x_2$")
+        figure.colorbar(image, ax=panels, label=r"energy $\|x - \hat x\|^2$", extend="both", shrink=0.62, pad=0.02)
+    return figure
+
+
+def draw_sensitivity(result: Result) -> "Figure":
+    """Draw how the energy of the denoising auto-encoder depends on the noise it was trained with.
+
+    Parameters
+    ----------
+    result : Result
+        Of `run`.
+
+    Returns
+    -------
+    matplotlib.figure.Figure
+        Median over seeds of energy over δ², for each displacement, and of the energy on the data; the rate-distortion
+        auto-encoder's as dashed lines.
+    """
+    from matplotlib.figure import Figure  # noqa: PLC0415  # only drawing needs it
+
+    settings = result.settings
+    with paper_style():
+        figure = Figure(figsize=(3.6, 2.6), layout="constrained")
+        axes = figure.subplots()
+        series = [*zip(settings.displacements, ("vermilion", "orange", "purple"), strict=True), (0.0, "blue")]
+        for delta, colour in series:
+            values = [_median_energy(result, "denoising", noise, delta) for noise in settings.noises]
+            label = f"$E / \\delta^2$, $\\delta$ = {delta:g}" if delta else "$E$ on the data"
+            axes.loglog(settings.noises, values, "o-", ms=3, color=COLOURS[colour], label=label)
+            axes.axhline(_median_energy(result, "rate-distortion", 0.0, delta), color=COLOURS[colour], ls="--", lw=0.8)
+        axes.set(xlabel="noise (std) of the denoising auto-encoder", ylabel="median energy (dashed: rate-distortion)")
+        axes.set_xticks(settings.noises, [f"{noise:g}" for noise in settings.noises])
+        axes.set_xticks([], minor=True)
+        axes.legend(fontsize=7)
+    return figure
+
+
+def _median_energy(result: Result, model: str, noise: float, delta: float) -> float:
+    """Return the median over seeds of energy over δ², or for δ = 0 of the energy on the data."""
+    outcomes = [result.runs[model, noise, seed] for seed in result.settings.seeds]
+    return float(np.median([_scaled(out, result.settings, delta) for out in outcomes]))
+
+
+def _scaled(outcome: Outcome, settings: Settings, delta: float) -> float:
+    if delta == 0:
+        return float(outcome["on_data"])
+    return float(outcome["off_curve"][settings.displacements.index(delta)]) / delta**2
+
+
+RAVINES = (
+    "the rate-distortion objective makes the auto-encoder carve well-defined ravines in the energy landscape at the "
+    "points where the majority of the data lies"
+)
+PLAIN = "(Figure 3) the non-regularised auto-encoder reconstructs also what is far from the data"
+DENOISING = "(Figure 3) the denoising auto-encoder does not"
+
+
+def claims(result: Result) -> list[Claim]:
+    """Hold what the paper says about the figure against fresh samples.
+
+    Parameters
+    ----------
+    result : Result
+        Of `run`.
+
+    Returns
+    -------
+    list of Claim
+        Over all seeds.
+    """
+    return list(_claims(result))
+
+
+def _claims(result: Result) -> Iterator[Claim]:
+    settings = result.settings
+    bounds: dict[str, dict[str, float]] = {"plain": {"at_most": 0.05}, "denoising": {"at_least": 0.2}}
+    bounds["rate-distortion"] = bounds["denoising"]
+    sentences = {"plain": PLAIN, "denoising": DENOISING, "rate-distortion": RAVINES}
+    for model in MODELS:
+        outcomes = _shown(result, model)
+        for delta in settings.displacements:
+            values = [_scaled(out, settings, delta) for out in outcomes]
+            quantity = f"{TITLES[model]}: median energy over δ², at δ = {delta:g} from the curve"
+            yield claim("3", sentences[model], quantity, values, **bounds[model])
+        if model == "rate-distortion":
+            depth = [_scaled(out, settings, 1.0) / float(out["on_data"]) for out in outcomes]
+            quantity = "rate-distortion: median energy at δ = 1 over that on fresh data"
+            yield claim("3", sentences[model], quantity, depth, at_least=5.0)
+
+
+def write(result: Result, folder: str | os.PathLike[str]) -> Sequence[Claim]:
+    """Write figure3.png, .svg, .csv, .json, and figure3_noise.png, .svg, .csv.
+
+    Parameters
+    ----------
+    result : Result
+        Of `run`.
+    folder : path-like
+        Made if it is not there.
+
+    Returns
+    -------
+    sequence of Claim
+        As in the JSON file.
+    """
+    settings, table = result.settings, claims(result)
+    write_figure(draw(result), folder, "figure3")
+    write_figure(draw_sensitivity(result), folder, "figure3_noise")
+    write_csv(folder, "figure3", ("model", "x1", "x2", "energy"), _grid_rows(result))
+    write_csv(folder, "figure3_noise", ("model", "noise", "seed", "delta", "energy"), _energy_rows(result))
+    write_json(folder, "figure3", asdict(settings), table, seed=settings.seeds[0])
+    return table
+
+
+def _grid_rows(result: Result) -> Iterator[tuple[object, ...]]:
+    for model in MODELS:
+        out = _shown(result, model)[0]
+        for y, row in zip(out["grid_y"], out["landscape"], strict=True):
+            yield from ((model, float(x), float(y), float(value)) for x, value in zip(out["grid_x"], row, strict=True))
+
+
+def _energy_rows(result: Result) -> Iterator[tuple[object, ...]]:
+    for (model, noise, seed), out in result.runs.items():
+        yield model, noise, seed, 0.0, float(out["on_data"])
+        for delta, value in zip(result.settings.displacements, out["off_curve"], strict=True):
+            yield model, noise, seed, delta, float(value)
