@@ -25,15 +25,24 @@ from .entropy import (
     renyi_entropy,
     renyi_entropy_gradient,
 )
+from .gradcheck import GradientReport, check_gradient
 from .gram import gaussian_gram, gram_pullback, graph_laplacian, normalize_gram
 from .objective import RateDistortion, Terms
-from .optimize import DivergenceError, Result, continuation, gradient_ascent, maximize
+from .optimize import (
+    DivergenceError,
+    Result,
+    continuation,
+    gradient_ascent,
+    maximize,
+    maximize_at_distortion,
+)
 from .spectrum import SingularGramWarning
 
 __all__ = [
     "ACTIVATIONS",
     "Activation",
     "DivergenceError",
+    "GradientReport",
     "Parameters",
     "RateDistortion",
     "Result",
@@ -41,6 +50,7 @@ __all__ = [
     "Terms",
     "Trace",
     "__version__",
+    "check_gradient",
     "conditional_entropy",
     "continuation",
     "distortion",
@@ -55,6 +65,7 @@ __all__ = [
     "joint_entropy",
     "joint_entropy_gradient",
     "maximize",
+    "maximize_at_distortion",
     "mutual_information",
     "normalize_gram",
     "product_entropy_gradient",

@@ -21,5 +21,5 @@ def pytest_terminal_summary(terminalreporter):
     missing = [name for name in ("torch", "jax") if importlib.util.find_spec(name) is None]
     if missing:
         terminalreporter.write_line(
-            f"Not compared with {' and '.join(missing)}, not installed: scripts/test --oracles installs and requires both."
+            f"Not compared with {' and '.join(missing)}, not installed: scripts/test --oracles requires both."
         )

@@ -31,7 +31,8 @@ def written_out(objective, parameters):
             return -np.log(values.max())
         return np.log(np.sum(values**objective.alpha)) / (1 - objective.alpha)
 
-    return (entropy(N * K_X * K_Y) - entropy(K_Y)) / np.log(objective.base) - objective.mu * np.mean(np.sum((X - Y) ** 2, axis=1))
+    conditional = entropy(N * K_X * K_Y) - entropy(K_Y)
+    return conditional / np.log(objective.base) - objective.mu * np.mean(np.sum((X - Y) ** 2, axis=1))
 
 
 @pytest.mark.parametrize("alpha", ALPHAS)

@@ -90,7 +90,7 @@ def _run_or_read(function: Callable[[Any], dict[str, Any]], folder: Path, task: 
 
 def _read(path: Path) -> Outcome | None:
     try:
-        with np.load(path, allow_pickle=False) as archive:
+        with open(path, "rb") as file, np.load(file, allow_pickle=False) as archive:
             return dict(archive)
     except (FileNotFoundError, zipfile.BadZipFile, ValueError, EOFError):
         return None

@@ -1,0 +1,206 @@
+"""What the gradient checker found: a report that names the worst element, prints as a table and serialises."""
+
+import math
+from dataclasses import asdict, dataclass
+from typing import Any, NamedTuple
+
+__all__ = ["ArrayReport", "Element", "GradientReport"]
+
+SEVERITY = ("right", "kink", "noisy", "wrong")
+
+
+class Element(NamedTuple):
+    """One element of the gradient, from both sides.
+
+    Parameters
+    ----------
+    name : str
+        Of its array, as in ``encoder[0].W``.
+    index : tuple of int
+        Its place in the array.
+    analytic, numeric : float
+        What the gradient says, and what differences of the value say.
+    """
+
+    name: str
+    index: tuple[int, ...]  # type: ignore[assignment]  # hides tuple.index, which nobody asks of an element
+    analytic: float
+    numeric: float
+
+    @property
+    def label(self) -> str:
+        """The element as one writes it: ``W[3, 1]``."""
+        return self.name + (str(list(self.index)) if self.index else "")
+
+
+@dataclass(frozen=True)
+class ArrayReport:
+    """What was found in one array of parameters: a row of the table.
+
+    Parameters
+    ----------
+    name : str
+        As in ``encoder[0].W``; a lone array is called ``x``.
+    size, n_checked, n_wrong, n_noisy : int
+        Elements that it has, that were checked, that are wrong, and that could not be decided.
+    worst : Element
+        The worst element: a wrong one before a noisy one before a right one, then by relative error.
+    relative_error, difference_error : float
+        Of the worst element, both on one scale: its error, and the difference's own error, estimated.
+    taylor_slope : float
+        As in the whole report, along a direction in this array only.
+    status : str
+        ``right``, ``kink`` (right, but for elements at a kink), ``noisy`` or ``wrong``.
+    kinks : tuple of str
+        The elements that lie at a kink, and were accepted because they are between its one-sided slopes.
+    remark : str
+        What the wrong elements have in common, or why elements that were not checked are in doubt; mostly empty.
+    """
+
+    name: str
+    size: int
+    n_checked: int
+    n_wrong: int
+    n_noisy: int
+    worst: Element
+    relative_error: float
+    difference_error: float
+    taylor_slope: float
+    status: str
+    kinks: tuple[str, ...]
+    remark: str
+
+
+@dataclass(frozen=True)
+class GradientReport:
+    """The verdict of `check_gradient` with its reasons; ``str(report)`` is a table.
+
+    Parameters
+    ----------
+    verdict : str
+        ``wrong`` as soon as one element is; ``right`` if every checked element is (and, where only some were checked,
+        the slope along each array, too); ``inconclusive`` otherwise: at least one difference is too noisy to tell.
+    arrays : tuple of ArrayReport
+        One row per array of parameters.
+    taylor_slope : float
+        Order of |f(x + hv) − f(x) − h g·v| in h, along a random direction v of all parameters, at the shortest steps
+        above the noise: 2 for a right gradient, 1 for a wrong one (and at a kink). ``inf`` if there is no remainder,
+        as in a linear function; ``nan`` if too few steps stand out from the noise. It informs; the verdict rests on
+        the elements.
+    tolerance : float
+        As asked for.
+    noise : float
+        Standard deviation of the value's noise, estimated.
+    n_evaluations : int
+        How often the objective was evaluated.
+    """
+
+    verdict: str
+    arrays: tuple[ArrayReport, ...]
+    taylor_slope: float
+    tolerance: float
+    noise: float
+    n_evaluations: int
+
+    @property
+    def passed(self) -> bool:
+        """Whether the verdict is ``right``."""
+        return self.verdict == "right"
+
+    @property
+    def worst(self) -> Element:
+        """The worst element: a wrong one before a noisy one before a right one, then by relative error."""
+        return self._worst_array.worst
+
+    @property
+    def max_relative_error(self) -> float:
+        """The relative error of the worst element."""
+        return self._worst_array.relative_error
+
+    @property
+    def _worst_array(self) -> ArrayReport:
+        return max(self.arrays, key=lambda row: rank(row.status, row.relative_error))
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the report as JSON can hold it.
+
+        Returns
+        -------
+        dict
+            Numbers, strings, lists and dicts; ``inf`` and ``nan`` become None.
+        """
+        rows = [{**asdict(row), "worst": row.worst._asdict()} for row in self.arrays]
+        summary = {"passed": self.passed, "worst": self.worst._asdict(), "max_relative_error": self.max_relative_error}
+        plain = _plain({**asdict(self), **summary, "arrays": rows})
+        assert isinstance(plain, dict)
+        return plain
+
+    def __str__(self) -> str:
+        header = ("array", "checked", "worst", "analytic", "numeric", "rel. error", "own error", "slope", "status")
+        lines = _table([header, *(_cells(row) for row in self.arrays)])
+        remarks = [f"{row.name}: {row.remark}" for row in self.arrays if row.remark]
+        remarks += [
+            f"{row.name}: {len(row.kinks)} at a kink, accepted between its one-sided slopes: {_some(row.kinks)}"
+            for row in self.arrays
+            if row.kinks
+        ]
+        return "\n".join([*lines, *remarks, self._sentence()])
+
+    def _sentence(self) -> str:
+        checked, wrong, noisy = (
+            sum(getattr(row, key) for row in self.arrays) for key in ("n_checked", "n_wrong", "n_noisy")
+        )
+        worst = f"{self.worst.label} has relative error {self.max_relative_error:.1e}"
+        count = {"wrong": f"{wrong} of {checked} elements are wrong", "right": f"{checked} elements agree"}.get(
+            self.verdict, f"{noisy} of {checked} elements cannot be decided with a value noisy by {self.noise:.0e}"
+        )
+        return (
+            f"{self.verdict.upper()} at tolerance {self.tolerance:g}: {count}; {worst}; "
+            f"Taylor slope {self.taylor_slope:.2f}; {self.n_evaluations} evaluations"
+        )
+
+
+def rank(status: str, relative_error: float) -> tuple[int, float]:
+    """Order elements and arrays from best to worst."""
+    return SEVERITY.index(status), math.inf if math.isnan(relative_error) else relative_error
+
+
+def pattern(wrong: list[Element]) -> str:
+    """Say what wrong elements have in common: a factor, or that the array is transposed."""
+    if len(wrong) < 2:
+        return ""
+    ratios = [element.analytic / element.numeric if element.numeric else math.nan for element in wrong]
+    if max(ratios) - min(ratios) <= 1e-5 * max(map(abs, ratios)):
+        return f"analytic = {ratios[0]:.6g} x numeric in each of {len(wrong)} wrong elements"
+    analytic = {element.index: element.analytic for element in wrong}
+    mirrored = [(analytic.get(element.index[::-1], math.nan), element.numeric) for element in wrong]
+    crossed = all(math.isclose(*pair, rel_tol=1e-5) for pair in mirrored)
+    return "the analytic array is the transpose of the numeric one" if crossed else ""
+
+
+# ------------------------------------------------------------------------------------------------------------ printing
+
+
+def _cells(row: ArrayReport) -> tuple[str, ...]:
+    checked = str(row.size) if row.n_checked == row.size else f"{row.n_checked} of {row.size}"
+    errors = (f"{row.relative_error:.1e}", f"{row.difference_error:.1e}", f"{row.taylor_slope:.2f}")
+    sides = (f"{row.worst.analytic:.9g}", f"{row.worst.numeric:.9g}")
+    return (row.name, checked, row.worst.label, *sides, *errors, row.status)
+
+
+def _table(rows: list[tuple[str, ...]]) -> list[str]:
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    return ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows]
+
+
+def _some(labels: tuple[str, ...], most: int = 5) -> str:
+    return ", ".join(labels[:most]) + (f" and {len(labels) - most} more" if len(labels) > most else "")
+
+
+def _plain(value: Any) -> Any:
+    """Return what JSON can hold."""
+    if isinstance(value, dict):
+        return {key: _plain(item) for key, item in value.items()}
+    if isinstance(value, (tuple, list)):
+        return [_plain(item) for item in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value

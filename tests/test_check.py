@@ -1,0 +1,66 @@
+import json
+
+import numpy as np
+import pytest
+
+import rdae_ref.check
+from rdae_ref.autoencoder import entropy_gradients
+from rdae_ref.check import Row, check_table, equation_check
+from rdae_ref.cli import main
+
+
+@pytest.fixture(scope="module")
+def rows():
+    return equation_check()
+
+
+def test_every_equation_from_9_to_25_has_a_row_and_passes(rows):
+    numbers = {row.equation for row in rows}
+    assert {f"({n})" for n in (9, 10, 11, 12, 13, *range(15, 26))} <= numbers
+    assert all(row.passed for row in rows), check_table(rows)
+
+
+def test_the_errors_are_those_that_the_readme_promises(rows):
+    fifty = [row for row in rows if row.against == "50 digits"]
+    assert len(fifty) >= 4
+    assert max(row.error for row in fifty) < 1e-11
+    assert max(row.error for row in rows if row.against == "central differences") < 1e-7
+
+
+def test_a_wrong_equation_fails_its_row_and_the_exit_code(monkeypatch, capsys):
+    def spoilt(*arguments):
+        gradient = entropy_gradients(*arguments)
+        return gradient._replace(W=1.001 * gradient.W)
+
+    monkeypatch.setattr(rdae_ref.check, "entropy_gradients", spoilt)
+    rows = list(rdae_ref.check._parameter_rows(np.random.default_rng(0)))
+    assert {row.equation for row in rows if not row.passed} == {"(19)"}
+    monkeypatch.setattr("rdae_ref.cli.equation_check", lambda seed: rows)
+    assert main(["check"]) == 1
+    assert "FAILED" in capsys.readouterr().out
+
+
+def test_a_slope_of_one_fails_whatever_the_error():
+    row = Row("(25)", "a", "b", 1, 1e-9, 1e-7, slope=1.0)
+    assert not row.passed
+    assert row._replace(slope=2.0).passed
+    assert row._replace(slope=float("inf")).to_dict()["slope"] is None
+    assert not row._replace(slope=2.0, error=float("nan")).passed
+
+
+def test_the_command_writes_the_table_as_json(rows, monkeypatch, tmp_path, capsys):
+    monkeypatch.setattr("rdae_ref.cli.equation_check", lambda seed: rows)
+    path = tmp_path / "check.json"
+    assert main(["check", "--json", str(path), "--quiet"]) == 0
+    assert capsys.readouterr().out == ""
+    content = json.loads(path.read_text())
+    assert content["passed"] is True
+    assert [row["equation"] for row in content["rows"]] == [row.equation for row in rows]
+    assert main(["check"]) == 0
+    assert f"{len(rows)} of {len(rows)} comparisons passed" in capsys.readouterr().out
+
+
+def test_an_unwritable_file_is_an_error_without_a_traceback(rows, monkeypatch, tmp_path, capsys):
+    monkeypatch.setattr("rdae_ref.cli.equation_check", lambda seed: rows)
+    assert main(["check", "--json", str(tmp_path / "nowhere" / "check.json")]) == 2
+    assert "rdae-ref:" in capsys.readouterr().err

@@ -1,0 +1,200 @@
+import csv
+import json
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from rdae_ref.cli import main
+from rdae_ref.experiments import FIGURES, figure1, figure2, figure3, load
+from rdae_ref.experiments.claims import claim, claims_table
+from rdae_ref.experiments.output import read_claims, write_csv, write_figure, write_json
+from rdae_ref.experiments.runs import run_all
+from rdae_ref.experiments.training import Training, directional_gains, train_plain
+
+TINY = Training(n_hidden=4, factors=(8, 1), max_iterations=(5, 5), plain_iterations=20)
+SETTINGS = {
+    "figure1": figure1.Settings(n_samples=20, training=TINY, seeds=(0, 1)),
+    "figure2": figure2.Settings(n_samples=20, training=TINY, sweep=(3.0, 0.5), sweep_iterations=5, seeds=(0, 1)),
+    "figure3": figure3.Settings(
+        n_samples=20, training=TINY, n_copies=1, noise_iterations=10, n_fresh=50, step=2.0, seeds=(0, 1)
+    ),
+}
+MODULES = {"figure1": figure1, "figure2": figure2, "figure3": figure3}
+HEADINGS = {
+    "figure1": "unit,seed,sample,x1,x2,xhat1,xhat2",
+    "figure2": "unit,seed,sample,component,x1,x2,xhat1,xhat2",
+    "figure3": "model,x1,x2,energy",
+}
+MEMBERS = {
+    "figure1": {"linear", "relu", "logsig", "plain-linear", "plain-relu", "plain-logsig"},
+    "figure2": {"linear", "relu", "logsig", "satlin"},
+    "figure3": {"plain", "denoising", "rate-distortion"},
+}
+
+
+@pytest.mark.parametrize("name", MODULES)
+def test_a_figure_leaves_its_files_and_draws_the_same_bytes_twice(name, tmp_path):
+    module, settings = MODULES[name], SETTINGS[name]
+    first, second = tmp_path / "first", tmp_path / "second"
+    claims = module.write(module.run(settings, folder=first, workers=map), first)
+    module.write(module.run(settings, folder=second, workers=map), second)
+    files = sorted(path.name for path in first.iterdir() if path.is_file())
+    assert {f"{name}.{kind}" for kind in ("png", "svg", "csv", "json")} <= set(files)
+    for file in files:
+        assert (first / file).read_bytes() == (second / file).read_bytes(), file
+    assert read_claims(first, name) == list(claims)
+    with open(first / f"{name}.csv", newline="") as file:
+        rows = list(csv.reader(file))
+    assert ",".join(rows[0]) == HEADINGS[name]
+    assert {row[0] for row in rows[1:]} == MEMBERS[name]
+    content = json.loads((first / f"{name}.json").read_text())
+    assert content["settings"]["n_samples"] == 20
+    assert {"numpy", "scipy", "python", "rdae_ref"} <= set(content["versions"])
+    assert all(entry["quantity"] and entry["threshold"] for entry in content["claims"])
+
+
+def test_the_csv_of_figure_2_is_the_outputs_of_the_runs(tmp_path):
+    result = figure2.run(SETTINGS["figure2"], folder=tmp_path, workers=map)
+    figure2.write(result, tmp_path)
+    with open(tmp_path / "figure2.csv", newline="") as file:
+        rows = [row for row in csv.DictReader(file) if row["unit"] == "satlin" and row["seed"] == "1"]
+    out = result.runs["rate-distortion", "satlin", 1]
+    assert len(rows) == 20
+    np.testing.assert_allclose([float(row["xhat2"]) for row in rows], out["Xhat"][:, 1], rtol=1e-9)
+    assert [int(row["component"]) for row in rows] == list(out["component"])
+
+
+def counted(task):
+    with open(task["log"], "a") as file:
+        file.write("x")
+    if task["seed"] == task.get("fails"):
+        raise RuntimeError("broken run")
+    return {"square": np.array(task["seed"]) ** 2, "name": "a"}
+
+
+def test_finished_runs_are_not_repeated_and_a_broken_job_continues(tmp_path):
+    log = tmp_path / "log"
+    tasks = [{"seed": seed, "log": str(log)} for seed in range(4)]
+    with pytest.raises(RuntimeError, match="broken run"):
+        run_all(counted, [*tasks[:2], tasks[2] | {"fails": 2}], folder=tmp_path / "runs", workers=map)
+    assert len(log.read_text()) == 3
+    outcomes = run_all(counted, tasks, folder=tmp_path / "runs", workers=map)
+    assert [int(outcome["square"]) for outcome in outcomes] == [0, 1, 4, 9]
+    assert len(log.read_text()) == 5  # two new ones
+    run_all(counted, tasks, folder=tmp_path / "runs", workers=map)
+    assert len(log.read_text()) == 5
+
+
+def test_a_damaged_file_of_a_run_is_made_anew(tmp_path):
+    log, runs = tmp_path / "log", tmp_path / "runs"
+    tasks = [{"seed": 3, "log": str(log)}]
+    run_all(counted, tasks, folder=runs, workers=map)
+    (file,) = runs.iterdir()
+    file.write_bytes(file.read_bytes()[:50])
+    assert int(run_all(counted, tasks, folder=runs, workers=map)[0]["square"]) == 9
+    assert len(log.read_text()) == 2
+
+
+def cube(task):
+    return {"cube": np.array(float(task)) ** 3}
+
+
+def test_processes_and_any_map_give_the_same(tmp_path):
+    expected = [0.0, 1.0, 8.0]
+    for k, workers in enumerate((1, 2, map)):
+        outcomes = run_all(cube, [0, 1, 2], folder=tmp_path / str(k), workers=workers)
+        assert [float(outcome["cube"]) for outcome in outcomes] == expected
+    for bad, error in ((0, ValueError), (1.5, TypeError), ("two", TypeError)):
+        with pytest.raises(error, match="workers"):
+            run_all(cube, [0], folder=tmp_path / "bad", workers=bad)
+
+
+def test_claims_hold_by_the_median_and_say_how_many_seeds_do():
+    held = claim("1", "says", "angle", [1.0, 2.0, 9.0], at_most=5)
+    assert (held.median, held.low, held.high, held.holds, held.seeds_that_hold) == (2.0, 1.0, 9.0, True, "2 of 3")
+    broken = claim("1", "says", "ratio", [0.1, 0.2, 0.9], at_least=0.75)
+    assert not broken.holds
+    assert broken.threshold == ">= 0.75"
+    table = claims_table([held, broken])
+    assert "**no**" in table
+    assert table.count("| says |") == 1
+    for bounds in ({}, {"at_most": 1, "at_least": 0}):
+        with pytest.raises(ValueError, match="one of at_most and at_least"):
+            claim("1", "says", "angle", [1.0], **bounds)
+
+
+def test_the_gains_are_those_of_the_jacobian():
+    rng = np.random.default_rng(0)
+    X = rng.normal(size=(30, 2))
+    trained = train_plain(X, "softplus", replace(TINY, plain_iterations=50), rng)
+    W, c, A, b = trained.parameters
+    step, u = 1e-6, np.array([0.6, 0.8])
+
+    def f(x):
+        return A @ np.log(1 + np.exp(W @ x + c)) + b
+
+    numeric = [np.linalg.norm(f(x + step * u) - f(x - step * u)) / (2 * step) for x in X]
+    gains = directional_gains(trained.parameters, X, "softplus", np.tile(u, (30, 1)))
+    np.testing.assert_allclose(gains, numeric, rtol=1e-7)
+
+
+def test_alignment_of_a_projection_and_of_a_turned_cloud():
+    rng = np.random.default_rng(0)
+    X = rng.normal(size=(500, 2)) * [3, 1]
+    axes = np.linalg.eigh(np.cov(X.T))[1]
+    onto_first = 0.5 * X @ np.outer(axes[:, 1], axes[:, 1])
+    angle, major, minor = figure1.alignment(X, onto_first)
+    assert angle == pytest.approx(0, abs=1e-4)
+    assert (major, minor) == (pytest.approx(0.5), pytest.approx(0, abs=1e-12))
+    turn = np.radians(20)
+    R = np.array([[np.cos(turn), -np.sin(turn)], [np.sin(turn), np.cos(turn)]])
+    assert figure1.alignment(X, X @ R.T)[0] == pytest.approx(20, abs=1e-9)
+
+
+def test_displaced_points_are_displaced_by_delta():
+    from rdae_ref.datasets import mixture, project_on_ridge
+
+    fresh = mixture(400, np.random.default_rng(0)).X
+    for delta in (0.5, 1.0, 2.0):
+        points = figure3._displaced(fresh, delta)
+        np.testing.assert_allclose(project_on_ridge(points).distance, delta, rtol=1e-3)
+        assert len(points) > 400
+
+
+def test_writing_figures_leaves_the_users_style_alone(tmp_path):
+    import matplotlib as mpl
+    from matplotlib.figure import Figure
+
+    before = dict(mpl.rcParams)
+    figure = Figure()
+    figure.subplots().plot([0, 1])
+    assert [path.suffix for path in write_figure(figure, tmp_path / "new", "f")] == [".png", ".svg"]
+    assert dict(mpl.rcParams) == before
+    write_csv(tmp_path, "t", ("a", "b"), [(1, 0.5), ("x", np.float64(1) / 3)])
+    assert (tmp_path / "t.csv").read_text() == "a,b\n1,0.5\nx,0.3333333333\n"
+    write_json(tmp_path, "t", {"alpha": 1.01}, [])
+    assert json.loads((tmp_path / "t.json").read_text())["settings"] == {"alpha": 1.01}
+
+
+def test_the_command_lists_figures_and_refuses_unknown_ones(capsys):
+    assert main(["figures", "--list"]) == 0
+    listed = capsys.readouterr().out
+    assert all(f"\n{name} " in f"\n{listed}" for name in FIGURES)
+    assert main(["figures", "one"]) == 2
+    assert "figure must be one of" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("name", FIGURES)
+def test_every_figure_has_the_four_functions(name):
+    module = load(name)
+    assert all(callable(getattr(module, function)) for function in ("run", "draw", "claims", "write"))
+
+
+def test_an_interrupt_leaves_by_exit_code_two_and_a_sentence(monkeypatch, capsys):
+    def interrupted(**_):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(figure1, "run", interrupted)
+    assert main(["figures", "1"]) == 2
+    assert "finished runs are kept" in capsys.readouterr().err
