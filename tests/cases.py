@@ -1,6 +1,7 @@
 """One table of cases: a new activation, or a new order of the entropy, is one entry here and inherits every test."""
 
 import math
+from itertools import pairwise
 
 import numpy as np
 
@@ -60,5 +61,5 @@ def directional_difference(function, point, direction, step=1e-2, levels=5):
     steps = [step / 2**k for k in range(levels)]
     table = [(function(point + h * direction) - function(point - h * direction)) / (2 * h) for h in steps]
     for order in range(1, levels):
-        table = [(4**order * fine - coarse) / (4**order - 1) for coarse, fine in zip(table, table[1:], strict=False)]
+        table = [(4**order * fine - coarse) / (4**order - 1) for coarse, fine in pairwise(table)]
     return table[0]

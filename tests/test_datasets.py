@@ -1,3 +1,5 @@
+from itertools import pairwise
+
 import numpy as np
 import pytest
 from cases import BAD_MATRICES
@@ -29,7 +31,7 @@ def test_the_ridge_against_the_nearest_of_many_points_on_it():
     rng = np.random.default_rng(0)
     t = np.linspace(0, 1, 20_001)[:, None]
     corners = np.array([[-20.0, 16.0], [0.0, -4.0], [4.0, 0.0], [24.0, -20.0]])
-    curve = np.vstack([a + t * (b - a) for a, b in zip(corners[:-1], corners[1:], strict=True)])
+    curve = np.vstack([a + t * (b - a) for a, b in pairwise(corners)])
     X = rng.uniform([-8, -8], [12, 6], size=(300, 2))
     distance, foot, normal = project_on_ridge(X)
     brute = np.sqrt(((X[:, None] - curve[None]) ** 2).sum(axis=2)).min(axis=1)
