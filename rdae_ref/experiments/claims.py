@@ -4,7 +4,9 @@ import statistics
 from collections.abc import Iterable, Sequence
 from typing import Any, NamedTuple
 
-__all__ = ["Claim", "claim", "claims_table"]
+__all__ = ["Claim", "claim", "claims_table", "with_claims"]
+
+BEGIN, END = "<!-- claims: written by rdae-ref figures --readme -->", "<!-- end of claims -->"
 
 
 class Claim(NamedTuple):
@@ -125,3 +127,30 @@ def claims_table(claims: Sequence[Claim]) -> str:
             f"{'yes' if item.holds else '**no**'} | {item.seeds_that_hold} |"
         )
     return "\n".join(lines)
+
+
+def with_claims(text: str, claims: Sequence[Claim]) -> str:
+    """Return a Markdown page with its table of claims replaced.
+
+    Parameters
+    ----------
+    text : str
+        The page, with the two marks between which the table stands.
+    claims : sequence of Claim
+        In the order of the rows.
+
+    Returns
+    -------
+    str
+        The page with the new table.
+
+    Raises
+    ------
+    ValueError
+        If the marks are not there.
+    """
+    before, begin, rest = text.partition(BEGIN)
+    _, end, after = rest.partition(END)
+    if not (begin and end):
+        raise ValueError(f"the page must have the marks {BEGIN!r} and {END!r} around its table of claims")
+    return f"{before}{BEGIN}\n{claims_table(claims)}\n{END}{after}"

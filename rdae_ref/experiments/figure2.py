@@ -217,6 +217,7 @@ def draw(result: Result) -> "Figure":
             axes.plot(*X.T, "o", ms=2.5, mew=0, color=COLOURS["grey"], alpha=0.55, label="inputs $x$")
             axes.plot(*outcome["Xhat"].T, "o", ms=3, mew=0, color=COLOURS["vermilion"], label=r"outputs $\hat x$")
             axes.set(title=f"{NAMES[unit]} units", aspect="equal", xlim=(-5.2, 9.2), ylim=(-5.8, 3.0))
+            axes.set_xticks(range(-4, 9, 4))
             axes.text(
                 0.99, 0.02,
                 f"$L$ = {float(outcome['L']):.2f} bits, $D$ = {float(outcome['distortion']):.2f}",
@@ -326,14 +327,14 @@ def _sweep_claims(result: Result) -> Iterator[Claim]:
         long = [table["major"] > 0.5 * table["data_major"] for table in tables]
         return [float((t["minor"] / t["major"])[kept].min()) for t, kept in zip(tables, long, strict=True)]
 
-    quantity = "outputs' minor over major axis, smallest in the sweep while the major one is above half of the data's"
-    yield claim("2", COLLAPSE, f"linear: {quantity}", flatness("linear"), at_most=0.02)
+    flattest = "outputs' minor over major axis, smallest in the sweep while the major one is above half of the data's"
+    yield claim("2", COLLAPSE, f"linear: {flattest}", flatness("linear"), at_most=0.02)
     line, point = zip(*map(_transitions, _outcomes(result, "sweep", "linear")), strict=True)
     quantity = "linear: largest µ with outputs on a line (minor below 5 % of major axis)"
     yield claim("2", COLLAPSE, quantity, line, at_most=1.5)
     quantity = "linear: largest µ with outputs in a point (major below 1 % of the data's)"
     yield claim("2", COLLAPSE, quantity, point, at_most=1.5)
-    yield claim("2", NEED_NOT, f"ReLU: {quantity}", flatness("relu"), at_least=0.05)
+    yield claim("2", NEED_NOT, f"ReLU: {flattest}", flatness("relu"), at_least=0.05)
 
 
 def _transitions(table: Outcome) -> tuple[float, float]:
@@ -345,13 +346,15 @@ def _transitions(table: Outcome) -> tuple[float, float]:
 
 def _contraction_claims(result: Result) -> Iterator[Claim]:
     for unit in UNITS:
-        for model, across in (("rate-distortion", {"at_most": 0.9}), ("plain", {"at_least": 0.95})):
-            out = _outcomes(result, model, unit)
-            medians = [[float(np.median(o[f"gain_{way}"])) for o in out] for way in ("across", "along")]
-            who = f"{NAMES[unit]}, {model}"
-            yield claim("2", CONTRACT, f"{who}: median gain |J u| across the curve", medians[0], **across)
-            if model == "rate-distortion":
-                yield claim("2", CONTRACT, f"{who}: median gain |J u| along the curve", medians[1], at_most=0.9)
+        for way in ("across", "along"):
+            gains = [float(np.median(out[f"gain_{way}"])) for out in _outcomes(result, "rate-distortion", unit)]
+            yield claim("2", CONTRACT, f"{NAMES[unit]}: median gain |J u| {way} the curve", gains, at_most=0.9)
+    plain = [
+        min(float(np.median(result.runs["plain", unit, seed]["gain_across"])) for unit in UNITS)
+        for seed in result.settings.seeds
+    ]
+    quantity = "conventional, smallest of the four units: median gain |J u| across the curve"
+    yield claim("2", CONTRACT, quantity, plain, at_least=0.95)
 
 
 COLUMNS = ("unit", "seed", "sample", "component", "x1", "x2", "xhat1", "xhat2")

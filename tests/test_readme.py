@@ -1,0 +1,49 @@
+"""README holds what it says: its code runs, its table is the one in figures/, its files are there."""
+
+import doctest
+import json
+import re
+from pathlib import Path
+
+import pytest
+
+from rdae_ref.experiments.claims import with_claims
+from rdae_ref.experiments.output import read_claims
+
+ROOT = Path(__file__).parents[1]
+README = ROOT / "README.md"
+
+
+def test_its_python_prints_what_it_shows():
+    failures, tried = doctest.testfile(
+        str(README), module_relative=False, optionflags=doctest.ELLIPSIS | doctest.NORMALIZE_WHITESPACE
+    )
+    assert tried >= 10
+    assert failures == 0
+
+
+def test_its_table_of_claims_is_that_of_the_figures():
+    claims = [item for n in (1, 2, 3) for item in read_claims(ROOT / "figures", f"figure{n}")]
+    assert len(claims) > 30
+    text = README.read_text(encoding="utf-8")
+    assert with_claims(text, claims) == text, "run scripts/reproduce"
+
+
+@pytest.mark.parametrize("page", [README, *sorted((ROOT / "docs").glob("*.md"))], ids=lambda p: p.name)
+def test_every_file_it_links_to_is_there(page):
+    links = re.findall(r"\]\(([^)#]+)\)", page.read_text(encoding="utf-8"))
+    missing = [link for link in links if "://" not in link and not (page.parent / link).exists()]
+    assert not missing
+
+
+def test_the_figures_say_what_they_depend_on():
+    for n in (1, 2, 3):
+        settings = json.loads((ROOT / "figures" / f"figure{n}.json").read_text(encoding="utf-8"))["settings"]
+        assert settings["training"]["alpha"] == 1.01
+        assert settings["training"]["mu"] == 1.5
+        assert len(settings["seeds"]) >= 5
+
+
+def test_a_page_without_marks_is_refused():
+    with pytest.raises(ValueError, match="marks"):
+        with_claims("no table here", [])
