@@ -16,6 +16,7 @@ from .autoencoder import (
     forward,
     initial_parameters,
 )
+from .comparison import Comparison, compare, compare_file
 from .entropy import (
     conditional_entropy,
     joint_entropy,
@@ -41,6 +42,7 @@ from .spectrum import SingularGramWarning
 __all__ = [
     "ACTIVATIONS",
     "Activation",
+    "Comparison",
     "DivergenceError",
     "GradientReport",
     "Parameters",
@@ -51,6 +53,8 @@ __all__ = [
     "Trace",
     "__version__",
     "check_gradient",
+    "compare",
+    "compare_file",
     "conditional_entropy",
     "continuation",
     "distortion",

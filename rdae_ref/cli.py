@@ -1,6 +1,6 @@
-"""The command line: ``rdae-ref check`` and ``rdae-ref figures``.
+"""The command line: ``rdae-ref check``, ``rdae-ref compare`` and ``rdae-ref figures``.
 
-Exit codes: 0 done; 1 done, and something failed the check; 2 not done, because of the arguments or an interrupt.
+Exit codes: 0 done; 1 done, and something failed the check or differs; 2 not done, for the arguments or an interrupt.
 """
 
 import argparse
@@ -10,10 +10,11 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TypeAlias
 
-from . import __version__
-from .check import check_table, equation_check, has_mpmath
+from ._version import __version__
+from .check import check_table, equation_check, has_mpmath, oracle_check
+from .comparison import SNIPPETS, compare_file, write_template
 from .experiments import FIGURES, load
-from .experiments.claims import claims_table
+from .experiments.claims import claims_table, with_claims
 from .files import written_whole
 
 __all__ = ["main"]
@@ -37,7 +38,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = _parser().parse_args(arguments)
     try:
         return options.command(options)
-    except (ValueError, TypeError, OSError) as error:
+    except (ValueError, TypeError, OSError, ImportError) as error:
         print(f"rdae-ref: {error}", file=sys.stderr)
     except KeyboardInterrupt:
         print("\nrdae-ref: interrupted; finished runs are kept and will not be repeated", file=sys.stderr)
@@ -49,6 +50,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--version", action="version", version=__version__)
     verbs = parser.add_subparsers(required=True, metavar="VERB")
     _add_check(verbs)
+    _add_compare(verbs)
     _add_figures(verbs)
     return parser
 
@@ -71,6 +73,7 @@ def _add_check(verbs: Verbs) -> None:
         "rdae-ref check --json check.json",
     )
     check.add_argument("--json", type=Path, metavar="FILE", help="write the table as JSON, too")
+    check.add_argument("--oracles", action="store_true", help="against HIPS autograd, PyTorch and JAX, too (a minute)")
     check.add_argument("--seed", type=int, default=0, help="of data and parameters (default 0)")
     check.add_argument("--quiet", action="store_true", help="print nothing: the exit code says it")
     check.set_defaults(command=_check)
@@ -78,16 +81,63 @@ def _add_check(verbs: Verbs) -> None:
 
 def _check(options: argparse.Namespace) -> int:
     rows = equation_check(options.seed)
+    passed, report = all(row.passed for row in rows), {"rows": [row.to_dict() for row in rows]}
+    text = [check_table(rows)]
+    if not has_mpmath():
+        text.append('Without mpmath the comparisons with 50 digits are left out: pip install "rdae_ref[test]"')
+    if options.oracles:
+        compared = oracle_check()
+        text.append(str(compared))
+        passed, report = passed and compared.passed, report | compared.to_dict()
     if not options.quiet:
-        print(check_table(rows))
-        if not has_mpmath():
-            print('Without mpmath the comparisons with 50 digits are left out: pip install "rdae_ref[test]"')
-    passed = all(row.passed for row in rows)
+        print("\n\n".join(text))
     if options.json:
-        with written_whole(options.json) as file:
-            json.dump({"passed": passed, "rows": [row.to_dict() for row in rows]}, file, indent=2, ensure_ascii=False)
-            file.write("\n")
+        _write_json(options.json, {"passed": passed, **report})
     return 0 if passed else 1
+
+
+def _write_json(path: Path, content: object) -> None:
+    with written_whole(path) as file:
+        json.dump(content, file, indent=2, ensure_ascii=False, allow_nan=False)
+        file.write("\n")
+
+
+def _add_compare(verbs: Verbs) -> None:
+    compare = _verb(
+        verbs,
+        "compare",
+        "Compare your arrays with ours, and explain where they differ; exit code 1 if they do.",
+        "rdae-ref compare --template mine.npz\n  rdae-ref compare mine.npz",
+    )
+    files = compare.add_mutually_exclusive_group(required=True)
+    files.add_argument("file", nargs="?", type=Path, metavar="FILE.npz", help="your arrays, as numpy.savez writes them")
+    files.add_argument(
+        "--template",
+        nargs="?",
+        type=Path,
+        const=Path("compare.npz"),
+        metavar="FILE.npz",
+        help="write an example to fill, and print how PyTorch and JAX do it (default compare.npz)",
+    )
+    compare.add_argument("--json", type=Path, metavar="FILE", help="write the report as JSON, too")
+    compare.add_argument("--quiet", action="store_true", help="print nothing: the exit code says it")
+    compare.set_defaults(command=_compare)
+
+
+def _compare(options: argparse.Namespace) -> int:
+    if options.template:
+        write_template(options.template)
+        if not options.quiet:
+            for framework, snippet in SNIPPETS.items():
+                print(f"# {framework}: fills {options.template}\n{snippet.format(path=options.template)}")
+            print(f"# and then: rdae-ref compare {options.template}")
+        return 0
+    comparison = compare_file(options.file)
+    if not options.quiet:
+        print(comparison)
+    if options.json:
+        _write_json(options.json, comparison.to_dict())
+    return 0 if comparison.agrees else 1
 
 
 def _add_figures(verbs: Verbs) -> None:
@@ -102,6 +152,7 @@ def _add_figures(verbs: Verbs) -> None:
     figures.add_argument("--list", action="store_true", help="say which there are, and stop")
     figures.add_argument("--output", type=Path, default=Path("figures"), metavar="FOLDER", help="default: figures")
     figures.add_argument("--workers", type=int, help="processes side by side (default: one for each core)")
+    figures.add_argument("--readme", type=Path, metavar="FILE", help="put the claims into the table of this page")
     figures.add_argument("--quiet", action="store_true", help="do not print the claims")
     figures.set_defaults(command=_figures)
 
@@ -122,4 +173,8 @@ def _figures(options: argparse.Namespace) -> int:
             print(f"figure {name}: {options.output / module.__name__.rsplit('.', 1)[1]}.png, .svg, .csv, .json")
     if claims and not options.quiet:
         print(claims_table(claims))
+    if options.readme:
+        page = with_claims(options.readme.read_text(encoding="utf-8"), claims)
+        with written_whole(options.readme) as file:
+            file.write(page)
     return 0

@@ -1,0 +1,174 @@
+"""The file of a comparison: read or refused whole, and a template to fill from a framework."""
+
+import os
+import zipfile
+import zlib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from ..autoencoder import Parameters, initial_parameters
+from ..files import written_whole
+from .arrays import unknown_name
+from .core import compare
+from .report import Comparison
+from .variants import NAMES
+
+__all__ = ["SNIPPETS", "compare_file", "write_template"]
+
+POINT = ("X", "W", "c", "A", "b")
+NUMBERS = ("alpha", "mu", "sigma_x", "sigma_xhat")
+OPTIONAL = {"base": 2.0}
+KNOWN = (*POINT, "activation", *NUMBERS, *OPTIONAL, *NAMES)
+
+# What NumPy and zipfile raise for a file that is damaged, encrypted, or claims to be larger than memory.
+BROKEN = (
+    *(ValueError, TypeError, KeyError, SyntaxError, UnicodeError, EOFError, OSError, RuntimeError, MemoryError),
+    *(OverflowError, zipfile.BadZipFile, zlib.error),
+)
+
+
+def compare_file(path: str | os.PathLike[str]) -> Comparison:
+    """Compare the arrays in an npz file with ours.
+
+    Parameters
+    ----------
+    path : str or path-like
+        It holds X, W, c, A, b, activation, alpha, mu, sigma_x, sigma_xhat, perhaps base, and any results that `compare`
+        knows, under their names. Nothing in it is unpickled.
+
+    Returns
+    -------
+    Comparison
+        As `compare` returns it.
+
+    Raises
+    ------
+    OSError
+        If there is no such file, or it is not to be read.
+    TypeError, ValueError
+        If it is no npz file, lacks a name, has an unknown one, or holds what `compare` refuses.
+    """
+    content = _read(Path(path))
+    missing = [name for name in (*POINT, "activation", *NUMBERS) if name not in content]
+    if missing:
+        raise ValueError(f"{path} lacks {', '.join(missing)}: a comparison needs the point and the settings, too")
+    activation = content["activation"]
+    if activation.dtype.kind != "U" or activation.size != 1:
+        raise ValueError(f"{path}: activation must be a name, as np.savez(..., activation='logsig') stores it")
+    numbers = {name: _number(content[name], name) for name in (*NUMBERS, *OPTIONAL) if name in content}
+    return compare(
+        content["X"],
+        Parameters(*(content[name] for name in POINT[1:])),
+        {name: content[name] for name in NAMES if name in content},
+        activation=str(activation.reshape(-1)[0]),
+        **OPTIONAL | numbers,
+    )
+
+
+def write_template(path: str | os.PathLike[str]) -> None:
+    """Write an npz file with a point and settings, to be filled with the results of another implementation.
+
+    Parameters
+    ----------
+    path : str or path-like
+        Where; a file that is there stays as it is.
+
+    Raises
+    ------
+    FileExistsError, ValueError
+        If there is a file of that name, or the name does not end in ``.npz``.
+    """
+    if Path(path).suffix != ".npz":
+        raise ValueError(f"{path} must end in .npz, which numpy.savez would add to it")
+    if Path(path).exists():
+        raise FileExistsError(f"{path} is there already, perhaps with results: name another file")
+    rng = np.random.default_rng(0)
+    X = rng.normal(size=(30, 2))
+    parameters = initial_parameters(2, 5, rng, scale=0.7)
+    settings = {"activation": "logsig", "alpha": 1.01, "mu": 1.5, "sigma_x": 0.4, "sigma_xhat": 0.3, "base": 2.0}
+    content: Mapping[str, Any] = {"X": X, **parameters._asdict(), **settings}
+    with written_whole(path, "wb") as file:
+        np.savez(file, **content)
+
+
+def _read(path: Path) -> dict[str, npt.NDArray[Any]]:
+    with path.open("rb") as file:
+        if not zipfile.is_zipfile(file):
+            raise ValueError(f"{path} is no npz file: write it with numpy.savez")
+        file.seek(0)
+        content = {}
+        try:
+            with np.load(file, allow_pickle=False) as archive:
+                for name in archive.files:
+                    if name not in KNOWN:
+                        raise _RefusedError(f"{path}: {unknown_name(name, KNOWN)}; known are {', '.join(KNOWN)}")
+                    content[name] = _member(archive, name, path)
+        except _RefusedError as error:
+            raise ValueError(str(error)) from None
+        except BROKEN as error:
+            raise ValueError(f"{path} is no npz file that can be read ({error or type(error).__name__})") from None
+    return content
+
+
+class _RefusedError(Exception):
+    """What was found in a file that could be read."""
+
+
+def _member(archive: Any, name: str, path: Path) -> npt.NDArray[Any]:
+    try:
+        array = archive[name]
+    except ValueError as error:
+        if "allow_pickle" not in str(error):
+            raise
+        raise _RefusedError(f"{path}: {name} holds Python objects, which are not unpickled: store numbers") from None
+    if not isinstance(array, np.ndarray):
+        raise _RefusedError(f"{path}: {name} is no array: write the file with numpy.savez")
+    return array
+
+
+def _number(array: npt.NDArray[Any], name: str) -> float:
+    if array.size != 1 or array.dtype.kind not in "iuf":
+        raise ValueError(f"{name} must be one real number, got shape {array.shape} and dtype {array.dtype}")
+    return float(array.reshape(-1)[0])
+
+
+SNIPPETS = {
+    "PyTorch": """\
+import numpy as np, torch
+f = dict(np.load("{path}"))
+X, W, c, A, b = (torch.tensor(f[name], requires_grad=name != "X") for name in "XWcAb")
+alpha, mu, sigma_x, sigma_xhat = (float(f[name]) for name in ("alpha", "mu", "sigma_x", "sigma_xhat"))
+N = len(X)
+def gram(Y, sigma):
+    return torch.exp(-((Y[:, None] - Y[None]) ** 2).sum(2) / (2 * sigma**2)) / N
+def entropy(K):
+    return (torch.linalg.eigvalsh(K).clamp(min=0) ** alpha).sum().log2() / (1 - alpha)
+Xhat = torch.sigmoid(X @ W.T + c) @ A.T + b
+K_X, K = gram(X, sigma_x), gram(Xhat, sigma_xhat)
+L = entropy(N * K_X * K) - entropy(K) - mu * ((X - Xhat) ** 2).sum() / N
+L.backward()
+f |= dict(value=L.item(), Xhat=Xhat.detach(), dW=W.grad, dc=c.grad, dA=A.grad, db=b.grad)
+np.savez("{path}", **f)
+""",
+    "JAX": """\
+import jax, jax.numpy as jnp, numpy as np
+jax.config.update("jax_enable_x64", True)
+f = dict(np.load("{path}"))
+X, N, (alpha, mu) = f["X"], len(f["X"]), (float(f["alpha"]), float(f["mu"]))
+def gram(Y, sigma):
+    return jnp.exp(-((Y[:, None] - Y[None]) ** 2).sum(2) / (2 * sigma**2)) / N
+def entropy(K):
+    return jnp.log2((jnp.linalg.eigvalsh(K).clip(0) ** alpha).sum()) / (1 - alpha)
+def L(p):
+    Xhat = jax.nn.sigmoid(X @ p["W"].T + p["c"]) @ p["A"].T + p["b"]
+    K_X, K = gram(X, float(f["sigma_x"])), gram(Xhat, float(f["sigma_xhat"]))
+    return entropy(N * K_X * K) - entropy(K) - mu * ((X - Xhat) ** 2).sum() / N
+value, gradient = jax.value_and_grad(L)({{name: f[name] for name in "WcAb"}})
+f |= {{"d" + name: array for name, array in gradient.items()}} | {{"value": value}}
+np.savez("{path}", **f)
+""",
+}
