@@ -36,6 +36,7 @@ from .optimize import (
     gradient_ascent,
     maximize,
     maximize_at_distortion,
+    progress_bar,
 )
 from .spectrum import SingularGramWarning
 
@@ -73,6 +74,7 @@ __all__ = [
     "mutual_information",
     "normalize_gram",
     "product_entropy_gradient",
+    "progress_bar",
     "renyi_entropy",
     "renyi_entropy_gradient",
 ]

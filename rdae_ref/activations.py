@@ -11,7 +11,7 @@ from scipy.special import expit
 
 from ._validation import Array, as_choice
 
-__all__ = ["ACTIVATIONS", "Activation", "as_activation"]
+__all__ = ["ACTIVATIONS", "TANH", "Activation", "as_activation"]
 
 
 class Activation(NamedTuple):
@@ -40,19 +40,52 @@ def _logsig_derivative(z: Array) -> Array:
     return expit(z) * expit(-z)
 
 
+def _tanh_derivative(z: Array) -> Array:
+    # 4 logsig(2z) logsig(-2z) and not 1 - tanh(z)², which is 0 from z = 19 on.
+    return 4 * _logsig_derivative(2 * z)
+
+
+def _tanh_second_derivative(z: Array) -> Array:
+    return -2 * np.tanh(z) * _tanh_derivative(z)
+
+
 def _logsig_second_derivative(z: Array) -> Array:
     return -_logsig_derivative(z) * np.tanh(z / 2)
 
 
+def _relu(z: Array) -> Array:
+    return np.maximum(z, 0)
+
+
+def _relu_derivative(z: Array) -> Array:
+    return np.where(z > 0, 1.0, 0.0)
+
+
+def _satlin(z: Array) -> Array:
+    return np.clip(z, 0, 1)
+
+
+def _satlin_derivative(z: Array) -> Array:
+    return np.where((z > 0) & (z < 1), 1.0, 0.0)
+
+
+def _softplus(z: Array) -> Array:
+    return np.logaddexp(0, z)
+
+
+# Functions at the top level and not lambdas: an objective goes to other processes by pickle.
 LINEAR = Activation("linear", np.array, np.ones_like, np.zeros_like)
 LOGSIG = Activation("logsig", expit, _logsig_derivative, _logsig_second_derivative)
-RELU = Activation("relu", lambda z: np.maximum(z, 0), lambda z: np.where(z > 0, 1.0, 0.0), np.zeros_like)
-SATLIN = Activation(
-    "satlin", lambda z: np.clip(z, 0, 1), lambda z: np.where((z > 0) & (z < 1), 1.0, 0.0), np.zeros_like
-)
-SOFTPLUS = Activation("softplus", lambda z: np.logaddexp(0, z), expit, _logsig_derivative)
+RELU = Activation("relu", _relu, _relu_derivative, np.zeros_like)
+SATLIN = Activation("satlin", _satlin, _satlin_derivative, np.zeros_like)
+SOFTPLUS = Activation("softplus", _softplus, expit, _logsig_derivative)
+
+TANH = Activation("tanh", np.tanh, _tanh_derivative, _tanh_second_derivative)
 
 ACTIVATIONS = {unit.name: unit for unit in (LINEAR, LOGSIG, RELU, SATLIN, SOFTPLUS)}
+
+# The paper has no hyperbolic tangent; the networks of its neighbours do.
+UNITS = ACTIVATIONS | {TANH.name: TANH}
 
 
 def as_activation(activation: str | Activation) -> Activation:
@@ -61,7 +94,7 @@ def as_activation(activation: str | Activation) -> Activation:
     Parameters
     ----------
     activation : str or Activation
-        A key of `ACTIVATIONS`, or an `Activation` of your own.
+        A key of `ACTIVATIONS`, ``"tanh"``, or an `Activation` of your own.
 
     Returns
     -------
@@ -75,4 +108,4 @@ def as_activation(activation: str | Activation) -> Activation:
     """
     if isinstance(activation, Activation):
         return activation
-    return ACTIVATIONS[as_choice(activation, "activation", ACTIVATIONS)]
+    return UNITS[as_choice(activation, "activation", UNITS)]

@@ -197,7 +197,7 @@ def entropy_gradients(P: npt.ArrayLike, trace: Trace, parameters: Parameters, X:
     X = as_samples(X, "X")
     _, _, A, b = as_parameters(parameters, X.shape[1])
     L_P = graph_laplacian(as_matrix(P, "P", (len(X), len(X))))
-    _, Zhat, Gprime, _ = trace
+    _, Zhat, Gprime, _ = as_trace(trace, X, A)
     LZA = L_P @ (Zhat @ A.T)  # L_P Ẑ Aᵀ, which all four share: (N, d), smaller than L_P Ẑ
     back = (LZA @ A) * Gprime
     return Parameters(
@@ -246,7 +246,7 @@ def distortion_gradients(trace: Trace, parameters: Parameters, X: npt.ArrayLike,
     X = as_samples(X, "X")
     target = as_matrix(target, "target", X.shape)
     _, _, A, _ = as_parameters(parameters, X.shape[1])
-    _, Zhat, Gprime, Xhat = trace
+    _, Zhat, Gprime, Xhat = as_trace(trace, X, A)
     error = target - Xhat
     back = (error @ A) * Gprime
     return Parameters(
@@ -266,3 +266,12 @@ def as_parameters(parameters: Parameters, n_features: int) -> Parameters:
     W = as_matrix(W, "W", (None, n_features))
     p = len(W)
     return Parameters(W, as_vector(c, "c", p), as_matrix(A, "A", (n_features, p)), as_vector(b, "b", n_features))
+
+
+def as_trace(trace: Trace, X: Array, A: Array) -> Trace:
+    """Return a forward pass that belongs to these inputs and units, or say what does not."""
+    if not isinstance(trace, Trace):
+        raise TypeError(f"trace must be the Trace that forward returns, got {type(trace).__name__}")
+    for name, array, wanted in zip(Trace._fields, trace, 3 * [(len(X), A.shape[1])] + [X.shape], strict=True):
+        as_matrix(array, f"trace.{name}", wanted)
+    return trace

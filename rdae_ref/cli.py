@@ -15,6 +15,7 @@ from .check import check_table, equation_check, has_mpmath, oracle_check
 from .comparison import SNIPPETS, compare_file, write_template
 from .experiments import FIGURES, load
 from .experiments.claims import claims_table, with_claims
+from .experiments.output import read_claims
 from .files import written_whole
 
 __all__ = ["main"]
@@ -74,12 +75,20 @@ def _add_check(verbs: Verbs) -> None:
     )
     check.add_argument("--json", type=Path, metavar="FILE", help="write the table as JSON, too")
     check.add_argument("--oracles", action="store_true", help="against HIPS autograd, PyTorch and JAX, too (a minute)")
-    check.add_argument("--seed", type=int, default=0, help="of data and parameters (default 0)")
+    check.add_argument("--seed", type=_seed, default=0, help="of data and parameters (default 0)")
     check.add_argument("--quiet", action="store_true", help="print nothing: the exit code says it")
     check.set_defaults(command=_check)
 
 
+def _seed(text: str) -> int:
+    if not text.isdecimal():
+        raise argparse.ArgumentTypeError(f"expected a whole number, 0 or above, got {text!r}")
+    return int(text)
+
+
 def _check(options: argparse.Namespace) -> int:
+    if options.json and not options.json.absolute().parent.is_dir():
+        raise FileNotFoundError(f"there is no folder {options.json.absolute().parent} to write {options.json.name} in")
     rows = equation_check(options.seed)
     passed, report = all(row.passed for row in rows), {"rows": [row.to_dict() for row in rows]}
     text = [check_table(rows)]
@@ -165,6 +174,8 @@ def _figures(options: argparse.Namespace) -> int:
         return 0
     chosen = options.names or [n for n, experiment in FIGURES.items() if options.all or not experiment.supplementary]
     modules = [load(name) for name in chosen]  # a wrong name is refused before the first one is drawn
+    if options.readme:
+        with_claims(options.readme.read_text(encoding="utf-8"), [])  # and so is a page without a table
     claims = []
     for name, module in zip(chosen, modules, strict=True):
         result = module.run(folder=options.output, workers=options.workers)
@@ -174,7 +185,14 @@ def _figures(options: argparse.Namespace) -> int:
     if claims and not options.quiet:
         print(claims_table(claims))
     if options.readme:
-        page = with_claims(options.readme.read_text(encoding="utf-8"), claims)
-        with written_whole(options.readme) as file:
-            file.write(page)
+        _update(options.readme, options.output)
     return 0
+
+
+def _update(page: Path, folder: Path) -> None:
+    """Put the claims of the paper's figures, drawn now or before, into the table of a page."""
+    drawn = [experiment.module for experiment in FIGURES.values() if not experiment.supplementary]
+    claims = [item for name in drawn if (folder / f"{name}.json").exists() for item in read_claims(folder, name)]
+    text = with_claims(page.read_text(encoding="utf-8"), claims)
+    with written_whole(page) as file:
+        file.write(text)

@@ -22,7 +22,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ._validation import Array, as_base, as_order, as_symmetric, check_same_shape, check_unit_trace
-from .spectrum import SingularGramWarning, check_semidefinite, eigenvalues, spectral_product, spectrum
+from .spectrum import SingularGramWarning, check_semidefinite, eigenvalues, spectral_product, spectrum, zero_below
 
 __all__ = [
     "conditional_entropy",
@@ -124,8 +124,8 @@ def joint_entropy(A: npt.ArrayLike, B: npt.ArrayLike, alpha: float, base: float 
     Raises
     ------
     TypeError, ValueError
-        If shapes differ, a matrix is not finite and symmetric, or A ∘ B is not positive semidefinite with a trace
-        above 0, or `alpha` or `base` is out of range.
+        If shapes differ, a matrix is not finite, symmetric and positive semidefinite, tr(A ∘ B) is not above 0, or
+        `alpha` or `base` is out of range.
 
     Notes
     -----
@@ -175,7 +175,8 @@ def joint_entropy_gradient(
     alpha, base = as_order(alpha), as_base(base)
     A, B = _as_pair(A, B)
     G = _gradient(_joint(A, B), alpha, tangent=True) if tangent else _traceless_gradient(_joint(A, B), alpha)
-    return A * G / np.sum(A.diagonal() * B.diagonal()) / math.log(base)
+    unit = A / np.abs(A).max()
+    return unit * G / np.sum(unit.diagonal() * B.diagonal()) / math.log(base)
 
 
 def product_entropy_gradient(
@@ -280,6 +281,13 @@ def mutual_information(A: npt.ArrayLike, B: npt.ArrayLike, alpha: float, base: f
     return renyi_entropy(_as_gram(A, "A"), alpha, base) - conditional_entropy(A, B, alpha, base)
 
 
+# Always the same words, so that Python's filter shows them once for each place and not at each step of an ascent.
+SINGULAR = (
+    "the derivative of S_α at α ≤ 1 is infinite along eigenvectors whose eigenvalue counts as zero, and here are some: "
+    "equal samples, or samples nearer than the kernel resolves. They are left out; α > 1 has no such directions"
+)
+
+
 class EntropyAndGradient(NamedTuple):
     """S_α(A) in nats with a gradient that is right up to a multiple of I."""
 
@@ -296,7 +304,14 @@ def entropy_and_gradient(A: Array, alpha: float) -> EntropyAndGradient:
     if alpha == 2:
         return EntropyAndGradient(_collision_entropy(A), _collision_gradient(A))
     values, vectors = spectrum(A)
-    weights = (_tangent_weights if _near_one(alpha, len(A)) else _literal_weights)(values, alpha)
+    if _near_one(alpha, len(A)):
+        weights = _tangent_weights(values, alpha)
+        if alpha > 1:
+            # An exact zero weighs 1/(α−1), which magnifies the rounding of its eigenvector. It is the rounding of some
+            # eigenvalue below the threshold, where S does not change: the weight at the threshold is as right.
+            weights = np.minimum(weights, _tangent_weight(zero_below(values) / values.sum(), values, alpha))
+    else:
+        weights = _literal_weights(values, alpha)
     return EntropyAndGradient(_spectral_entropy(values, alpha), spectral_product(vectors, weights))
 
 
@@ -369,30 +384,34 @@ def _literal_weights(values: Array, alpha: float) -> Array:
 def _tangent_weights(values: Array, alpha: float) -> Array:
     """Return the literal weights with λ^(α−1) − 1 for λ^(α−1), never negative: −ln λ at α = 1."""
     p, positive = _support(values, alpha)
+    weights = _scatter(_tangent_weight(p, values, alpha), positive)
+    if alpha > 1:
+        weights[~positive] = _tangent_weight(np.array(0.0), values, alpha)
+    return weights
+
+
+def _tangent_weight(p: Array, values: Array, alpha: float) -> Array:
+    """Return α (p^(α−1) − 1) / ((1−α) Σ λ^α) for eigenvalues p of a spectrum with these values."""
+    with np.errstate(divide="ignore"):
+        log_p = np.log(p)
     if alpha == 1:
-        return _scatter(-np.log(p), positive)
-    power_trace = np.sum(p**alpha)
+        return -log_p
+    power_trace = np.sum((values[values > 0] / values.sum()) ** alpha)
     if alpha == math.inf or power_trace == 0:
         raise ValueError(f"the tangent part of the derivative overflows at alpha = {alpha}: use tangent=False")
-    weights = alpha / (1 - alpha) * np.expm1((alpha - 1) * np.log(p)) / power_trace
-    return _scatter(weights, positive, elsewhere=alpha / (alpha - 1) / power_trace if alpha > 1 else 0.0)
+    return alpha / (1 - alpha) * np.expm1((alpha - 1) * log_p) / power_trace
 
 
 def _support(values: Array, alpha: float) -> tuple[Array, npt.NDArray[np.bool_]]:
     """Return the positive eigenvalues over their sum, and where they are."""
     positive = values > 0
     if alpha <= 1 and not positive.all():
-        warnings.warn(
-            f"the derivative of S_α at α = {alpha} is infinite along the {np.sum(~positive)} eigenvectors of the "
-            f"{len(values)} whose eigenvalue counts as zero; they are left out (α > 1 has no such directions)",
-            SingularGramWarning,
-            stacklevel=5,
-        )
+        warnings.warn(SINGULAR, SingularGramWarning, stacklevel=5)
     return values[positive] / values.sum(), positive
 
 
-def _scatter(weights: Array, positive: npt.NDArray[np.bool_], elsewhere: float = 0.0) -> Array:
-    everywhere = np.full(len(positive), elsewhere)
+def _scatter(weights: Array, positive: npt.NDArray[np.bool_]) -> Array:
+    everywhere = np.zeros(len(positive))
     everywhere[positive] = weights
     return everywhere
 
@@ -404,14 +423,16 @@ def _as_gram(A: npt.ArrayLike, name: str) -> Array:
 
 
 def _as_pair(A: npt.ArrayLike, B: npt.ArrayLike) -> tuple[Array, Array]:
-    """Return two symmetric matrices that have a positive tr(A ∘ B)."""
+    """Return two positive semidefinite matrices with a positive tr(A ∘ B)."""
     A, B = as_symmetric(A, "A"), as_symmetric(B, "B")
     check_same_shape(A, B, "A and B")
-    if not np.sum(A.diagonal() * B.diagonal()) > 0:
+    for matrix in (A, B):
+        check_semidefinite(matrix / (np.abs(matrix).max() or 1.0))
+    if not np.any((A.diagonal() > 0) & (B.diagonal() > 0)):
         raise ValueError("tr(A ∘ B) must be above 0: some sample needs a positive diagonal in both")
     return A, B
 
 
 def _joint(A: Array, B: Array) -> Array:
-    product = A * B
+    product = (A / np.abs(A).max()) * (B / np.abs(B).max())  # their scale does not matter, and would overflow
     return product / np.trace(product)

@@ -13,7 +13,6 @@ The gradient is never asked at any other point than x, so a wrong one cannot vou
 
 import math
 from collections import Counter
-from collections.abc import Iterable
 from typing import NamedTuple
 
 import numpy as np
@@ -23,7 +22,7 @@ from ._differences import EPS, SWEEP_TOP, Line, Slopes, noise_level, sweep
 from ._gradient_report import SEVERITY, ArrayReport, Element, GradientReport, pattern, rank
 from ._validation import Array, as_array, as_count, as_generator, as_positive
 from .objective import Objective
-from .pytree import Pytree, leaves, ravel, tree_map
+from .pytree import Pytree, leaves, ravel, ravel_gradient
 
 __all__ = ["ArrayReport", "Element", "GradientReport", "check_gradient"]
 
@@ -134,19 +133,17 @@ class _Problem:
         value = as_array(answer[0], "the objective's value", finite=False)
         if value.ndim or not np.isfinite(value):
             raise ValueError(f"the objective's value must be one finite number, got {answer[0]!r}")
-        return float(value), self._flat_gradient(answer[1])
+        gradient = ravel_gradient(answer[1], given)
+        if not np.isfinite(gradient).all():
+            self._refuse_infinite(gradient)
+        return float(value), gradient
 
-    def _flat_gradient(self, gradient: Pytree) -> Array:
-        try:
-            tree_map(lambda *_: None, self.unravel(self.point), gradient)
-            found = [array for _, array in leaves(gradient)]
-        except TypeError as error:
-            raise ValueError(
-                f"the gradient must have the form of the parameters, {_form(self.arrays)}, got {_describe(gradient)}"
-            ) from error
-        for (name, array), part in zip(self.arrays, found, strict=True):
-            _check_part(name, array, part)
-        return ravel(gradient)[0]
+    def _refuse_infinite(self, gradient: Array) -> None:
+        for name, part in leaves(self.unravel(gradient)):
+            for where in np.argwhere(~np.isfinite(part)):
+                index = tuple(int(i) for i in where)
+                label = Element(name, index, 0, 0).label
+                raise ValueError(f"the gradient of {label} must be finite, got {part[index]}")
 
     def _refuse_chance(self, value: float, gradient: Array) -> None:
         size = max(abs(self.value), float(np.abs(self.gradient).max()))
@@ -156,26 +153,6 @@ class _Problem:
                 f"the objective must return the same each time, but two calls at one point differ by {change:.3g}: "
                 "fix its noise (draw it once, or from a generator seeded anew in each call)"
             )
-
-
-def _check_part(name: str, array: Array, part: Array) -> None:
-    if part.shape != array.shape:
-        hint = ": it may be transposed" if part.shape == array.shape[::-1] else ""
-        raise ValueError(f"the gradient of {name} must have shape {array.shape}, got {part.shape}{hint}")
-    if not np.isfinite(part).all():
-        where = tuple(int(i) for i in np.argwhere(~np.isfinite(part))[0])
-        raise ValueError(f"the gradient of {Element(name, where, 0, 0).label} must be finite, got {part[where]}")
-
-
-def _form(arrays: Iterable[tuple[str, Array]]) -> str:
-    return ", ".join(f"{name} {array.shape}" for name, array in arrays)
-
-
-def _describe(gradient: Pytree) -> str:
-    try:
-        return _form(leaves(gradient))
-    except (TypeError, ValueError):
-        return type(gradient).__name__
 
 
 # --------------------------------------------------------------------------------------------------------- the verdict

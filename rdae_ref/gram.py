@@ -66,7 +66,10 @@ def gaussian_gram(X: npt.ArrayLike, sigma: float) -> Array:
     """
     sigma = as_positive(sigma, "sigma")
     X = as_samples(X, "X")
-    A = squared_distances((X - X.mean(axis=0)) / sigma)  # divided first, so that σ² cannot underflow
+    A = squared_distances(X)
+    with np.errstate(over="ignore"):  # far beyond the kernel: exp(−∞) = 0
+        A /= sigma  # twice, so that σ² cannot underflow
+        A /= sigma
     A *= -0.5
     np.exp(A, out=A)
     A /= len(X)

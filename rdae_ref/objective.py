@@ -111,7 +111,7 @@ class AutoencoderObjective:
 
     def _accept(self, **accepted: object) -> None:
         for name, value in accepted.items():
-            object.__setattr__(self, name, value)
+            object.__setattr__(self, name, _read_only(value) if isinstance(value, np.ndarray) else value)
 
     def _forward(self, parameters: Parameters, X: Array | None = None) -> Trace:
         with np.errstate(over="ignore", invalid="ignore"):
@@ -260,3 +260,10 @@ class RateDistortion(AutoencoderObjective):
         other = copy.copy(self)  # the Gram matrix of the inputs does not depend on μ, and is shared
         other._accept(mu=as_nonnegative(mu, "mu"))
         return other
+
+
+def _read_only(array: Array) -> Array:
+    """Return a view that cannot be written to: what was computed from the array would not follow a change."""
+    view = array.view()  # with flags of its own, so that a user's array stays as it is
+    view.setflags(write=False)
+    return view

@@ -14,7 +14,15 @@ import scipy.linalg
 
 from ._validation import Array
 
-__all__ = ["SingularGramWarning", "Spectrum", "check_semidefinite", "eigenvalues", "spectral_product", "spectrum"]
+__all__ = [
+    "SingularGramWarning",
+    "Spectrum",
+    "check_semidefinite",
+    "eigenvalues",
+    "spectral_product",
+    "spectrum",
+    "zero_below",
+]
 
 # scikit-learn's figures for kernel matrices (utils.validation._check_psd_eigenvalues), so that a matrix which is
 # accepted there is accepted here.
@@ -103,6 +111,22 @@ def check_semidefinite(A: Array) -> None:
         eigenvalues(A)
 
 
+def zero_below(values: Array) -> float:
+    """Return the threshold N · eps · λ_max, below which an eigenvalue is rounding of a zero.
+
+    Parameters
+    ----------
+    values : Array, shape (N,)
+        Ascending.
+
+    Returns
+    -------
+    float
+        The threshold.
+    """
+    return float(len(values) * np.finfo(float).eps * values[-1])
+
+
 def spectral_product(vectors: Array, weights: Array) -> Array:
     """Return V diag(w) Vᵀ.
 
@@ -142,4 +166,4 @@ def _clean(values: Array) -> Array:
             f"{largest:.6g}: below -{NEGATIVE_ABSOLUTE:g} and below -{NEGATIVE_RELATIVE:g} times the largest is no "
             "rounding; the kernel is not positive definite, or the matrix is no Gram matrix"
         )
-    return np.where(values < len(values) * np.finfo(float).eps * largest, 0.0, values)
+    return np.where(values < zero_below(values), 0.0, values)

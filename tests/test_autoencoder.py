@@ -109,6 +109,14 @@ def test_misfits_are_refused_by_the_name_of_the_array():
         distortion(X, X[:-1])
     with pytest.raises(ValueError, match="target must have shape"):
         distortion_gradients(trace, parameters, X, X[:, :1])
+    for gradients in (
+        lambda t: distortion_gradients(t, parameters, X, X),
+        lambda t: entropy_gradients(np.eye(N), t, parameters, X),
+    ):
+        with pytest.raises(TypeError, match="Trace"):
+            gradients((1, 2))
+        with pytest.raises(ValueError, match=r"trace\.Zhat must have shape"):
+            gradients(trace._replace(Zhat=trace.Zhat[:-1]))
     with pytest.raises(ValueError, match="P must have shape"):
         entropy_gradients(np.eye(N + 1), trace, parameters, X)
     with pytest.raises(ValueError, match="n_hidden must be at least 1"):

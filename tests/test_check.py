@@ -3,7 +3,7 @@ import json
 import numpy as np
 import pytest
 
-import rdae_ref.check
+import rdae_ref.check.equations
 from rdae_ref.autoencoder import entropy_gradients
 from rdae_ref.check import Row, check_table, equation_check
 from rdae_ref.cli import main
@@ -32,8 +32,8 @@ def test_a_wrong_equation_fails_its_row_and_the_exit_code(monkeypatch, capsys):
         gradient = entropy_gradients(*arguments)
         return gradient._replace(W=1.001 * gradient.W)
 
-    monkeypatch.setattr(rdae_ref.check, "entropy_gradients", spoilt)
-    rows = list(rdae_ref.check._parameter_rows(np.random.default_rng(0)))
+    monkeypatch.setattr(rdae_ref.check.equations, "entropy_gradients", spoilt)
+    rows = list(rdae_ref.check.parameter_rows(np.random.default_rng(0)))
     assert {row.equation for row in rows if not row.passed} == {"(19)"}
     monkeypatch.setattr("rdae_ref.cli.equation_check", lambda seed: rows)
     assert main(["check"]) == 1
@@ -64,3 +64,10 @@ def test_an_unwritable_file_is_an_error_without_a_traceback(rows, monkeypatch, t
     monkeypatch.setattr("rdae_ref.cli.equation_check", lambda seed: rows)
     assert main(["check", "--json", str(tmp_path / "nowhere" / "check.json")]) == 2
     assert "rdae-ref:" in capsys.readouterr().err
+
+
+def test_nan_anywhere_fails_its_row(monkeypatch):
+    right = rdae_ref.check.equations.joint_entropy
+    monkeypatch.setattr(rdae_ref.check.equations, "joint_entropy", lambda A, B, a: np.nan if a == 2 else right(A, B, a))
+    rows = list(rdae_ref.check.entropy_rows(np.random.default_rng(0)))
+    assert [row.passed for row in rows if row.equation == "(12)"] == [False]

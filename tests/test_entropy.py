@@ -247,7 +247,7 @@ def test_singular_matrices_of_known_rank_have_all_digits():
 @pytest.mark.parametrize("alpha", [0.5, 1.0])
 def test_the_derivative_at_a_singular_matrix_warns_below_one_and_keeps_to_the_range(alpha):
     A = gaussian_gram([[0.0], [0.0], [5.0]], 1.0)
-    with pytest.warns(SingularGramWarning, match="1 eigenvectors of the 3"):
+    with pytest.warns(SingularGramWarning, match="counts as zero"):
         G = renyi_entropy_gradient(A, alpha)
     assert np.isfinite(G).all()
     assert np.abs(G @ [1, -1, 0]).max() < 1e-14
@@ -258,7 +258,7 @@ def test_duplicates_count_once():
     X = samples(6, spread=50)
     for alpha in ALPHAS:
         S = renyi_entropy(gaussian_gram(np.vstack([X, X]), 1.0), alpha)
-        assert S == pytest.approx(renyi_entropy(gaussian_gram(X, 1.0), alpha), abs=1e-12)
+        assert pytest.approx(renyi_entropy(gaussian_gram(X, 1.0), alpha), abs=1e-12) == S
 
 
 # Bad input
@@ -289,6 +289,24 @@ def test_indefinite_matrices_are_refused_and_rounding_is_not(alpha):
             function(indefinite, alpha)
     almost = normalize_gram(np.ones((3, 3)) + np.diag([1e-12, 0, 0])) - 1e-12 * np.eye(3)
     assert renyi_entropy(almost / np.trace(almost), alpha) == pytest.approx(0, abs=1e-5)
+
+
+@pytest.mark.parametrize("scale", [1e200, 1e-200, 1.0])
+def test_the_scale_of_joint_arguments_does_not_matter(scale):
+    A, B = gram(6, 0), gram(6, 1)
+    assert joint_entropy(scale * A, scale * B, 3) == pytest.approx(joint_entropy(A, B, 3), rel=1e-13)
+    expected = joint_entropy_gradient(A, B, 3)
+    np.testing.assert_allclose(scale * joint_entropy_gradient(A, scale * B, 3), expected, rtol=1e-11, atol=1e-13)
+
+
+def test_indefinite_arguments_of_a_joint_entropy_are_refused():
+    half, indefinite = np.eye(2) / 2, np.array([[0.5, 0.6], [0.6, 0.5]])
+    for first, second in ((indefinite, half), (half, indefinite), (-half, -half)):
+        for function in (joint_entropy, joint_entropy_gradient):
+            with pytest.raises(ValueError, match="positive semidefinite"):
+                function(first, second, 2)
+    with pytest.raises(ValueError, match="positive semidefinite"):
+        conditional_entropy(indefinite, half, 2)
 
 
 def test_trace_and_shapes_are_checked_where_they_matter():

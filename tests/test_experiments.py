@@ -1,16 +1,24 @@
 import csv
 import json
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
+from scipy.optimize import OptimizeResult
 
-from rdae_ref.cli import main
+from rdae_ref.cli import _update, main
 from rdae_ref.experiments import FIGURES, figure1, figure2, figure3, load
-from rdae_ref.experiments.claims import claim, claims_table
+from rdae_ref.experiments.claims import BEGIN, END, claim, claims_table
 from rdae_ref.experiments.output import read_claims, write_csv, write_figure, write_json
 from rdae_ref.experiments.runs import run_all
-from rdae_ref.experiments.training import Training, directional_gains, train_plain
+from rdae_ref.experiments.training import Training, finished, jacobians, train_plain
 
 TINY = Training(n_hidden=4, factors=(8, 1), max_iterations=(5, 5), plain_iterations=20)
 SETTINGS = {
@@ -116,7 +124,8 @@ def test_claims_hold_by_the_median_and_say_how_many_seeds_do():
     broken = claim("1", "says", "ratio", [0.1, 0.2, 0.9], at_least=0.75)
     assert not broken.holds
     assert broken.threshold == ">= 0.75"
-    table = claims_table([held, broken])
+    table = claims_table([held, broken._replace(quantity="|std|")])
+    assert {len(re.findall(r"(?<!\\)\|", line)) for line in table.splitlines()} == {8}
     assert "**no**" in table
     assert table.count("| says |") == 1
     for bounds in ({}, {"at_most": 1, "at_least": 0}):
@@ -124,19 +133,21 @@ def test_claims_hold_by_the_median_and_say_how_many_seeds_do():
             claim("1", "says", "angle", [1.0], **bounds)
 
 
-def test_the_gains_are_those_of_the_jacobian():
+@pytest.mark.parametrize("unit", ["softplus", "linear"])
+def test_the_jacobian_is_that_of_the_map(unit):
     rng = np.random.default_rng(0)
     X = rng.normal(size=(30, 2))
-    trained = train_plain(X, "softplus", replace(TINY, plain_iterations=50), rng)
-    W, c, A, b = trained.parameters
-    step, u = 1e-6, np.array([0.6, 0.8])
+    W, c, A, b = parameters = train_plain(X, unit, replace(TINY, plain_iterations=50), rng).parameters
+    step = 1e-6
 
     def f(x):
-        return A @ np.log(1 + np.exp(W @ x + c)) + b
+        z = W @ x + c
+        return A @ (np.log(1 + np.exp(z)) if unit == "softplus" else z) + b
 
-    numeric = [np.linalg.norm(f(x + step * u) - f(x - step * u)) / (2 * step) for x in X]
-    gains = directional_gains(trained.parameters, X, "softplus", np.tile(u, (30, 1)))
-    np.testing.assert_allclose(gains, numeric, rtol=1e-7)
+    numeric = [
+        np.column_stack([(f(x + step * u) - f(x - step * u)) / (2 * step) for u in np.eye(2)]) for x in X
+    ]
+    np.testing.assert_allclose(jacobians(parameters, X, unit), numeric, rtol=1e-6, atol=1e-8)
 
 
 def test_alignment_of_a_projection_and_of_a_turned_cloud():
@@ -198,3 +209,59 @@ def test_an_interrupt_leaves_by_exit_code_two_and_a_sentence(monkeypatch, capsys
     monkeypatch.setattr(figure1, "run", interrupted)
     assert main(["figures", "1"]) == 2
     assert "finished runs are kept" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("name", MODULES)
+def test_the_committed_claims_are_those_that_the_code_makes(name, tmp_path):
+    module = MODULES[name]
+    claims = module.claims(module.run(SETTINGS[name], folder=tmp_path, workers=map))
+    committed = read_claims(Path(__file__).parents[1] / "figures", name)
+    said = [(item.sentence, item.quantity, item.threshold) for item in claims]
+    assert said == [(item.sentence, item.quantity, item.threshold) for item in committed], "run scripts/reproduce"
+
+
+def test_a_run_that_was_broken_off_is_not_kept(tmp_path):
+    with pytest.raises(KeyboardInterrupt):
+        finished(OptimizeResult(message="interrupted"))
+    assert finished(OptimizeResult(message="done")).message == "done"
+
+    def broken_off(task):
+        return finished(OptimizeResult(message="interrupted"))
+
+    with pytest.raises(KeyboardInterrupt):
+        run_all(broken_off, [1], folder=tmp_path, workers=map)
+    assert not list(tmp_path.iterdir())
+
+
+def test_ctrl_c_ends_all_processes_and_keeps_whole_runs_only(tmp_path):
+    command = [sys.executable, "-m", "rdae_ref", "figures", "1", "--workers", "2", "--output", str(tmp_path)]
+    process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True, start_new_session=True)
+    runs, deadline = tmp_path / ".runs", time.monotonic() + 120
+    while not list(runs.glob("*.npz")) and time.monotonic() < deadline:
+        time.sleep(0.1)
+    os.killpg(process.pid, signal.SIGINT)
+    _, errors = process.communicate(timeout=60)
+    assert process.returncode == 2
+    assert "finished runs are kept" in errors
+    assert "Traceback" not in errors
+    kept = list(runs.glob("*.npz"))
+    assert kept
+    assert not [path for path in runs.iterdir() if path.suffix != ".npz"]
+    for path in kept:  # linear units end where the gradient vanishes: D is that of μ, not of the first factor 64 μ
+        with np.load(path) as outcome:
+            assert outcome["distortion"] > 0.05
+
+
+def test_the_table_of_a_page_keeps_the_figures_that_were_not_drawn(tmp_path, capsys):
+    for name in ("figure1", "figure2"):
+        write_json(tmp_path, name, {}, [claim(name[-1], f"about {name}", "q", [1.0], at_most=2)])
+    page = tmp_path / "page.md"
+    page.write_text(f"before\n{BEGIN}\nstale\n{END}\nafter\n")
+    _update(page, tmp_path)
+    text = page.read_text()
+    assert "about figure1" in text
+    assert "about figure2" in text
+    assert "stale" not in text
+    page.write_text("no table")
+    assert main(["figures", "1", "--readme", str(page), "--output", str(tmp_path)]) == 2
+    assert "marks" in capsys.readouterr().err

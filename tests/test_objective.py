@@ -1,4 +1,5 @@
 import math
+import pickle
 import warnings
 
 import numpy as np
@@ -7,6 +8,7 @@ from cases import ALPHAS, BAD_MATRICES, BAD_POSITIVE, UNITS, directional_differe
 from scipy.spatial.distance import cdist
 
 from rdae_ref import Parameters, RateDistortion, SingularGramWarning, initial_parameters
+from rdae_ref.datasets import gaussian
 from rdae_ref.pytree import ravel
 
 SETTINGS = {"activation": "relu", "alpha": 1.01, "mu": 1.5, "sigma_x": 0.3, "sigma_xhat": 0.4}
@@ -168,6 +170,39 @@ def test_bad_settings_are_refused_by_name(name, case):
 
 def test_unknown_choices_are_refused():
     with pytest.raises(ValueError, match="activation must be one of"):
-        RateDistortion(samples(3), **SETTINGS | {"activation": "tanh"})
+        RateDistortion(samples(3), **SETTINGS | {"activation": "sine"})
     with pytest.raises(ValueError, match="spectrum must be one of 'exact'"):
         RateDistortion(samples(3), **SETTINGS, spectrum="fast")
+
+
+@pytest.mark.parametrize("activation", ["linear", "logsig"])
+def test_the_seam_at_one_where_the_gram_matrix_is_singular(activation):
+    """The usual case at N = 200: most eigenvalues of K_X̂ count as zero, and 1/(α−1) must not magnify their rounding."""
+    rng = np.random.default_rng(0)
+    X = gaussian(200, rng)
+    parameters = initial_parameters(2, 10, rng, scale=0.5)
+
+    def gradient(alpha):
+        f = RateDistortion(X, activation=activation, alpha=alpha, mu=1.5, sigma_x=0.28, sigma_xhat=0.28)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", SingularGramWarning)
+            return ravel(f.value_and_gradient(parameters)[1])[0]
+
+    at_one = gradient(1.0)
+    for away in (1e-14, 1e-12, 1e-10, 1e-8):
+        for alpha in (1 - away, 1 + away):
+            assert np.abs(gradient(alpha) - at_one).max() < 1e-8 * np.abs(at_one).max() + 10 * away
+
+
+def test_objectives_go_to_other_processes():
+    for activation in UNITS:
+        objective, parameters = problem(activation)
+        copy = pickle.loads(pickle.dumps(objective))
+        assert copy.value_and_gradient(parameters)[0] == objective.value_and_gradient(parameters)[0]
+
+
+def test_what_was_computed_from_cannot_be_changed():
+    objective, _ = problem()
+    for array in (objective.X, objective.K_X):
+        with pytest.raises(ValueError, match="read-only"):
+            array[0, 0] = 99

@@ -1,3 +1,7 @@
+import pickle
+import sys
+import types
+
 import numpy as np
 import pytest
 from cases import problem
@@ -12,7 +16,7 @@ from rdae_ref import (
 )
 from rdae_ref.datasets import gaussian
 from rdae_ref.optimize import progress_bar
-from rdae_ref.pytree import ravel
+from rdae_ref.pytree import ravel, tree_map
 
 TARGET = [np.array([1.0, 2.0]), (np.array([[3.0]]),)]
 
@@ -87,7 +91,7 @@ def test_callbacks_see_iteration_value_terms_and_gradient_norm():
 
 def test_divergence_carries_the_last_good_parameters():
     objective, parameters = problem("linear")
-    with pytest.raises(DivergenceError, match="smaller step_size") as caught:
+    with pytest.raises(DivergenceError, match="smaller steps") as caught:
         gradient_ascent(objective, parameters, step_size=100.0, n_steps=100)
     value, _ = objective.value_and_gradient(caught.value.parameters)
     assert np.isfinite(value)
@@ -168,4 +172,79 @@ def test_bad_settings_are_refused():
 
 def test_no_progress_bar_where_there_is_no_terminal():
     with progress_bar(10) as callback:
+        assert callback is None
+
+
+class WrongForm(Parabola):
+    """A gradient whose shapes would broadcast."""
+
+    def value_and_gradient(self, parameters):
+        value, _ = super().value_and_gradient(parameters)
+        return value, [np.ones(1), (np.ones((1, 1)),)]
+
+
+@pytest.mark.parametrize("climb", [maximize, lambda f, x: gradient_ascent(f, x, step_size=0.1, n_steps=3)])
+def test_a_gradient_of_another_shape_is_refused(climb):
+    with pytest.raises(ValueError, match=r"gradient of \[0\] must have shape \(2,\), got \(1,\)"):
+        climb(WrongForm(), START)
+
+
+def test_a_start_that_overflows_has_no_good_parameters():
+    objective, parameters = problem("linear")
+    with pytest.raises(DivergenceError, match="smaller start") as caught:
+        maximize(objective, parameters._replace(W=1e200 * parameters.W, A=1e200 * parameters.A))
+    assert caught.value.parameters is None
+
+
+def test_a_divergence_survives_the_way_between_processes():
+    error = pickle.loads(pickle.dumps(DivergenceError("what happened", START)))
+    assert str(error) == "what happened"
+    np.testing.assert_array_equal(error.parameters[0], START[0])
+
+
+def test_a_line_search_finds_its_step_from_a_tiny_one_and_says_when_it_is_stuck():
+    found = gradient_ascent(Parabola(), START, step_size=1e-17, n_steps=300, line_search=True)
+    assert distance(found) < 1e-6
+
+    class Lies(Parabola):
+        def value_and_gradient(self, parameters):
+            value, gradient = super().value_and_gradient(parameters)
+            return value, tree_map(lambda a: -a, gradient)
+
+    stuck = gradient_ascent(Lies(), START, step_size=1.0, n_steps=5, line_search=True)
+    assert (stuck.nit, stuck.success) == (0, False)
+
+
+def test_iterations_go_on_from_factor_to_factor():
+    objective, parameters = problem("linear", n=15)
+    seen = []
+    continuation(objective, parameters, factors=(4, 1), max_iterations=np.array([3, 2]), callback=seen.append)
+    assert [step.iteration for step in seen] == [1, 2, 3, 4, 5]
+
+
+def test_the_progress_bar_on_a_terminal(monkeypatch):
+    drawn = []
+
+    class Bar:
+        def __init__(self, **settings):
+            drawn.append(settings)
+
+        def set_postfix_str(self, text, refresh):
+            drawn.append(text)
+
+        def update(self):
+            pass
+
+        def close(self):
+            drawn.append("closed")
+
+    monkeypatch.setattr("sys.stderr.isatty", lambda: True, raising=False)
+    monkeypatch.setitem(sys.modules, "tqdm", types.SimpleNamespace(tqdm=Bar))
+    with progress_bar(7, "climbing") as callback:
+        maximize(Parabola(), START, callback=callback)
+    assert drawn[0]["total"] == 7
+    assert drawn[-2] == "L = -0.0000"
+    assert drawn[-1] == "closed"
+    monkeypatch.setitem(sys.modules, "tqdm", None)  # not installed
+    with progress_bar(7) as callback:
         assert callback is None

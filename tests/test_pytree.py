@@ -3,7 +3,7 @@ from collections import namedtuple
 import numpy as np
 import pytest
 
-from rdae_ref.pytree import leaves, ravel, tree_map
+from rdae_ref.pytree import leaves, ravel, ravel_gradient, tree_map
 
 Layer = namedtuple("Layer", "W c")
 TREE = (Layer(np.arange(6.0).reshape(2, 3), np.ones(2)), [np.array(5.0), (np.zeros((1, 2)),)])
@@ -48,3 +48,19 @@ def test_tree_map_goes_side_by_side_and_refuses_other_forms():
 def test_what_is_no_array_is_refused_by_name():
     with pytest.raises(TypeError, match=r"\[0\].c"):
         ravel((Layer(np.ones(2), "text"),))
+    with pytest.raises(TypeError, match="got a dict"):
+        ravel({"W": np.ones(2)})
+    with pytest.raises(ValueError, match="at least one array"):
+        ravel(())
+
+
+def test_a_gradient_of_another_shape_is_refused_and_not_broadcast():
+    parameters = Layer(np.zeros((2, 3)), np.zeros(2))
+    np.testing.assert_array_equal(ravel_gradient(Layer(np.ones((2, 3)), 2 * np.ones(2)), parameters), [1] * 6 + [2] * 2)
+    for bad, words in (
+        (Layer(np.ones((3, 2)), np.ones(2)), "transposed"),
+        (Layer(np.ones((2, 3)), np.ones(1)), r"c must have shape \(2,\), got \(1,\)"),
+        (np.ones(8), "form of the parameters"),
+    ):
+        with pytest.raises(ValueError, match=words):
+            ravel_gradient(bad, parameters)

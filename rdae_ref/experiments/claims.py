@@ -122,10 +122,9 @@ def claims_table(claims: Sequence[Claim]) -> str:
         said = item.sentence if item.sentence != sentence else ""
         sentence = item.sentence
         values = f"{item.median:.3g} ({item.low:.3g} to {item.high:.3g})"
-        lines.append(
-            f"| {item.figure} | {said} | {item.quantity} | {item.threshold} | {values} | "
-            f"{'yes' if item.holds else '**no**'} | {item.seeds_that_hold} |"
-        )
+        verdict = "yes" if item.holds else "**no**"
+        cells = (item.figure, said, item.quantity, item.threshold, values, verdict, item.seeds_that_hold)
+        lines.append(f"| {' | '.join(cell.replace('|', chr(92) + '|') for cell in cells)} |")
     return "\n".join(lines)
 
 

@@ -15,7 +15,7 @@ import numpy as np
 from .._validation import Array
 from ..datasets import gaussian
 from .claims import Claim, claim
-from .output import COLOURS, paper_style, write_csv, write_figure, write_json
+from .output import COLOURS, paper_style, terms_table, write_csv, write_figure, write_json
 from .runs import Outcome, Workers, run_all
 from .training import Training, train_plain, train_rate_distortion
 
@@ -249,5 +249,12 @@ def write(result: Result, folder: str | os.PathLike[str]) -> Sequence[Claim]:
         for sample, (x, xhat) in enumerate(zip(outcome["X"], outcome["Xhat"], strict=True))
     )
     write_csv(folder, "figure1", COLUMNS, rows)
-    write_json(folder, "figure1", asdict(result.settings) | {"units": "bits"}, table, seed=result.settings.seeds[0])
+    write_json(
+        folder,
+        "figure1",
+        asdict(result.settings) | {"units": "bits"},
+        table,
+        seed=result.settings.seeds[0],
+        runs=terms_table((unit, seed, out) for (unit, seed), out in result.runs.items()),
+    )
     return table

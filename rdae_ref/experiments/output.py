@@ -3,13 +3,13 @@
 import json
 import os
 import platform
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import scipy
 
 from .._version import __version__
 from ..files import written_whole
@@ -18,7 +18,7 @@ from .claims import Claim
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-__all__ = ["paper_style", "read_claims", "write_csv", "write_figure", "write_json"]
+__all__ = ["paper_style", "read_claims", "terms_table", "write_csv", "write_figure", "write_json"]
 
 STYLE: dict[str, Any] = {
     "figure.dpi": 100,
@@ -83,10 +83,10 @@ def write_figure(figure: "Figure", folder: str | os.PathLike[str], name: str) ->
     OSError
         If the folder cannot be written to.
     """
-    metadata = {"png": {"Software": None}, "svg": {"Date": None}}
+    kinds: dict[str, dict[str, Any]] = {"png": {"Software": None}, "svg": {"Date": None}}
     paths = []
     with paper_style():
-        for kind, entries in metadata.items():
+        for kind, entries in kinds.items():
             path = _in(folder, f"{name}.{kind}")
             with written_whole(path, "wb") as file:
                 figure.savefig(file, format=kind, metadata=entries, bbox_inches="tight")
@@ -155,7 +155,7 @@ def write_json(
     OSError
         If the folder cannot be written to.
     """
-    versions = {"rdae_ref": __version__, "numpy": np.__version__, "scipy": scipy.__version__}
+    versions = {name: metadata.version(name) for name in ("numpy", "scipy", "matplotlib")} | {"rdae_ref": __version__}
     content = {
         "settings": settings,
         "versions": versions | {"python": platform.python_version()},
@@ -167,6 +167,25 @@ def write_json(
         json.dump(content, file, indent=2, ensure_ascii=False)
         file.write("\n")
     return path
+
+
+def terms_table(outcomes: Iterable[tuple[str, int, Mapping[str, Any]]]) -> list[dict[str, Any]]:
+    """Return L and its terms, for each run, as a JSON file keeps them.
+
+    Parameters
+    ----------
+    outcomes : iterable of (str, int, dict)
+        Unit, seed and outcome of each run.
+
+    Returns
+    -------
+    list of dict
+        unit, seed, and every single number of the outcome.
+    """
+    return [
+        {"unit": unit, "seed": seed} | {name: float(value) for name, value in out.items() if np.ndim(value) == 0}
+        for unit, seed, out in outcomes
+    ]
 
 
 def read_claims(folder: str | os.PathLike[str], name: str) -> list[Claim]:

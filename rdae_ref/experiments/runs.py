@@ -5,6 +5,7 @@ import hashlib
 import io
 import multiprocessing
 import os
+import signal
 import sys
 import zipfile
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -14,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import scipy
 
 from .._validation import Array, as_count
 from ..files import written_whole
@@ -65,14 +67,33 @@ def run_all(
     kept = functools.partial(_run_or_read, function, folder)
     if callable(workers):
         return list(_counted(workers(kept, tasks), len(tasks), description))
-    count = len(os.sched_getaffinity(0)) if workers is None else as_count(workers, "workers")
+    count = _cores() if workers is None else as_count(workers, "workers")
     # Processes even for one worker: the same number of BLAS threads everywhere gives the same bits everywhere.
-    with _one_blas_thread(), ProcessPoolExecutor(count, multiprocessing.get_context("spawn")) as pool:
-        try:
-            return list(_counted(pool.map(kept, tasks), len(tasks), description))
-        except BaseException:
-            pool.shutdown(cancel_futures=True)
-            raise
+    with _one_blas_thread(), _pool(count) as pool:
+        return list(_counted(pool.map(kept, tasks), len(tasks), description))
+
+
+@contextmanager
+def _pool(count: int) -> Iterator[ProcessPoolExecutor]:
+    """Open a pool whose processes end at once when the job is broken off, and store nothing half done."""
+    others = multiprocessing.active_children()
+    # A terminal sends Ctrl-C to all processes: here it is for the one that waits for them.
+    pool = ProcessPoolExecutor(
+        count, multiprocessing.get_context("spawn"), initializer=signal.signal, initargs=(signal.SIGINT, signal.SIG_IGN)
+    )
+    try:
+        yield pool
+    except BaseException:
+        pool.shutdown(wait=False, cancel_futures=True)
+        for process in set(multiprocessing.active_children()) - set(others):
+            process.terminate()
+        raise
+    finally:
+        pool.shutdown()
+
+
+def _cores() -> int:
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def _run_or_read(function: Callable[[Any], dict[str, Any]], folder: Path, task: Any) -> Outcome:
@@ -104,7 +125,7 @@ def _digest(function: Callable[..., Any], task: Any) -> str:
 @functools.cache
 def _source() -> str:
     """Return a digest of the code of this package, on which every result depends."""
-    digest = hashlib.sha256(np.__version__.encode())
+    digest = hashlib.sha256(f"{np.__version__} {scipy.__version__}".encode())
     for path in sorted(Path(__file__).parents[1].rglob("*.py")):
         digest.update(path.read_bytes())
     return digest.hexdigest()

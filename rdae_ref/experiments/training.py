@@ -9,9 +9,9 @@ from .._validation import Array
 from ..autoencoder import Parameters, forward, initial_parameters
 from ..models import Reconstruction
 from ..objective import RateDistortion
-from ..optimize import continuation, maximize
+from ..optimize import Result, continuation, maximize
 
-__all__ = ["Trained", "Training", "directional_gains", "train_plain", "train_rate_distortion"]
+__all__ = ["Trained", "Training", "finished", "jacobians", "rate_distortion", "train_plain", "train_rate_distortion"]
 
 
 @dataclass(frozen=True)
@@ -85,7 +85,7 @@ def train_rate_distortion(X: Array, activation: str, training: Training, rng: np
     """
     objective = rate_distortion(X, activation, training)
     start = initial_parameters(X.shape[1], training.n_hidden, rng, scale=training.start)
-    found = continuation(objective, start, factors=training.factors, max_iterations=training.max_iterations)
+    found = finished(continuation(objective, start, factors=training.factors, max_iterations=training.max_iterations))
     terms = objective.terms(found.x)._asdict()
     return Trained(found.x, {"X": X, "Xhat": objective.reconstruct(found.x), "L": found.fun, **terms})
 
@@ -111,13 +111,51 @@ def train_plain(X: Array, activation: str, training: Training, rng: np.random.Ge
     """
     objective = Reconstruction(X, activation=activation)
     start = initial_parameters(X.shape[1], training.n_hidden, rng, scale=training.start)
-    found = maximize(objective, start, max_iterations=training.plain_iterations, tolerance=1e-9)
+    found = finished(maximize(objective, start, max_iterations=training.plain_iterations, tolerance=1e-9))
     terms = objective.terms(found.x)._asdict()
     return Trained(found.x, {"X": X, "Xhat": objective.reconstruct(found.x), **terms})
 
 
+def finished(result: Result) -> Result:
+    """Return the result, unless Ctrl-C broke it off: a run that is kept must be whole.
+
+    Parameters
+    ----------
+    result : Result
+        Of an optimiser.
+
+    Returns
+    -------
+    Result
+        The same.
+
+    Raises
+    ------
+    KeyboardInterrupt
+        If the result was "interrupted".
+    """
+    if result.message == "interrupted":
+        raise KeyboardInterrupt
+    return result
+
+
 def rate_distortion(X: Array, activation: str, training: Training) -> RateDistortion:
-    """Return the objective (25) with the settings of a training run."""
+    """Return the objective (25) with the settings of a training run.
+
+    Parameters
+    ----------
+    X : Array, shape (N, d)
+        Inputs.
+    activation : str
+        The units.
+    training : Training
+        α, μ, σ and base.
+
+    Returns
+    -------
+    RateDistortion
+        To be maximised.
+    """
     return RateDistortion(
         X,
         activation=activation,
@@ -129,8 +167,8 @@ def rate_distortion(X: Array, activation: str, training: Training) -> RateDistor
     )
 
 
-def directional_gains(parameters: Parameters, X: Array, activation: str, directions: Array) -> Array:
-    """Return |J u|, J = A diag(g′(W x + c)) W the Jacobian of the auto-encoder: below 1, it contracts along u.
+def jacobians(parameters: Parameters, X: Array, activation: str) -> Array:
+    """Return the Jacobian A diag(g′(W x + c)) W of the auto-encoder at each point.
 
     Parameters
     ----------
@@ -140,13 +178,11 @@ def directional_gains(parameters: Parameters, X: Array, activation: str, directi
         Where.
     activation : str
         The units.
-    directions : Array, shape (N, d)
-        A unit vector u for each point.
 
     Returns
     -------
-    Array, shape (N,)
-        One gain for each point.
+    Array, shape (N, d, d)
+        J, with singular values below 1 where the map contracts.
     """
     W, _, A, _ = parameters
-    return np.linalg.norm((forward(parameters, X, activation).Gprime * (directions @ W.T)) @ A.T, axis=1)
+    return np.einsum("ik,nk,kj->nij", A, forward(parameters, X, activation).Gprime, W)

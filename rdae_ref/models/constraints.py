@@ -4,7 +4,6 @@ Each is an objective itself, with ``mu`` and ``with_mu`` where the one inside ha
 """
 
 import dataclasses
-from collections import namedtuple
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -154,6 +153,26 @@ class Tied(_Around):
         return self.objective.reconstruct(_untied(parameters), X)
 
 
+class WeightDecayTerms(NamedTuple):
+    """The parts of L under weight decay.
+
+    Parameters
+    ----------
+    inside : NamedTuple
+        The terms of the objective inside.
+    squared_weights : float
+        Σ |W|², without its strength.
+    """
+
+    inside: Any
+    squared_weights: float
+
+    @property
+    def distortion(self) -> float:
+        """That of the objective inside, which a bound on it asks for."""
+        return self.inside.distortion
+
+
 @dataclass(frozen=True, eq=False)
 class WeightDecay(_Around):
     """An objective with a price on the weights: L − λ Σ |weights|², as in L − λ (|W|_F² + |A|_F²).
@@ -180,7 +199,7 @@ class WeightDecay(_Around):
     >>> from rdae_ref.models import Reconstruction, WeightDecay
     >>> objective = WeightDecay(Reconstruction([[-2.0], [2.0]], activation="linear"), strength=0.5)
     >>> objective.terms(Parameters(W=np.eye(1), c=np.zeros(1), A=np.eye(1) / 2, b=np.zeros(1)))
-    Terms(distortion=1.0, squared_weights=1.25)
+    WeightDecayTerms(inside=ReconstructionTerms(distortion=1.0), squared_weights=1.25)
 
     Notes
     -----
@@ -216,7 +235,7 @@ class WeightDecay(_Around):
         )
         return value - self.strength * _squared_weights(parameters), decayed
 
-    def terms(self, parameters: Pytree) -> Any:
+    def terms(self, parameters: Pytree) -> "WeightDecayTerms":
         """Return the parts of L.
 
         Parameters
@@ -226,12 +245,10 @@ class WeightDecay(_Around):
 
         Returns
         -------
-        NamedTuple
+        WeightDecayTerms
             The terms of the objective inside, and squared_weights, without its strength.
         """
-        inside = self.objective.terms(parameters)
-        fields = (*inside._fields, "squared_weights")
-        return namedtuple("Terms", fields)(*inside, _squared_weights(parameters))  # type: ignore[call-arg]
+        return WeightDecayTerms(self.objective.terms(parameters), _squared_weights(parameters))
 
     def reconstruct(self, parameters: Pytree, X: npt.ArrayLike | None = None) -> Array:
         """Return the outputs X̂ of the auto-encoder.

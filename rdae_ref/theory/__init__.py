@@ -12,6 +12,7 @@ from .blahut_arimoto import (
     blahut_arimoto,
     rate_distortion_curve,
 )
+from .deep_linear import deep_linear_strengths
 from .manifold import AnnealingStage, Manifold, annealing_slopes, critical_slope, optimal_manifold
 from .water_filling import (
     WaterFilling,
@@ -31,6 +32,7 @@ __all__ = [
     "annealing_slopes",
     "blahut_arimoto",
     "critical_slope",
+    "deep_linear_strengths",
     "gaussian_distortion_rate",
     "gaussian_rate_distortion",
     "gaussian_test_channel",

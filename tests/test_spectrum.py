@@ -1,0 +1,54 @@
+import numpy as np
+import pytest
+import scipy.linalg
+from cases import gram
+
+from rdae_ref.spectrum import check_semidefinite, eigenvalues, spectral_product, spectrum, zero_below
+
+
+def test_the_decomposition_is_one_and_the_values_are_numpys():
+    A = gram(15)
+    values, vectors = spectrum(A)
+    np.testing.assert_allclose((vectors * values) @ vectors.T, A, atol=1e-16)
+    np.testing.assert_allclose(values, np.linalg.eigvalsh(A), atol=1e-16)
+    np.testing.assert_allclose(eigenvalues(A), values, atol=1e-16)
+
+
+def test_rounding_of_a_zero_is_zero_and_what_is_larger_stays():
+    values = eigenvalues(np.diag([1.0, 2e-16, -1e-16, 1e-14]))
+    np.testing.assert_array_equal(values, [0, 0, 1e-14, 1])
+    assert zero_below(np.array([0, 0, 0, 2.0])) == 4 * np.finfo(float).eps * 2
+
+
+def test_the_line_between_rounding_and_an_indefinite_matrix():
+    for smallest, refused in ((-1e-11, False), (-1e-6, False), (-2e-5, True), (-0.5, True)):
+        A = np.diag([1.0, 0.5, smallest])
+        for function in (eigenvalues, spectrum, check_semidefinite):
+            if refused:
+                with pytest.raises(ValueError, match=r"positive semidefinite.*below -1e-10 and below -1e-05"):
+                    function(A)
+            else:
+                function(A)
+
+
+@pytest.mark.parametrize("signs", [1, -1, [1, -1, 1, -1]])
+def test_products_for_weights_of_any_sign(signs):
+    vectors = np.linalg.qr(np.random.default_rng(0).normal(size=(4, 4)))[0]
+    weights = np.array([0.0, 1.0, 2.0, 3.0]) * signs
+    product = spectral_product(vectors, weights)
+    np.testing.assert_allclose(product, vectors @ np.diag(weights) @ vectors.T, atol=1e-15)
+    np.testing.assert_array_equal(product, product.T)
+
+
+def test_where_the_fast_driver_fails_the_plain_one_answers(monkeypatch):
+    right, asked = scipy.linalg.eigh, []
+
+    def fails(A, *, driver, **options):
+        asked.append(driver)
+        if driver == "evd":
+            raise np.linalg.LinAlgError("no convergence")
+        return right(A, driver=driver, **options)
+
+    monkeypatch.setattr(scipy.linalg, "eigh", fails)
+    np.testing.assert_allclose(eigenvalues(np.diag([1.0, 2.0])), [1, 2])
+    assert asked == ["evd", "ev"]
