@@ -1,13 +1,30 @@
-"""The data of the experiments: the Gaussian (26), the mixture (27) with its principal curve."""
+"""The data of the experiments: the Gaussian (26), the mixture (27) with its principal curve.
+
+For the neighbours: samples whose covariance is exact, a curved manifold of known dimension, images of known factors.
+"""
 
 from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
-from ._validation import Array, as_count, as_generator, as_samples
+from ._validation import Array, as_count, as_generator, as_increasing, as_positive, as_samples, as_symmetric
 
-__all__ = ["GAUSSIAN_COVARIANCE", "RIDGE", "Mixture", "Ridge", "gaussian", "mixture", "project_on_ridge"]
+__all__ = [
+    "GAUSSIAN_COVARIANCE",
+    "RIDGE",
+    "FactorImages",
+    "ManifoldSample",
+    "Mixture",
+    "Ridge",
+    "blobs",
+    "curved_manifold",
+    "gaussian",
+    "gaussian_with_covariance",
+    "mixture",
+    "project_on_ridge",
+    "shapes",
+]
 
 GAUSSIAN_COVARIANCE = np.array([[1.0, 0.95], [0.95, 1.0]])  # Eq. (26)
 
@@ -149,3 +166,235 @@ def project_on_ridge(X: npt.ArrayLike) -> Ridge:
     direction = RIDGE_DIRECTIONS[nearest]
     normal = np.column_stack([-direction[:, 1], direction[:, 0]])
     return Ridge(distances[rows, nearest], feet[rows, nearest], normal)
+
+
+def gaussian_with_covariance(n_samples: int, covariance: npt.ArrayLike, rng: np.random.Generator) -> Array:
+    """Draw Gaussian samples, then move them so that mean and covariance, divided by N, are exactly those asked for.
+
+    A statement about a source of known covariance can then be tested on samples, without their fluctuation.
+
+    Parameters
+    ----------
+    n_samples : int
+        N, above d.
+    covariance : array_like, shape (d, d)
+        Symmetric, and positive definite.
+    rng : numpy.random.Generator
+        The source of randomness.
+
+    Returns
+    -------
+    Array, shape (N, d)
+        Samples in rows, of mean 0.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If an argument is out of its range.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> X = gaussian_with_covariance(10, np.diag([4.0, 1.0]), np.random.default_rng(0))
+    >>> np.allclose(X.T @ X / 10, np.diag([4.0, 1.0]))
+    True
+    """
+    covariance = as_symmetric(covariance, "covariance")
+    d = len(covariance)
+    n_samples, rng = as_count(n_samples, "n_samples", minimum=d + 1), as_generator(rng)
+    as_positive(float(np.linalg.eigvalsh(covariance)[0]), "the smallest eigenvalue of covariance")
+    X = rng.normal(size=(n_samples, d))
+    Q, _ = np.linalg.qr(X - X.mean(axis=0))
+    return np.sqrt(n_samples) * Q @ np.linalg.cholesky(covariance).T
+
+
+class ManifoldSample(NamedTuple):
+    """Samples of a manifold.
+
+    Parameters
+    ----------
+    X : Array, shape (N, D)
+        Samples in rows.
+    coordinates : Array, shape (N, d)
+        Where on the manifold each is.
+    """
+
+    X: Array
+    coordinates: Array
+
+
+def curved_manifold(
+    n_samples: int, rng: np.random.Generator, *, n_dimensions: int = 3, n_features: int = 30, curvature: float = 0.7
+) -> ManifoldSample:
+    """Draw from a curved manifold: x = B sin(curvature · V u + φ), u uniform in [−1, 1]^d.
+
+    V (D, d) and B (D, D) have normal elements, of variance 1 and 1/D, φ (D,) is uniform in [0, 2π): drawn anew in each
+    call, so for data to test on, draw all of it at once.
+
+    Parameters
+    ----------
+    n_samples : int
+        N.
+    rng : numpy.random.Generator
+        The source of randomness, of the manifold as well.
+    n_dimensions : int
+        d, of the manifold.
+    n_features : int
+        D, of the space.
+    curvature : float
+        Above 0; the smaller, the flatter: near 0 the samples lie in a plane of d dimensions.
+
+    Returns
+    -------
+    ManifoldSample
+        X and u.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If an argument is out of its range.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> curved_manifold(100, np.random.default_rng(0)).X.shape
+    (100, 30)
+    """
+    N, rng, D = as_count(n_samples, "n_samples"), as_generator(rng), as_count(n_features, "n_features")
+    d, curvature = as_count(n_dimensions, "n_dimensions"), as_positive(curvature, "curvature")
+    V, B, phase = rng.normal(size=(D, d)), rng.normal(size=(D, D)) / np.sqrt(D), rng.uniform(0, 2 * np.pi, size=D)
+    u = rng.uniform(-1, 1, size=(N, d))
+    return ManifoldSample(np.sin(curvature * u @ V.T + phase) @ B.T, u)
+
+
+class FactorImages(NamedTuple):
+    """Images that were generated from known factors.
+
+    Parameters
+    ----------
+    X : Array, shape (N, pixels)
+        Images in rows, each element in [0, 1]: rows of the image after one another, the channels of a pixel together.
+    factors : Array, shape (N, n_factors)
+        What each image was generated from.
+    names : tuple of str
+        Of the factors.
+    shape : tuple of int
+        Of one image: ``X[i].reshape(shape)`` shows it.
+    """
+
+    X: Array
+    factors: Array
+    names: tuple[str, ...]
+    shape: tuple[int, ...]
+
+
+def blobs(
+    n_samples: int,
+    rng: np.random.Generator,
+    *,
+    size: int = 16,
+    spread: tuple[float, float] = (0.5, 0.5),
+    radius: tuple[float, float] = (0.1, 0.2),
+) -> FactorImages:
+    """Draw images of one Gaussian blob, twice as long as wide.
+
+    A pixel p is exp(−½ |v|²) with v = diag(1/(2r), 1/r) R(θ)ᵀ (p − centre); the image is the square [−1, 1]². All
+    factors are uniform: the centre in ± spread, the radius r between its two bounds, the orientation θ in [0, π/2),
+    where no two angles give the same image.
+
+    Parameters
+    ----------
+    n_samples : int
+        N.
+    rng : numpy.random.Generator
+        The source of randomness.
+    size : int
+        Pixels in a row.
+    spread : (float, float)
+        How far the centre moves across and down, above 0. Where both are equal, two latents that hold the position
+        have no reason to be along the axes.
+    radius : (float, float)
+        Bounds of r, above 0. Blobs that are small beside the way they move make a strongly curved manifold.
+
+    Returns
+    -------
+    FactorImages
+        X of shape (N, size²), the factors x, y, radius, orientation.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If an argument is out of its range.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> blobs(100, np.random.default_rng(0)).names
+    ('x', 'y', 'radius', 'orientation')
+    """
+    N, size, rng = as_count(n_samples, "n_samples"), as_count(size, "size"), as_generator(rng)
+    across, down = (as_positive(reach, f"spread[{i}]") for i, reach in enumerate(spread))
+    small, large = as_increasing(radius, "radius")
+    low, high = np.array([[-across, -down, small, 0.0], [across, down, large, np.pi / 2]])
+    factors = rng.uniform(low, high, size=(N, 4))
+    x, y, r, angle = factors.T[:, :, None, None]
+    right, below = _pixels(size)
+    along = np.cos(angle) * (right - x) + np.sin(angle) * (below - y)
+    aside = -np.sin(angle) * (right - x) + np.cos(angle) * (below - y)
+    X = np.exp(-0.5 * ((along / (2 * r)) ** 2 + (aside / r) ** 2))
+    return FactorImages(X.reshape(N, -1), factors, ("x", "y", "radius", "orientation"), (size, size))
+
+
+def shapes(n_samples: int, rng: np.random.Generator, *, size: int = 32) -> FactorImages:
+    """Draw images of one circle or square on black, of any colour: seven factors.
+
+    The image is the square [−1, 1]². The kind is 0 (circle) or 1 (square), red, green and blue are uniform in [.2, 1],
+    the centre is uniform in [−½, ½]², half the width in [.2, .4]. A pixel at the edge is covered in part, linearly over
+    the width of one pixel: so that images change continuously with centre and width.
+
+    Parameters
+    ----------
+    n_samples : int
+        N.
+    rng : numpy.random.Generator
+        The source of randomness.
+    size : int
+        Pixels in a row.
+
+    Returns
+    -------
+    FactorImages
+        X of shape (N, 3 size²), the factors kind, red, green, blue, x, y, radius.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If a number is no integer above 0 or `rng` no Generator.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> shapes(100, np.random.default_rng(0), size=16).X.shape
+    (100, 768)
+
+    Notes
+    -----
+    After the synthetic shapes of the IRMAE paper (L. Jing, J. Zbontar, Y. LeCun, NeurIPS 2020).
+    """
+    N, size, rng = as_count(n_samples, "n_samples"), as_count(size, "size"), as_generator(rng)
+    low, high = np.array([[0.2, 0.2, 0.2, -0.5, -0.5, 0.2], [1.0, 1.0, 1.0, 0.5, 0.5, 0.4]])
+    factors = np.column_stack([rng.integers(2, size=N), rng.uniform(low, high, size=(N, 6))])
+    kind, _, _, _, x, y, radius = factors.T[:, :, None, None]
+    right, below = _pixels(size)
+    circle, square = np.hypot(right - x, below - y), np.maximum(np.abs(right - x), np.abs(below - y))
+    cover = np.clip((radius - np.where(kind == 1, square, circle)) * size / 2 + 0.5, 0, 1)
+    X = cover[..., None] * factors[:, None, None, 1:4]
+    names = ("kind", "red", "green", "blue", "x", "y", "radius")
+    return FactorImages(X.reshape(N, -1), factors, names, (size, size, 3))
+
+
+def _pixels(size: int) -> tuple[Array, Array]:
+    """Return the centres of the pixels of [−1, 1]², to the right and below, each of shape (size, size)."""
+    centres = (2 * np.arange(size) + 1) / size - 1
+    right, below = np.meshgrid(centres, centres)
+    return right, below

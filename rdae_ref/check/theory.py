@@ -15,11 +15,11 @@ from ..theory import (
     annealing_slopes,
     blahut_arimoto,
     gaussian_distortion_rate,
+    gaussian_kernel_entropy,
     gaussian_rate_distortion,
     gaussian_test_channel,
     optimal_manifold,
 )
-from ..theory.gaussian_kernel import gaussian_kernel_entropy
 from .table import ALPHAS, ROUNDING, Row, relative, worst
 
 

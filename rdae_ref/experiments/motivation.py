@@ -22,8 +22,7 @@ from ..datasets import gaussian_with_covariance
 from ..entropy import mutual_information
 from ..gram import gaussian_gram
 from ..optimize import maximize
-from ..theory import gaussian_rate_distortion, kept_components
-from ..theory.gaussian_kernel import gaussian_kernel_entropy, linear_gains
+from ..theory import gaussian_kernel_entropy, gaussian_rate_distortion, kept_components, linear_gains
 from .claims import Claim, claim
 from .output import COLOURS, paper_style, write_csv, write_figure, write_json
 from .runs import Outcome, Workers, run_all

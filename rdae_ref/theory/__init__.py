@@ -2,7 +2,8 @@
 
 Reading order: `water_filling` has the closed form for Gaussian sources, Eqs. (4) and (5), and what it says about PCA;
 `blahut_arimoto` has R(D) of any finite source with bounds that certify it, Eqs. (2) and (3); `manifold` moves the
-reproduction points as well, Eq. (1). All three meet in one number, the slope β of the curve: −dR/dD in nats.
+reproduction points as well, Eq. (1). `gaussian_kernel` has the matrix-based entropy of infinitely many Gaussian samples.
+The first three meet in one number, the slope β of the curve: −dR/dD in nats.
 """
 
 from .blahut_arimoto import (
@@ -13,6 +14,7 @@ from .blahut_arimoto import (
     rate_distortion_curve,
 )
 from .deep_linear import deep_linear_strengths
+from .gaussian_kernel import gaussian_kernel_entropy, linear_gains
 from .manifold import AnnealingStage, Manifold, annealing_slopes, critical_slope, optimal_manifold
 from .water_filling import (
     WaterFilling,
@@ -34,9 +36,11 @@ __all__ = [
     "critical_slope",
     "deep_linear_strengths",
     "gaussian_distortion_rate",
+    "gaussian_kernel_entropy",
     "gaussian_rate_distortion",
     "gaussian_test_channel",
     "kept_components",
+    "linear_gains",
     "optimal_manifold",
     "rate_distortion_curve",
 ]

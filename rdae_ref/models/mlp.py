@@ -1,0 +1,246 @@
+"""The multilayer perceptron: affine layers with units g between them, forward and backward, for the neighbours.
+
+Notation of the paper, N samples in rows. Layer l has W_l (n_l, n_{l−1}) and b_l (n_l,); with H_0 = X ::
+
+    Z_l = H_{l−1} W_lᵀ + 1 b_lᵀ      H_l = g(Z_l)      Y = Z_L      (no unit after the last layer)
+
+Read with B_L = ∂L/∂Y, whatever L is, the way back is ::
+
+    ∂L/∂W_l = B_lᵀ H_{l−1}      ∂L/∂b_l = B_lᵀ 1      B_{l−1} = (B_l W_l) ∘ g′(Z_{l−1})
+"""
+
+import dataclasses
+import itertools
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from .._validation import (
+    LARGEST_SAMPLE,
+    Array,
+    as_count,
+    as_generator,
+    as_matrix,
+    as_nonnegative,
+    as_samples,
+    as_vector,
+)
+from ..activations import Activation, as_activation
+
+__all__ = [
+    "Layer",
+    "LayeredObjective",
+    "Layers",
+    "LayersTrace",
+    "as_layers",
+    "backward_layers",
+    "forward_layers",
+    "initial_layers",
+]
+
+
+class Layer(NamedTuple):
+    """An affine map x ↦ W x + b.
+
+    Parameters
+    ----------
+    W : Array, shape (m, n)
+        Weights, one row for each output.
+    b : Array, shape (m,)
+        Offsets.
+    """
+
+    W: Array
+    b: Array
+
+
+Layers = tuple[Layer, ...]
+
+
+class LayersTrace(NamedTuple):
+    """What one forward pass computes on its way.
+
+    Parameters
+    ----------
+    H : tuple of Array, each of shape (N, n_{l−1})
+        What enters each layer: the inputs, then the values of the units.
+    Gprime : tuple of Array, each of shape (N, n_l)
+        g′(Z_l) of all layers but the last.
+    Y : Array, shape (N, n_L)
+        Outputs.
+    """
+
+    H: tuple[Array, ...]
+    Gprime: tuple[Array, ...]
+    Y: Array
+
+
+def initial_layers(sizes: Sequence[int], rng: np.random.Generator, gain: float = 1.0) -> Layers:
+    """Return layers to start from: weights and offsets uniform in ± gain/√n, n being the number of inputs of a layer.
+
+    Parameters
+    ----------
+    sizes : sequence of int
+        Number of inputs, of units of each hidden layer, of outputs.
+    rng : numpy.random.Generator
+        The source of randomness.
+    gain : float
+        1 is what PyTorch's ``Linear`` starts from: weights of variance 1/(3n).
+
+    Returns
+    -------
+    Layers
+        One `Layer` less than there are sizes.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If there are fewer than two sizes, one is no integer above 0, `rng` is no Generator or `gain` is negative.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from rdae_ref.models import initial_layers
+    >>> [layer.W.shape for layer in initial_layers([30, 64, 16], np.random.default_rng(0))]
+    [(64, 30), (16, 64)]
+    """
+    sizes = [as_count(size, f"sizes[{i}]") for i, size in enumerate(sizes)]
+    as_count(len(sizes), "the number of sizes", minimum=2)
+    rng, gain = as_generator(rng), as_nonnegative(gain, "gain")
+    layers = []
+    for n, m in itertools.pairwise(sizes):
+        bound = gain / np.sqrt(n)
+        layers.append(Layer(W=rng.uniform(-bound, bound, size=(m, n)), b=rng.uniform(-bound, bound, size=m)))
+    return tuple(layers)
+
+
+def forward_layers(layers: Layers, X: Array, activation: str | Activation) -> LayersTrace:
+    """Run the layers: Z_l = H_{l−1} W_lᵀ + 1 b_lᵀ, H_l = g(Z_l), Y = Z_L.
+
+    Parameters
+    ----------
+    layers : Layers
+        At least one.
+    X : Array, shape (N, n_0)
+        Inputs in rows.
+    activation : str or Activation
+        The units g.
+
+    Returns
+    -------
+    LayersTrace
+        H, G′ and the outputs Y of shape (N, n_L).
+
+    Raises
+    ------
+    FloatingPointError
+        If the outputs overflow.
+    """
+    g, H, slopes, Z = as_activation(activation), [X], [], X
+    with np.errstate(over="ignore", invalid="ignore"):
+        for i, (W, b) in enumerate(layers):
+            if i > 0:
+                slopes.append(g.derivative(Z))
+                H.append(g.value(Z))
+            Z = H[i] @ W.T + b
+    if not np.abs(Z).max() < LARGEST_SAMPLE:  # also where it is NaN
+        raise FloatingPointError("the outputs of the network overflow: the parameters are too large")
+    return LayersTrace(tuple(H), tuple(slopes), Z)
+
+
+def backward_layers(layers: Layers, trace: LayersTrace, dL_dY: Array) -> tuple[Layers, Array]:
+    """Return ∂L/∂(W_l, b_l) of all layers and ∂L/∂X, for the ∂L/∂Y that comes from above.
+
+    Parameters
+    ----------
+    layers : Layers
+        As they were run.
+    trace : LayersTrace
+        The forward pass.
+    dL_dY : Array, shape (N, n_L)
+        Derivative of any L by the outputs.
+
+    Returns
+    -------
+    gradient : Layers
+        In the form of the layers.
+    dL_dX : Array, shape (N, n_0)
+        What the layers before these go on with.
+    """
+    gradient, back = [], dL_dY
+    for i in reversed(range(len(layers))):
+        gradient.append(Layer(W=back.T @ trace.H[i], b=back.sum(axis=0)))
+        back = back @ layers[i].W
+        if i > 0:
+            back = back * trace.Gprime[i - 1]
+    return tuple(reversed(gradient)), back
+
+
+def as_layers(layers: Any, name: str, n_inputs: int | None = None, n_outputs: int | None = None) -> Layers:
+    """Return layers whose shapes fit together, or say which does not.
+
+    Parameters
+    ----------
+    layers : sequence of Layer
+        At least one.
+    name : str
+        How they are called in an error.
+    n_inputs, n_outputs : int, optional
+        What the first takes and the last returns.
+
+    Returns
+    -------
+    Layers
+        In float64.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If something is missing, not finite, or does not fit.
+    """
+    try:
+        pairs = [(W, b) for W, b in layers]
+    except (TypeError, ValueError):
+        raise TypeError(f"{name} must be a tuple of Layer(W, b), got {type(layers).__name__}") from None
+    as_count(len(pairs), f"the number of layers in {name}")
+    checked: list[Layer] = []
+    for i, (W, b) in enumerate(pairs):
+        last = i == len(pairs) - 1
+        weights = as_matrix(W, f"{name}[{i}].W", (n_outputs if last else None, n_inputs))
+        n_inputs = len(weights)
+        checked.append(Layer(weights, as_vector(b, f"{name}[{i}].b", n_inputs)))
+    return tuple(checked)
+
+
+@dataclass(frozen=True, eq=False)
+class LayeredObjective:
+    """What the objectives on layered networks have in common: data and units.
+
+    Parameters
+    ----------
+    X : array_like, shape (N, d)
+        Inputs in rows.
+    activation : str or Activation
+        The units g of all hidden layers; the package's, or ``"tanh"``.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If `X` is no finite real matrix, or the activation is not known.
+    """
+
+    X: Array
+    _: dataclasses.KW_ONLY
+    activation: str | Activation
+
+    def __post_init__(self) -> None:
+        self._accept(X=as_samples(self.X, "X").copy(), activation=as_activation(self.activation))
+
+    def _accept(self, **accepted: object) -> None:
+        for name, value in accepted.items():
+            object.__setattr__(self, name, value)
+
+    def _inputs(self, X: Any) -> Array:
+        return self.X if X is None else as_samples(X, "X", self.X.shape[1])

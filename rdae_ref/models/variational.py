@@ -1,0 +1,440 @@
+"""What the forms of the beta-VAE share: an auto-encoder whose code is a distribution, and whose rate is priced.
+
+Notation: N samples in rows. The encoder returns [M, T], both (N, k): q(z | x_i) is Gaussian with means M_ij and
+variances exp(T_ij), m(z) is the standard normal distribution, and p(x | z) has the decoder's outputs Y as means or as
+logits ::
+
+    L = (1/N) Σ_i E_q log p(x_i | z) − β (1/N) Σ_i KL_i      KL_i = ½ Σ_j (M_ij² + exp(T_ij) − T_ij − 1)
+
+Normalisation: log p and KL are *sums* over features and latents, and *means* over samples; the Gaussian log p is
+−|x − y|²/(2s²) − (d/2) log(2πs²), so the squared error has the factor 1/(2s²) and not 1. Libraries differ in all of
+these; `convert_beta` goes from one convention to another. Units: bits per sample, unless `base` says otherwise.
+"""
+
+import dataclasses
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+from scipy.special import expit
+
+from .._validation import (
+    Array,
+    as_base,
+    as_choice,
+    as_count,
+    as_generator,
+    as_nonnegative,
+    as_positive,
+    as_samples,
+    check_unit_interval,
+)
+from .mlp import (
+    Layer,
+    LayeredObjective,
+    Layers,
+    LayersTrace,
+    as_layers,
+    backward_layers,
+    forward_layers,
+    initial_layers,
+)
+
+__all__ = [
+    "LIKELIHOODS",
+    "Fidelity",
+    "Likelihood",
+    "Posterior",
+    "VAEParameters",
+    "VAETerms",
+    "Variational",
+    "initial_vae_parameters",
+    "kl_divergence",
+]
+
+CAPACITIES = ("mean", "sample")
+
+
+class VAEParameters(NamedTuple):
+    """The parameters of encoder and decoder.
+
+    Parameters
+    ----------
+    encoder : Layers
+        From d inputs to 2k outputs: k means, then k log variances.
+    decoder : Layers
+        From k codes to d outputs: means, or logits where the likelihood is Bernoulli's.
+    """
+
+    encoder: Layers
+    decoder: Layers
+
+
+class Posterior(NamedTuple):
+    """The distributions q(z | x_i) that the encoder returns.
+
+    Parameters
+    ----------
+    M : Array, shape (N, k)
+        Means.
+    T : Array, shape (N, k)
+        Logarithms of the variances.
+    """
+
+    M: Array
+    T: Array
+
+    def sample(self, rng: np.random.Generator) -> Array:
+        """Draw a code for each input, z = M + exp(T/2) ∘ ε.
+
+        A latent that costs no rate is noise in it, while its means, however small, still tell inputs apart.
+
+        Parameters
+        ----------
+        rng : numpy.random.Generator
+            The source of randomness.
+
+        Returns
+        -------
+        Array, shape (N, k)
+            Z.
+        """
+        return self.M + np.exp(self.T / 2) * as_generator(rng).normal(size=self.M.shape)
+
+
+class VAETerms(NamedTuple):
+    """The parts of L, per sample: L = log_likelihood − β rate, without a capacity.
+
+    Parameters
+    ----------
+    log_likelihood : float
+        (1/N) Σ_i E_q log p(x_i | z), summed over features; in `base`, as the rates.
+    distortion : float
+        (1/N) Σ_i E_q |x_i − x̂|² in the units of the data squared, x̂ being the mean of p(x | z); Eq. (9) for this map.
+    rate : float
+        (1/N) Σ_i KL_i, an upper bound on I(X; Z).
+    rates : Array, shape (k,)
+        What each latent adds to the rate.
+    """
+
+    log_likelihood: float
+    distortion: float
+    rate: float
+    rates: Array
+
+
+class Likelihood(NamedTuple):
+    """A distribution p(x | y) of inputs for the decoder's outputs y; each function takes (N, d) arrays.
+
+    Parameters
+    ----------
+    value : callable
+        log p(x | y) in nats, summed over features, from X, Y and the variance s² (Gaussian; ignored otherwise).
+    derivative : callable
+        Its derivative by Y, from the same.
+    mean : callable
+        The mean of x, from Y.
+    """
+
+    value: Callable[[Array, Array, float], Array]
+    derivative: Callable[[Array, Array, float], Array]
+    mean: Callable[[Array], Array]
+
+
+def _gaussian_log_density(X: Array, Y: Array, variance: float) -> Array:
+    return -0.5 * np.sum((X - Y) ** 2, axis=1) / variance - 0.5 * X.shape[1] * math.log(2 * math.pi * variance)
+
+
+def _bernoulli_log_density(X: Array, Y: Array, variance: float) -> Array:
+    return np.sum(X * Y - np.logaddexp(0, Y), axis=1)
+
+
+LIKELIHOODS = {
+    "gaussian": Likelihood(_gaussian_log_density, lambda X, Y, variance: (X - Y) / variance, np.array),
+    "bernoulli": Likelihood(_bernoulli_log_density, lambda X, Y, variance: X - expit(Y), expit),
+}
+
+
+def initial_vae_parameters(
+    n_features: int,
+    n_latents: int,
+    rng: np.random.Generator,
+    *,
+    hidden: Sequence[int] = (),
+    gain: float = 1.0,
+) -> VAEParameters:
+    """Return parameters to start from, each layer as in `initial_layers`.
+
+    Parameters
+    ----------
+    n_features : int
+        d.
+    n_latents : int
+        k, the number of latents.
+    rng : numpy.random.Generator
+        The source of randomness.
+    hidden : sequence of int
+        Numbers of units of the encoder's hidden layers; the decoder has them in reverse.
+    gain : float
+        Of all layers.
+
+    Returns
+    -------
+    parameters : VAEParameters
+        encoder, decoder.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If a size is no integer above 0, `rng` is no Generator, or `gain` is negative.
+    """
+    d, k, rng = as_count(n_features, "n_features"), as_count(n_latents, "n_latents"), as_generator(rng)
+    encoder = initial_layers([d, *hidden, 2 * k], rng, gain)
+    return VAEParameters(encoder, initial_layers([k, *reversed(hidden), d], rng, gain))
+
+
+def kl_divergence(posterior: Posterior) -> Array:
+    """Return KL(q(z_j | x_i) ‖ N(0, 1)) = ½ (M² + exp T − T − 1), element by element, in nats.
+
+    Its derivatives are M by M, and ½ (exp T − 1) by T.
+
+    Parameters
+    ----------
+    posterior : Posterior
+        M and T.
+
+    Returns
+    -------
+    Array, shape (N, k)
+        0 or above; the sum over latents is KL_i.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from rdae_ref.models.variational import Posterior, kl_divergence
+    >>> print(kl_divergence(Posterior(M=np.array([[0.0, 2.0]]), T=np.zeros((1, 2)))))
+    [[0. 2.]]
+    """
+    M, T = posterior
+    return 0.5 * (M**2 + np.expm1(T) - T)
+
+
+class Fidelity(NamedTuple):
+    """The fidelity F = (1/N) Σ_i E_q log p(x_i | z) in nats, with its derivatives.
+
+    Parameters
+    ----------
+    value : float
+        F.
+    by_decoder : Layers
+        Derivatives by the decoder's parameters.
+    by_mean, by_log_variance : Array, shape (N, k)
+        ∂F/∂M and ∂F/∂T.
+    distortion : float
+        (1/N) Σ_i E_q |x_i − x̂|² of the same outputs.
+    """
+
+    value: float
+    by_decoder: Layers
+    by_mean: Array
+    by_log_variance: Array
+    distortion: float
+
+
+@dataclass(frozen=True, eq=False)
+class Variational(LayeredObjective):
+    """What all three forms share: encoder, price of the rate, likelihood. They differ in how E_q is taken.
+
+    Parameters
+    ----------
+    X : array_like, shape (N, d)
+        Inputs in rows.
+    activation : str or Activation
+        The units g of all hidden layers; the package's, or ``"tanh"``.
+    beta : float
+        Price β ≥ 0 of the rate.
+    likelihood : str
+        ``"gaussian"`` or ``"bernoulli"``.
+    variance : float
+        s² > 0 of the Gaussian likelihood.
+    capacity : float, optional
+        C ≥ 0 in `base`.
+    capacity_of : str
+        ``"mean"`` or ``"sample"``.
+    base : float
+        Of the logarithm.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If an argument is out of its range.
+    """
+
+    _: dataclasses.KW_ONLY
+    beta: float = 1.0
+    likelihood: str = "gaussian"
+    variance: float = 1.0
+    capacity: float | None = None
+    capacity_of: str = "mean"
+    base: float = 2
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        self._accept(
+            beta=as_nonnegative(self.beta, "beta"),
+            likelihood=as_choice(self.likelihood, "likelihood", LIKELIHOODS),
+            variance=as_positive(self.variance, "variance"),
+            capacity=None if self.capacity is None else as_nonnegative(self.capacity, "capacity"),
+            capacity_of=as_choice(self.capacity_of, "capacity_of", CAPACITIES),
+            base=as_base(self.base),
+        )
+        if self.likelihood == "bernoulli":
+            check_unit_interval(self.X, "X")
+
+    def encode(self, parameters: VAEParameters, X: npt.ArrayLike | None = None) -> Posterior:
+        """Return q(z | x) for each input.
+
+        Parameters
+        ----------
+        parameters : VAEParameters
+            encoder, decoder.
+        X : array_like, shape (M, d), optional
+            Inputs; those of the objective, if there are none.
+
+        Returns
+        -------
+        Posterior
+            Means and logarithms of the variances, of shape (M, k).
+        """
+        return self._encode(self._checked(parameters).encoder, self._inputs(X))[0]
+
+    def decode(self, parameters: VAEParameters, Z: npt.ArrayLike) -> Array:
+        """Return the mean of p(x | z) for each code, also one drawn from the prior N(0, I).
+
+        Parameters
+        ----------
+        parameters : VAEParameters
+            encoder, decoder.
+        Z : array_like, shape (M, k)
+            Codes in rows.
+
+        Returns
+        -------
+        Array, shape (M, d)
+            X̂.
+        """
+        decoder = self._checked(parameters).decoder
+        Z = as_samples(Z, "Z", decoder[0].W.shape[1])
+        return LIKELIHOODS[self.likelihood].mean(forward_layers(decoder, Z, self.activation).Y)
+
+    def reconstruct(self, parameters: VAEParameters, X: npt.ArrayLike | None = None) -> Array:
+        """Return the outputs X̂ for the mean codes.
+
+        Parameters
+        ----------
+        parameters : VAEParameters
+            encoder, decoder.
+        X : array_like, shape (M, d), optional
+            Inputs; those of the objective, if there are none.
+
+        Returns
+        -------
+        Array, shape (M, d)
+            X̂: what z = M gives, without the noise that `terms` has in its distortion.
+        """
+        return self.decode(parameters, self.encode(parameters, X).M)
+
+    def with_beta(self, beta: float) -> Any:
+        """Return the same objective with another price of the rate.
+
+        Parameters
+        ----------
+        beta : float
+            β ≥ 0.
+
+        Returns
+        -------
+        object
+            A new one of the same class; this one stays as it is.
+
+        Raises
+        ------
+        TypeError, ValueError
+            If `beta` is out of its range.
+        """
+        return dataclasses.replace(self, beta=beta)
+
+    def _fidelity(self, posterior: Posterior, decoder: Layers, noise: Array | None) -> Fidelity:
+        """Return the sampled form: z = M + exp(T/2) ∘ ε, whose derivatives by M and T are 1 and ½ exp(T/2) ∘ ε."""
+        assert noise is not None
+        M, T = posterior
+        std, likelihood = np.exp(T / 2), LIKELIHOODS[self.likelihood]
+        trace = forward_layers(decoder, (M + std * noise).reshape(-1, M.shape[1]), self.activation)
+        targets = np.tile(self.X, (len(noise), 1))
+        value = np.mean(likelihood.value(targets, trace.Y, self.variance))
+        dL_dY = likelihood.derivative(targets, trace.Y, self.variance) / len(targets)
+        ddecoder, dL_dZ = backward_layers(decoder, trace, dL_dY)
+        dL_dZ = dL_dZ.reshape(noise.shape)
+        squared = np.sum((targets - likelihood.mean(trace.Y)) ** 2) / len(targets)
+        dT = np.sum(dL_dZ * noise, axis=0) * std / 2
+        return Fidelity(float(value), ddecoder, dL_dZ.sum(axis=0), dT, float(squared))
+
+    def _price(self, kl: Array) -> tuple[float, Array]:
+        """Return what is subtracted from the log likelihood, in nats, and its derivative by the KL_i in `kl`."""
+        N, price = len(kl), self.beta
+        if self.capacity is None:
+            return price * float(kl.mean()), np.full(N, price / N)
+        excess = kl - self.capacity * math.log(self.base)
+        if self.capacity_of == "mean":
+            return price * abs(float(excess.mean())), np.full(N, price * np.sign(excess.mean()) / N)
+        return price * float(np.abs(excess).mean()), price * np.sign(excess) / N
+
+    def _evaluate(self, parameters: VAEParameters, noise: Array | None) -> tuple[float, VAEParameters]:
+        """Return L and its gradient: ∂L/∂M and ∂L/∂T have a part from the likelihood and one from the KL."""
+        encoder, decoder = self._checked(parameters)
+        with np.errstate(over="ignore", invalid="ignore"):
+            (M, T), encoded = self._encode(encoder, self.X)
+            fidelity = self._fidelity(Posterior(M, T), decoder, noise)
+            price, dprice_dkl = self._price(kl_divergence(Posterior(M, T)).sum(axis=1))
+            dM = fidelity.by_mean - dprice_dkl[:, None] * M
+            dT = fidelity.by_log_variance - dprice_dkl[:, None] * 0.5 * np.expm1(T)
+            dencoder, _ = backward_layers(encoder, encoded, np.hstack([dM, dT]))
+        value, unit = fidelity.value - price, math.log(self.base)
+        if not np.isfinite(value):
+            raise FloatingPointError("a variance of the codes overflows: the parameters are too large")
+        gradient = VAEParameters(_over(dencoder, unit), _over(fidelity.by_decoder, unit))
+        return value / unit, gradient
+
+    def _terms(self, parameters: VAEParameters, noise: Array | None) -> VAETerms:
+        encoder, decoder = self._checked(parameters)
+        with np.errstate(over="ignore", invalid="ignore"):
+            posterior, _ = self._encode(encoder, self.X)
+            fidelity = self._fidelity(posterior, decoder, noise)
+            rates = kl_divergence(posterior).mean(axis=0) / math.log(self.base)
+        if not np.isfinite(rates).all():
+            raise FloatingPointError("a variance of the codes overflows: the parameters are too large")
+        return VAETerms(fidelity.value / math.log(self.base), fidelity.distortion, float(rates.sum()), rates)
+
+    def _encode(self, encoder: Layers, X: Array) -> tuple[Posterior, LayersTrace]:
+        trace = forward_layers(encoder, X, self.activation)
+        M, T = np.hsplit(trace.Y, 2)
+        return Posterior(M, T), trace
+
+    def _checked(self, parameters: Any) -> VAEParameters:
+        try:
+            encoder, decoder = parameters
+        except (TypeError, ValueError):
+            raise TypeError(
+                f"parameters must be VAEParameters(encoder, decoder), got {type(parameters).__name__}"
+            ) from None
+        d = self.X.shape[1]
+        decoder = as_layers(decoder, "decoder", n_outputs=d)
+        # Two outputs of the encoder, mean and log variance, for each input of the decoder.
+        return VAEParameters(as_layers(encoder, "encoder", d, 2 * decoder[0].W.shape[1]), decoder)
+
+
+def _over(layers: Layers, unit: float) -> Layers:
+    return tuple(Layer(W / unit, b / unit) for W, b in layers)
