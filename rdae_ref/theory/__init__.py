@@ -2,8 +2,9 @@
 
 Reading order: `water_filling` has the closed form for Gaussian sources, Eqs. (4) and (5), and what it says about PCA;
 `blahut_arimoto` has R(D) of any finite source with bounds that certify it, Eqs. (2) and (3); `manifold` moves the
-reproduction points as well, Eq. (1). `gaussian_kernel` has the matrix-based entropy of infinitely many Gaussian samples.
-The first three meet in one number, the slope β of the curve: −dR/dD in nats.
+reproduction points as well, Eq. (1). All three meet in one number, the slope β of the curve: −dR/dD in nats.
+Beside them, `gaussian_kernel` has the matrix-based entropy of infinitely many Gaussian samples, and `deep_linear` the
+way in which a deep linear network learns.
 """
 
 from .blahut_arimoto import (
