@@ -1,3 +1,4 @@
+import functools
 import importlib
 import inspect
 import math
@@ -24,7 +25,9 @@ from rdae_ref import (
 )
 from rdae_ref.autoencoder import forward
 from rdae_ref.entropy import product_entropy_gradient
+from rdae_ref.models import Layer
 from rdae_ref.oracles import table
+from rdae_ref.pytree import leaves
 
 INSTALL = {"autograd": "test", "mpmath": "test", "torch": "oracles", "jax": "oracles"}
 ALPHAS = (0.5, 1.0, 1.01, 2.0, 3.0, 10.0, math.inf)
@@ -115,7 +118,8 @@ def shapes_for(framework, slow=False):
 def assert_agreement(framework, shapes):
     needed(framework)
     rows = oracles.agreement([framework], shapes)
-    assert len(rows) == len(shapes) * len(UNITS) * (len(table.ALPHAS) + 3)
+    # Of each unit: the orders and three models; of each unit and tanh: four forms of the beta-VAE and IRMAE.
+    assert len(rows) == len(shapes) * (len(UNITS) * (len(table.ALPHAS) + 3) + len(table.LAYERED) * 5)
     assert max(max(row[2:7]) for row in rows) < 1e-12
     assert {row.verdict for row in rows} == {"right"}
 
@@ -135,6 +139,13 @@ def test_the_problems_of_the_table_are_well_conditioned():
         if problem.model == "RateDistortion":
             Xhat = forward(problem.parameters, problem.X, problem.settings["activation"]).Xhat
             assert np.linalg.eigvalsh(gaussian_gram(Xhat, problem.settings["sigma_xhat"]))[0] * len(Xhat) > 0.01
+
+
+def test_no_layer_of_the_table_is_dead():
+    for problem in table.ordinary_problems(oracles.SHAPES):
+        if not isinstance(problem.parameters, Parameters):
+            _, gradient = table._package(problem.parameters, problem.X, model=problem.model, **problem.settings)
+            assert all(np.abs(array).max() > 0 for _, array in leaves(gradient)), problem.name
 
 
 @pytest.mark.parametrize("alpha", ALPHAS)
@@ -165,6 +176,32 @@ def test_models_agree_with_fifty_digits(activation):
         expected = fifty.value_and_gradient(parameters, X, model=problem.model, **problem.settings)
         got = table._package(parameters, X, model=problem.model, **problem.settings)
         assert max(table._errors(got, expected)) < 1e-13
+
+
+@pytest.mark.parametrize("activation", table.LAYERED)
+def test_networks_of_layers_agree_with_fifty_digits(activation):
+    fifty = needed("mpmath")
+    for problem in table._layered_models(np.random.default_rng(3), 3, 2, 2, activation):
+        expected = fifty.value_and_gradient(problem.parameters, problem.X, model=problem.model, **problem.settings)
+        got = table._package(problem.parameters, problem.X, model=problem.model, **problem.settings)
+        assert max(table._errors(got, expected)) < 1e-13
+
+
+def test_the_rate_of_fifty_digits_is_the_integral_that_defines_it():
+    fifty = needed("mpmath")
+    mp = fifty.mpmath
+    mean, log_variance = fifty.exact([[0.7]]), fifty.exact([[-0.4]])
+    q = functools.partial(mp.npdf, mu=mean[0, 0], sigma=mp.exp(log_variance[0, 0] / 2))
+    integral = mp.quad(lambda z: q(z) * mp.log(q(z) / mp.npdf(z)), range(-12, 15, 3))
+    assert abs(fifty._kl_divergence(mean, log_variance)[0] - integral) < 1e-12
+
+
+def test_a_bernoulli_likelihood_of_fifty_digits_is_a_product_of_probabilities():
+    fifty = needed("mpmath")
+    logits = np.array([[0.3, -2.0, 1.5]])
+    p = 1 / (1 + np.exp(-logits[0]))
+    logarithm = fifty._log_likelihood(fifty.exact([[1.0, 0.0, 1.0]]), fifty.exact(logits), "bernoulli", None)
+    assert math.exp(logarithm[0]) == pytest.approx(p[0] * (1 - p[1]) * p[2], rel=1e-14)
 
 
 @pytest.mark.parametrize("alpha", ALPHAS)
@@ -252,11 +289,13 @@ def test_the_package_warns_where_the_derivative_is_infinite():
 
 
 class HalfGradient:
-    """An oracle with an error that has been seen: half of ∂W is missing."""
+    """An oracle with an error that has been seen: half of ∂W is missing, of the encoder where there are layers."""
 
     def value_and_gradient(self, parameters, X, *, model="RateDistortion", **settings):
         value, gradient = table._package(parameters, X, model=model, **settings)
-        return value, gradient._replace(W=gradient.W / 2)
+        if isinstance(gradient, Parameters):
+            return value, gradient._replace(W=gradient.W / 2)
+        return value, gradient._replace(encoder=tuple(Layer(W / 2, b) for W, b in gradient.encoder))
 
 
 def test_a_wrong_gradient_is_found_and_named(monkeypatch):
@@ -272,6 +311,33 @@ def test_a_wrong_gradient_is_found_and_named(monkeypatch):
 
 def test_an_empty_table_is_a_heading():
     assert oracles.as_table([]).split() == ["case", "framework", "value", "W", "c", "A", "b", "verdict"]
+
+
+@pytest.mark.parametrize(
+    ("name", "column"),
+    [
+        ("W", "W"),
+        ("c", "c"),
+        ("A", "A"),
+        ("b", "b"),
+        ("encoder[1].W", "W"),
+        ("encoder[0].b", "c"),
+        ("linear[2]", "W"),
+        ("decoder[0].W", "A"),
+        ("decoder[1].b", "b"),
+    ],
+)
+def test_the_arrays_of_layers_go_into_the_columns_of_the_paper(name, column):
+    assert table._column(name) == column
+
+
+def test_the_worst_layer_is_the_error_of_its_column_and_nan_is_the_worst():
+    problem = list(table._layered_models(np.random.default_rng(0), 3, 2, 2, "tanh"))[-1]
+    value, gradient = table._package(problem.parameters, problem.X, model="IRMAE", activation="tanh")
+    first, second = gradient.linear
+    for factor in (1.5, math.nan):
+        spoilt = value, gradient._replace(linear=(first, factor * second))
+        assert table._errors(spoilt, (value, gradient)) == pytest.approx((0, factor - 1, 0, 0, 0), nan_ok=True)
 
 
 def test_verdicts():

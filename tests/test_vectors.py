@@ -24,7 +24,17 @@ from rdae_ref import (
 from rdae_ref.autoencoder import distortion, distortion_gradients, entropy_gradients, forward
 from rdae_ref.entropy import product_entropy_gradient
 from rdae_ref.gram import edge_weights
-from rdae_ref.models import Contractive, FixedDenoising, Reconstruction
+from rdae_ref.models import (
+    IRMAE,
+    Contractive,
+    FixedBetaVAE,
+    FixedDenoising,
+    IRMAEParameters,
+    Layer,
+    Reconstruction,
+    VAEParameters,
+)
+from rdae_ref.pytree import leaves
 
 SLOPES = {"17": "A", "18": "b", "19": "W", "20": "c"}
 DISTORTION_SLOPES = {"21": "A", "22": "b", "23": "W", "24": "c"}
@@ -73,6 +83,22 @@ def model(kind):
     return answer
 
 
+def layers_in(inputs, name):
+    depth = sum(key.startswith(f"{name}[") and key.endswith(".W") for key in inputs)
+    return tuple(Layer(inputs.pop(f"{name}[{i}].W"), inputs.pop(f"{name}[{i}].b")) for i in range(depth))
+
+
+def nested_model(kind, form):
+    def answer(X, **inputs):
+        encoder, decoder = layers_in(inputs, "encoder"), layers_in(inputs, "decoder")
+        squares = [inputs.pop(key) for key in list(inputs) if key.startswith("linear")]
+        parameters = form(encoder, decoder) if form is VAEParameters else form(encoder, tuple(squares), decoder)
+        value, gradient = kind(X, **inputs).value_and_gradient(parameters)
+        return {"L": value} | {f"dL_d{name}": array for name, array in leaves(gradient)}
+
+    return answer
+
+
 def constrained_optimum(X, D, **settings):
     """Look up the answer of (14) and check that it is one: the budget is spent, and the gradient of (25) is zero."""
     cases = vectors.load("equation-14").cases
@@ -108,6 +134,8 @@ ANSWERS = {
     "model-reconstruction": model(Reconstruction),
     "model-denoising": model(FixedDenoising),
     "model-contractive": model(Contractive),
+    "model-beta-vae": nested_model(FixedBetaVAE, VAEParameters),
+    "model-irmae": nested_model(IRMAE, IRMAEParameters),
 }
 
 
@@ -136,7 +164,18 @@ def test_every_equation_has_a_file():
     assert {vectors.load(name).gradient_form for name in vectors.names()} == {"literal", "tangent", "none"}
 
 
-@pytest.mark.parametrize("name", ["equation-09", "equation-10", "equation-14", "equation-15-tangent", "equation-23"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        "equation-09",
+        "equation-10",
+        "equation-14",
+        "equation-15-tangent",
+        "equation-23",
+        "model-beta-vae",
+        "model-irmae",
+    ],
+)
 def test_vectors_are_made_again_to_the_letter(name):
     generate = pytest.importorskip("rdae_ref.vectors.generate", reason="making vectors needs mpmath")
     assert generate.as_text(name) == resources.files(vectors).joinpath(f"{name}.json").read_text(encoding="utf-8")

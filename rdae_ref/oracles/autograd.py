@@ -10,11 +10,12 @@ from typing import Any
 
 import numpy.typing as npt
 
-from ..autoencoder import Parameters
+from ..pytree import Pytree, leaves, tree_map
 
 try:
     import autograd
     import autograd.numpy as np
+    from autograd.scipy.stats import norm
 except ImportError as error:  # pragma: no cover
     raise ImportError('the autograd oracle needs HIPS autograd: pip install "rdae_ref[test]"') from error
 
@@ -26,32 +27,34 @@ UNITS: dict[str, Callable[[Any], Any]] = {
     "relu": lambda z: np.maximum(z, 0),
     "satlin": lambda z: np.clip(z, 0, 1),
     "softplus": lambda z: np.logaddexp(0, z),
+    "tanh": np.tanh,
 }
 
 
 def value_and_gradient(
-    parameters: Parameters, X: npt.ArrayLike, *, model: str = "RateDistortion", **settings: Any
-) -> tuple[float, Parameters]:
+    parameters: Pytree, X: npt.ArrayLike, *, model: str = "RateDistortion", **settings: Any
+) -> tuple[float, Pytree]:
     """Return an objective and its gradient by reverse-mode differentiation.
 
     Parameters
     ----------
-    parameters : Parameters
-        W, c, A, b.
+    parameters : pytree
+        W, c, A, b; or what the class takes, as VAEParameters and IRMAEParameters.
     X : array_like, shape (N, d)
         Inputs in rows.
     model : str
         The class of this package that has the same objective: ``"RateDistortion"``, which is L of (25),
-        ``"Reconstruction"``, ``"FixedDenoising"`` or ``"Contractive"``.
+        ``"Reconstruction"``, ``"FixedDenoising"``, ``"Contractive"``, ``"FixedBetaVAE"`` or ``"IRMAE"``.
     **settings : float, str or array_like
-        The arguments of that class: activation; alpha, mu, sigma_x, sigma_xhat, base; corrupted; strength.
+        The arguments of that class: activation; alpha, mu, sigma_x, sigma_xhat, base; corrupted; strength; noise, beta,
+        likelihood, variance, capacity, capacity_of.
 
     Returns
     -------
     value : float
         The objective, to be maximised.
-    gradient : Parameters
-        By W, c, A, b.
+    gradient : pytree
+        Of the form of the parameters.
 
     Notes
     -----
@@ -59,10 +62,16 @@ def value_and_gradient(
     """
 
     def objective(arrays: Any) -> Any:
-        return MODELS[model](arrays, np.array(X, dtype=float), **settings)
+        return MODELS[model](_filled(parameters, arrays), np.array(X, dtype=float), **settings)
 
-    value, gradient = autograd.value_and_grad(objective)(tuple(np.array(array, dtype=float) for array in parameters))
-    return float(value), Parameters(*gradient)
+    value, slopes = autograd.value_and_grad(objective)(tuple(array for _, array in leaves(parameters)))
+    return float(value), _filled(parameters, slopes)
+
+
+def _filled(form: Pytree, arrays: Any) -> Pytree:
+    """Return the arrays in the form of a nested structure: autograd itself knows no NamedTuple."""
+    pieces = iter(arrays)
+    return tree_map(lambda _: next(pieces), form)
 
 
 def _encode(W: Any, c: Any, X: Any, activation: str) -> Any:
@@ -125,9 +134,65 @@ def _contractive(parameters: Any, X: Any, *, activation: str, strength: float) -
     return _reconstruction(parameters, X, activation=activation) - strength * contraction
 
 
+def _layers(layers: Any, X: Any, activation: str) -> Any:
+    *hidden, (W, b) = layers
+    for V, c in hidden:
+        X = _encode(V, c, X, activation)
+    return np.dot(X, W.T) + b
+
+
+def _log_likelihood(X: Any, Y: Any, likelihood: str, variance: float) -> Any:
+    if likelihood == "bernoulli":
+        # log(1 - p) is log p at the opposite logit.
+        densities = -X * np.logaddexp(0, -Y) - (1 - X) * np.logaddexp(0, Y)
+    else:
+        densities = norm.logpdf(X, Y, math.sqrt(variance))
+    return np.sum(densities) / len(X)
+
+
+def _price(kl: Any, beta: float, capacity: float | None, capacity_of: str) -> Any:
+    if capacity is None:
+        return beta * np.mean(kl)
+    if capacity_of == "mean":
+        return beta * abs(np.mean(kl) - capacity)
+    return beta * np.mean(np.abs(kl - capacity))
+
+
+def _beta_vae(
+    parameters: Any,
+    X: Any,
+    *,
+    activation: str,
+    noise: npt.ArrayLike,
+    beta: float = 1,
+    likelihood: str = "gaussian",
+    variance: float = 1,
+    capacity: float | None = None,
+    capacity_of: str = "mean",
+    base: float = 2,
+) -> Any:
+    encoder, decoder = parameters
+    M, T = np.split(_layers(encoder, X, activation), 2, axis=1)
+    codes = [M + np.exp(T / 2) * epsilon for epsilon in np.array(noise)]
+    fits = [_log_likelihood(X, _layers(decoder, Z, activation), likelihood, variance) for Z in codes]
+    nats = None if capacity is None else capacity * math.log(base)
+    price = _price(np.sum(M**2 + np.exp(T) - T - 1, axis=1) / 2, beta, nats, capacity_of)
+    return (sum(fits) / len(fits) - price) / math.log(base)
+
+
+def _irmae(parameters: Any, X: Any, *, activation: str) -> Any:
+    encoder, linear, decoder = parameters
+    Z = _layers(encoder, X, activation)
+    for M in linear:
+        Z = np.dot(Z, M.T)
+    return -_distortion(X, _layers(decoder, Z, activation))
+
+
 MODELS: dict[str, Callable[..., Any]] = {
     "RateDistortion": _rate_distortion,
     "Reconstruction": _reconstruction,
     "FixedDenoising": _denoising,
     "Contractive": _contractive,
+    "FixedBetaVAE": _beta_vae,
+    "IRMAE": _irmae,
 }

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from ..autoencoder import Parameters
+from ..pytree import Pytree, tree_map
 
 try:
     import jax
@@ -28,32 +28,34 @@ UNITS: dict[str, Callable[[Any], Any]] = {
     "relu": jax.nn.relu,
     "satlin": lambda z: jnp.clip(z, 0, 1),
     "softplus": lambda z: jnp.logaddexp(0, z),
+    "tanh": jnp.tanh,
 }
 
 
 def value_and_gradient(
-    parameters: Parameters, X: npt.ArrayLike, *, model: str = "RateDistortion", **settings: Any
-) -> tuple[float, Parameters]:
+    parameters: Pytree, X: npt.ArrayLike, *, model: str = "RateDistortion", **settings: Any
+) -> tuple[float, Pytree]:
     """Return an objective and its gradient by reverse-mode differentiation.
 
     Parameters
     ----------
-    parameters : Parameters
-        W, c, A, b.
+    parameters : pytree
+        W, c, A, b; or what the class takes, as VAEParameters and IRMAEParameters.
     X : array_like, shape (N, d)
         Inputs in rows.
     model : str
         The class of this package that has the same objective: ``"RateDistortion"``, which is L of (25),
-        ``"Reconstruction"``, ``"FixedDenoising"`` or ``"Contractive"``.
+        ``"Reconstruction"``, ``"FixedDenoising"``, ``"Contractive"``, ``"FixedBetaVAE"`` or ``"IRMAE"``.
     **settings : float, str or array_like
-        The arguments of that class: activation; alpha, mu, sigma_x, sigma_xhat, base; corrupted; strength.
+        The arguments of that class: activation; alpha, mu, sigma_x, sigma_xhat, base; corrupted; strength; noise, beta,
+        likelihood, variance, capacity, capacity_of.
 
     Returns
     -------
     value : float
         The objective, to be maximised.
-    gradient : Parameters
-        By W, c, A, b.
+    gradient : pytree
+        Of the form of the parameters.
 
     Notes
     -----
@@ -65,9 +67,9 @@ def value_and_gradient(
         def objective(arrays: Any) -> Any:
             return MODELS[model](arrays, jnp.asarray(X, dtype=float), **settings)
 
-        arrays = tuple(jnp.asarray(array, dtype=float) for array in parameters)
+        arrays = tree_map(lambda array: jnp.asarray(array, dtype=float), parameters)
         value, gradient = jax.value_and_grad(objective)(arrays)
-        return float(value), Parameters(*(np.array(array) for array in gradient))
+        return float(value), tree_map(np.array, gradient)
 
 
 def _encode(W: Any, c: Any, X: Any, activation: str) -> Any:
@@ -129,9 +131,64 @@ def _contractive(parameters: Any, X: Any, *, activation: str, strength: float) -
     return _reconstruction(parameters, X, activation=activation) - strength * jnp.sum(jacobians**2) / len(X)
 
 
+def _layers(layers: Any, X: Any, activation: str) -> Any:
+    *hidden, (W, b) = layers
+    for V, c in hidden:
+        X = _encode(V, c, X, activation)
+    return X @ W.T + b
+
+
+def _log_likelihood(X: Any, Y: Any, likelihood: str, variance: float) -> Any:
+    if likelihood == "bernoulli":
+        densities = X * jax.nn.log_sigmoid(Y) + (1 - X) * jax.nn.log_sigmoid(-Y)
+    else:
+        densities = jax.scipy.stats.norm.logpdf(X, Y, math.sqrt(variance))
+    return jnp.sum(densities) / len(X)
+
+
+def _price(kl: Any, beta: float, capacity: float | None, capacity_of: str) -> Any:
+    if capacity is None:
+        return beta * jnp.mean(kl)
+    if capacity_of == "mean":
+        return beta * abs(jnp.mean(kl) - capacity)
+    return beta * jnp.mean(jnp.abs(kl - capacity))
+
+
+def _beta_vae(
+    parameters: Any,
+    X: Any,
+    *,
+    activation: str,
+    noise: npt.ArrayLike,
+    beta: float = 1,
+    likelihood: str = "gaussian",
+    variance: float = 1,
+    capacity: float | None = None,
+    capacity_of: str = "mean",
+    base: float = 2,
+) -> Any:
+    encoder, decoder = parameters
+    M, T = jnp.split(_layers(encoder, X, activation), 2, axis=1)
+    codes = [M + jnp.exp(T / 2) * epsilon for epsilon in jnp.asarray(noise)]
+    fits = [_log_likelihood(X, _layers(decoder, Z, activation), likelihood, variance) for Z in codes]
+    nats = None if capacity is None else capacity * math.log(base)
+    price = _price(jnp.sum(M**2 + jnp.exp(T) - T - 1, axis=1) / 2, beta, nats, capacity_of)
+    return (sum(fits) / len(fits) - price) / math.log(base)
+
+
+def _irmae(parameters: Any, X: Any, *, activation: str) -> Any:
+    encoder, linear, decoder = parameters
+    Z = _layers(encoder, X, activation)
+    for M in linear:
+        Z = Z @ M.T
+    return -_distortion(X, _layers(decoder, Z, activation))
+
+
 MODELS: dict[str, Callable[..., Any]] = {
     "RateDistortion": _rate_distortion,
     "Reconstruction": _reconstruction,
     "FixedDenoising": _denoising,
     "Contractive": _contractive,
+    "FixedBetaVAE": _beta_vae,
+    "IRMAE": _irmae,
 }

@@ -17,6 +17,8 @@ from typing import Any
 import numpy as np
 
 from ..autoencoder import Parameters
+from ..models import IRMAEParameters, VAEParameters
+from ..pytree import Pytree, tree_map
 
 try:
     import mpmath
@@ -24,6 +26,7 @@ except ImportError as error:  # pragma: no cover
     raise ImportError('the fifty-digit oracle needs mpmath: pip install "rdae_ref[test]"') from error
 
 __all__ = [
+    "beta_vae",
     "conditional_entropy",
     "contractive",
     "denoising",
@@ -33,6 +36,7 @@ __all__ = [
     "forward",
     "gaussian_gram",
     "gradient",
+    "irmae",
     "joint_entropy",
     "mutual_information",
     "normalize_gram",
@@ -55,6 +59,7 @@ ZERO = "1e-90"  # an eigenvalue of this size is rounding of a zero; those of flo
 
 _precise = mpmath.mp.workdps(DIGITS)
 _exp = np.frompyfunc(lambda z: mpmath.exp(z), 1, 1)
+_log = np.frompyfunc(lambda z: mpmath.log(z), 1, 1)
 _to_mpf = np.frompyfunc(mpmath.mpf, 1, 1)
 _to_float = np.frompyfunc(float, 1, 1)
 
@@ -64,6 +69,7 @@ UNITS: dict[str, Callable[[Any], Any]] = {
     "relu": lambda z: max(z, mpmath.mpf(0)),
     "satlin": lambda z: min(max(z, mpmath.mpf(0)), mpmath.mpf(1)),
     "softplus": lambda z: mpmath.log(1 + mpmath.exp(z)),
+    "tanh": lambda z: mpmath.tanh(z),
 }
 
 
@@ -519,41 +525,124 @@ def contractive(parameters: Parameters, X: ArrayLike, *, activation: str, streng
     return -distortion(X, forward(parameters, X, activation)) - exact(strength) * contraction
 
 
+@_precise
+def beta_vae(
+    parameters: VAEParameters,
+    X: ArrayLike,
+    *,
+    activation: str,
+    noise: ArrayLike,
+    beta: float = 1,
+    likelihood: str = "gaussian",
+    variance: float = 1,
+    capacity: float | None = None,
+    capacity_of: str = "mean",
+    base: float = 2,
+) -> Exact:
+    """Return L = (1/N) Σ_i [(1/m) Σ_c log p(x_i | z_ci) − β KL_i], of the beta-VAE with its noise given.
+
+    Parameters
+    ----------
+    parameters : VAEParameters
+        encoder, decoder.
+    X : array_like, shape (N, d)
+        Inputs in rows.
+    activation : str
+        The units g of all hidden layers.
+    noise : array_like, shape (m, N, k)
+        ε of z = M + exp(T/2) ∘ ε, with [M, T] from the encoder.
+    beta : float
+        Price β of the rate.
+    likelihood : str
+        ``"gaussian"``, or ``"bernoulli"`` with the decoder's outputs as logits.
+    variance : float
+        s² of the Gaussian likelihood.
+    capacity : float, optional
+        C in `base`: the price is on |KL − C|.
+    capacity_of : str
+        ``"mean"`` over samples of KL, or of each ``"sample"``.
+    base : float
+        Of the logarithm: 2 for bits.
+
+    Returns
+    -------
+    mpf
+        L.
+    """
+    encoder, decoder = exact(parameters)
+    X, copies, s2, unit = exact(X), exact(noise), exact(variance), mpmath.log(exact(base))
+    M, T = np.hsplit(_layers(encoder, X, activation), 2)
+    codes = [M + _exp(T / 2) * epsilon for epsilon in copies]
+    fits = [_log_likelihood(X, _layers(decoder, Z, activation), likelihood, s2).sum() / len(X) for Z in codes]
+    nats = None if capacity is None else exact(capacity) * unit
+    return (sum(fits) / len(fits) - _price(_kl_divergence(M, T), beta, nats, capacity_of)) / unit
+
+
+@_precise
+def irmae(parameters: IRMAEParameters, X: ArrayLike, *, activation: str) -> Exact:
+    """Return L = −D_emp, of the auto-encoder with square linear layers M_1, … M_l between encoder and decoder.
+
+    Parameters
+    ----------
+    parameters : IRMAEParameters
+        encoder, linear, decoder.
+    X : array_like, shape (N, d)
+        Inputs in rows.
+    activation : str
+        The units g of all hidden layers.
+
+    Returns
+    -------
+    mpf
+        L.
+    """
+    encoder, linear, decoder = exact(parameters)
+    Z = _layers(encoder, exact(X), activation)
+    for M in linear:
+        Z = Z @ M.T
+    return -distortion(X, _layers(decoder, Z, activation))
+
+
 MODELS: dict[str, Callable[..., Exact]] = {
     "RateDistortion": rate_distortion,
     "Reconstruction": reconstruction,
     "FixedDenoising": denoising,
     "Contractive": contractive,
+    "FixedBetaVAE": beta_vae,
+    "IRMAE": irmae,
 }
 
 
 @_precise
-def gradient(function: Callable[[Any], Exact], parameters: tuple[Any, ...]) -> Any:
+def gradient(function: Callable[[Any], Exact], parameters: Pytree) -> Pytree:
     """Return the gradient of a function of several arrays by central differences, right to fifty digits.
 
     Parameters
     ----------
     function : callable
-        Takes a tuple of the form of `parameters` to one number of many digits.
-    parameters : tuple of arrays
-        Where; a NamedTuple stays one.
+        Takes a structure of the form of `parameters` to one number of many digits.
+    parameters : pytree
+        Where: nested tuples of arrays; a NamedTuple stays one.
 
     Returns
     -------
-    tuple of ndarrays of mpf
+    pytree of ndarrays of mpf
         Of the form of `parameters`. At a kink, the mean of the slopes on its sides.
     """
     point, h = exact(parameters), mpmath.mpf(STEP)
 
-    def slope(leaf: int, index: tuple[int, ...]) -> Exact:
-        ahead, behind = (_moved(point, leaf, index, step) for step in (h, -h))
-        return (function(ahead) - function(behind)) / (2 * h)
-
-    slopes = [np.array(array) for array in point]
-    for leaf, array in enumerate(slopes):
+    def slopes(array: Exact) -> Exact:
+        by_element = np.array(array)
         for index in np.ndindex(array.shape):
-            array[index] = slope(leaf, index)
-    return type(parameters)(*slopes) if hasattr(parameters, "_fields") else tuple(slopes)
+            here = array[index]
+            array[index] = here + h
+            ahead = function(point)
+            array[index] = here - h
+            by_element[index] = (ahead - function(point)) / (2 * h)
+            array[index] = here
+        return by_element
+
+    return tree_map(slopes, point)
 
 
 @_precise
@@ -583,28 +672,29 @@ def symmetric_gradient(function: Callable[[Exact], Exact], B: ArrayLike) -> Exac
 
 
 def value_and_gradient(
-    parameters: Parameters, X: ArrayLike, *, model: str = "RateDistortion", **settings: Any
-) -> tuple[float, Parameters]:
+    parameters: Pytree, X: ArrayLike, *, model: str = "RateDistortion", **settings: Any
+) -> tuple[float, Pytree]:
     """Return an objective and its gradient, rounded from fifty digits.
 
     Parameters
     ----------
-    parameters : Parameters
-        W, c, A, b.
+    parameters : pytree
+        W, c, A, b; or what the class takes, as VAEParameters and IRMAEParameters.
     X : array_like, shape (N, d)
         Inputs in rows, N ≤ 8.
     model : str
         The class of this package that has the same objective: ``"RateDistortion"``, which is L of (25),
-        ``"Reconstruction"``, ``"FixedDenoising"`` or ``"Contractive"``.
+        ``"Reconstruction"``, ``"FixedDenoising"``, ``"Contractive"``, ``"FixedBetaVAE"`` or ``"IRMAE"``.
     **settings : float, str or array_like
-        The arguments of that class: activation; alpha, mu, sigma_x, sigma_xhat, base; corrupted; strength.
+        The arguments of that class: activation; alpha, mu, sigma_x, sigma_xhat, base; corrupted; strength; noise, beta,
+        likelihood, variance, capacity, capacity_of.
 
     Returns
     -------
     value : float
         The objective, to be maximised.
-    gradient : Parameters
-        By W, c, A, b, float64.
+    gradient : pytree
+        Of the form of the parameters, float64.
 
     Notes
     -----
@@ -618,10 +708,35 @@ def _encode(W: Exact, c: Exact, X: Exact, activation: str) -> Exact:
     return np.frompyfunc(UNITS[activation], 1, 1)(X @ W.T + c)
 
 
-def _moved(point: Any, leaf: int, index: tuple[int, ...], step: Exact) -> Any:
-    arrays = [np.array(array) for array in point]
-    arrays[leaf][index] += step
-    return type(point)(*arrays) if hasattr(point, "_fields") else tuple(arrays)
+def _layers(layers: Exact, X: Exact, activation: str) -> Exact:
+    *hidden, (W, b) = layers
+    for V, c in hidden:
+        X = _encode(V, c, X, activation)
+    return X @ W.T + b
+
+
+def _log_likelihood(X: Exact, Y: Exact, likelihood: str, variance: Exact) -> Exact:
+    """Return log p(x | y), the sum over features, for each sample."""
+    if likelihood == "bernoulli":
+        p = 1 / (1 + _exp(-Y))
+        return (X * _log(p) + (1 - X) * _log(1 - p)).sum(axis=1)
+    return (-((X - Y) ** 2) / (2 * variance) - mpmath.log(2 * mpmath.pi * variance) / 2).sum(axis=1)
+
+
+def _kl_divergence(M: Exact, T: Exact) -> Exact:
+    """Return KL(N(M, exp T) ‖ N(0, 1)), the sum over latents, for each sample: E_q(−log m) less the entropy of q."""
+    cross = (mpmath.log(2 * mpmath.pi) + M**2 + _exp(T)) / 2
+    own = (mpmath.log(2 * mpmath.pi) + 1 + T) / 2
+    return (cross - own).sum(axis=1)
+
+
+def _price(kl: Exact, beta: float, capacity: Exact | None, capacity_of: str) -> Exact:
+    """Return what the KL_i of the samples cost, in nats."""
+    if capacity is None:
+        return exact(beta) * kl.sum() / len(kl)
+    if capacity_of == "mean":
+        return exact(beta) * abs(kl.sum() / len(kl) - capacity)
+    return exact(beta) * sum(abs(each - capacity) for each in kl) / len(kl)
 
 
 def _spectrum(A: ArrayLike, *, vectors: bool) -> tuple[Exact, Exact]:

@@ -15,8 +15,17 @@ import numpy as np
 from .._validation import Array, as_choice
 from ..autoencoder import Parameters, forward
 from ..gram import gaussian_gram
-from ..models import Contractive, FixedDenoising, Reconstruction
+from ..models import (
+    IRMAE,
+    Contractive,
+    FixedBetaVAE,
+    FixedDenoising,
+    Reconstruction,
+    initial_irmae_parameters,
+    initial_vae_parameters,
+)
 from ..objective import RateDistortion
+from ..pytree import Pytree, leaves
 from ..spectrum import SingularGramWarning
 
 __all__ = ["FRAMEWORKS", "SHAPES", "Row", "Shape", "agreement", "as_table", "degenerate_cases", "load", "wrong"]
@@ -28,15 +37,17 @@ INEXACT = 1e-6  # at the edge float64 may lose that much: the rounding of a matr
 
 ACTIVATIONS = ("linear", "logsig", "relu", "satlin", "softplus")
 ALPHAS = (0.5, 1.0, 1.01, 2.0, 3.0, 10.0)
-CORE = {kind.__name__: kind for kind in (RateDistortion, Reconstruction, FixedDenoising, Contractive)}
+LAYERED = (*ACTIVATIONS, "tanh")  # the paper has no hyperbolic tangent; the networks of its neighbours do
+KINDS: tuple[Any, ...] = (RateDistortion, Reconstruction, FixedDenoising, Contractive, FixedBetaVAE, IRMAE)
+CORE = {kind.__name__: kind for kind in KINDS}
 
 
 class Oracle(Protocol):
     """What the module of every framework has."""
 
     def value_and_gradient(
-        self, parameters: Parameters, X: Any, *, model: str = "RateDistortion", **settings: Any
-    ) -> tuple[float, Parameters]:
+        self, parameters: Pytree, X: Any, *, model: str = "RateDistortion", **settings: Any
+    ) -> tuple[float, Pytree]:
         """Return an objective and its gradient."""
 
 
@@ -44,7 +55,7 @@ class Problem(NamedTuple):
     """An objective at a point, before anyone computes it."""
 
     name: str
-    parameters: Parameters
+    parameters: Pytree
     X: Array
     settings: dict[str, Any]
     model: str = "RateDistortion"
@@ -86,7 +97,8 @@ class Row(NamedTuple):
         Who computed it.
     value, W, c, A, b : float
         Relative errors of the objective and of its gradients, each relative to the largest element of the array; NaN
-        where the framework returns one.
+        where the framework returns one. Of a network of layers, W and c are the worst of the weights and offsets of
+        its encoder, square linear layers included, and A and b those of its decoder.
     verdict : str
         ``"right"`` to 1e-10, ``"inexact"`` to 1e-6, ``"wrong"`` or ``"NaN"``. Where no derivative exists, right means
         the mean of the slopes on both sides, and any other finite one is a ``"convention"``.
@@ -138,8 +150,8 @@ def agreement(frameworks: Iterable[str] = FRAMEWORKS, shapes: Iterable[Shape] = 
     Returns
     -------
     list of Row
-        Over all units and orders at each shape, and the models of Figure 3; errors are the difference to the
-        package.
+        Over all units and orders at each shape, the models of Figure 3, the beta-VAE with its noise given, and IRMAE;
+        errors are the difference to the package.
 
     Raises
     ------
@@ -220,6 +232,9 @@ def ordinary_problems(shapes: Iterable[Shape]) -> Iterator[Problem]:
                 name = f"(25) {activation}, α = {alpha:g}, N = {N}, d = {d}, p = {p}"
                 yield Problem(name, parameters, X, {**settings, "alpha": alpha})
             yield from _other_models(rng, parameters, X, activation)
+        rng = np.random.default_rng(21)  # one where saturated units leave no layer without a gradient
+        for activation in LAYERED:
+            yield from _layered_models(rng, N, d, p, activation)
 
 
 def edge_problems() -> Iterator[Problem]:
@@ -247,24 +262,30 @@ def _rows(problems: Iterable[Problem], frameworks: Iterable[str], reference: str
             yield Row(problem.name, name, *errors, _verdict(errors, problem.derivative_exists))
 
 
-def _package(parameters: Parameters, X: Array, *, model: str, **settings: Any) -> tuple[float, Parameters]:
+def _package(parameters: Pytree, X: Array, *, model: str, **settings: Any) -> tuple[float, Pytree]:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", SingularGramWarning)
         return CORE[model](X, **settings).value_and_gradient(parameters)
 
 
-def _errors(
-    got: tuple[float, Parameters], expected: tuple[float, Parameters]
-) -> tuple[float, float, float, float, float]:
+def _errors(got: tuple[float, Pytree], expected: tuple[float, Pytree]) -> tuple[float, float, float, float, float]:
     (value, gradient), (right_value, right_gradient) = got, expected
-    largest = max(float(np.abs(array).max()) for array in right_gradient)
-    # An array that is zero, or nearly, is measured against the others: what cancels leaves rounding of their size.
-    scales = [max(float(np.abs(array).max()), 1e-6 * largest) or 1.0 for array in right_gradient]
-    W, c, A, b = (
-        float(np.abs(array - right).max()) / scale
-        for array, right, scale in zip(gradient, right_gradient, scales, strict=True)
-    )
+    largest = max(float(np.abs(array).max()) for _, array in leaves(right_gradient))
+    columns: dict[str, list[float]] = {column: [] for column in "WcAb"}
+    for (name, right), (_, array) in zip(leaves(right_gradient), leaves(gradient), strict=True):
+        # An array that is zero, or nearly, is measured against the others: what cancels leaves rounding of their size.
+        scale = max(float(np.abs(right).max()), 1e-6 * largest) or 1.0
+        columns[_column(name)].append(float(np.abs(array - right).max()) / scale)
+    W, c, A, b = (float(np.max(errors)) for errors in columns.values())  # Python's max would pass over a NaN
     return abs(value - right_value) / (abs(right_value) or 1.0), W, c, A, b
+
+
+def _column(name: str) -> str:
+    """Return W, c, A or b for an array of that name: of encoder[1].b it is c."""
+    if name in Parameters._fields:
+        return name
+    weights, offsets = ("A", "b") if name.startswith("decoder") else ("W", "c")
+    return offsets if name.endswith(".b") else weights
 
 
 def _verdict(errors: tuple[float, ...], derivative_exists: bool) -> str:
@@ -303,6 +324,23 @@ def _other_models(rng: np.random.Generator, parameters: Parameters, X: Array, ac
     for model, more in settings.items():
         name = f"{model} {activation}, N = {len(X)}, d = {X.shape[1]}, p = {len(parameters.W)}"
         yield Problem(name, parameters, X, {"activation": activation, **more}, model)
+
+
+def _layered_models(rng: np.random.Generator, N: int, d: int, p: int, activation: str) -> Iterator[Problem]:
+    X, k, shape = rng.normal(size=(N, d)), 2, f"N = {N}, d = {d}, p = {p}"
+    vae = {"activation": activation, "noise": rng.normal(size=(3, N, k))}
+    parameters = initial_vae_parameters(d, k, rng, hidden=[p], gain=2)
+    settings: Mapping[str, dict[str, Any]] = {
+        "gaussian": {"beta": 4.0, "variance": 0.5},
+        "gaussian, C of the mean": {"beta": 2.0, "capacity": 0.3, "base": math.e},
+        "bernoulli": {"beta": 0.5, "likelihood": "bernoulli"},
+        "bernoulli, C of each sample": {"likelihood": "bernoulli", "capacity": 1.0, "capacity_of": "sample"},
+    }
+    for name, more in settings.items():
+        data = np.sin(X) ** 2 if "likelihood" in more else X
+        yield Problem(f"FixedBetaVAE {activation}, {name}, {shape}", parameters, data, vae | more, "FixedBetaVAE")
+    deep = initial_irmae_parameters(d, k, 2, rng, hidden=[p], gain=2)
+    yield Problem(f"IRMAE {activation}, {shape}", deep, X, {"activation": activation}, "IRMAE")
 
 
 def _low_orders() -> Iterator[Problem]:

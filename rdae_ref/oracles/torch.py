@@ -15,9 +15,10 @@ import numpy as np
 import numpy.typing as npt
 
 from .._validation import Array, as_base, as_matrix, as_nonnegative, as_order, as_positive, as_samples
-from ..autoencoder import Parameters, distortion
+from ..autoencoder import distortion
 from ..entropy import entropy_and_gradient
 from ..gram import gaussian_gram, gram_pullback
+from ..pytree import Pytree, tree_map
 
 try:
     import torch
@@ -33,6 +34,7 @@ UNITS: dict[str, Callable[[Any], Any]] = {
     "satlin": lambda z: torch.clamp(z, 0, 1),
     # torch.nn.functional.softplus is the identity from z = 20 on.
     "softplus": lambda z: torch.logaddexp(z, torch.zeros_like(z)),
+    "tanh": torch.tanh,
 }
 
 
@@ -117,36 +119,38 @@ def _closed_form(
 
 
 def value_and_gradient(
-    parameters: Parameters, X: npt.ArrayLike, *, model: str = "RateDistortion", **settings: Any
-) -> tuple[float, Parameters]:
+    parameters: Pytree, X: npt.ArrayLike, *, model: str = "RateDistortion", **settings: Any
+) -> tuple[float, Pytree]:
     """Return an objective and its gradient by reverse-mode differentiation.
 
     Parameters
     ----------
-    parameters : Parameters
-        W, c, A, b.
+    parameters : pytree
+        W, c, A, b; or what the class takes, as VAEParameters and IRMAEParameters.
     X : array_like, shape (N, d)
         Inputs in rows.
     model : str
         The class of this package that has the same objective: ``"RateDistortion"``, which is L of (25),
-        ``"Reconstruction"``, ``"FixedDenoising"`` or ``"Contractive"``.
+        ``"Reconstruction"``, ``"FixedDenoising"``, ``"Contractive"``, ``"FixedBetaVAE"`` or ``"IRMAE"``.
     **settings : float, str or array_like
-        The arguments of that class: activation; alpha, mu, sigma_x, sigma_xhat, base; corrupted; strength.
+        The arguments of that class: activation; alpha, mu, sigma_x, sigma_xhat, base; corrupted; strength; noise, beta,
+        likelihood, variance, capacity, capacity_of.
 
     Returns
     -------
     value : float
         The objective, to be maximised.
-    gradient : Parameters
-        By W, c, A, b.
+    gradient : pytree
+        Of the form of the parameters.
 
     Notes
     -----
     Eq. (25) of the paper.
     """
-    arrays = tuple(_tensor(array).requires_grad_() for array in parameters)
-    value = MODELS[model](arrays, _tensor(X), **settings)
-    return value.item(), Parameters(*(array.numpy() for array in torch.autograd.grad(value, arrays)))
+    tensors = tree_map(lambda array: _tensor(array).requires_grad_(), parameters)
+    value = MODELS[model](tensors, _tensor(X), **settings)
+    value.backward()
+    return value.item(), tree_map(lambda tensor: tensor.grad.numpy(), tensors)
 
 
 def _tensor(array: npt.ArrayLike) -> Any:
@@ -212,9 +216,69 @@ def _contractive(parameters: Any, X: Any, *, activation: str, strength: float) -
     return _reconstruction(parameters, X, activation=activation) - strength * (jacobians**2).sum() / len(X)
 
 
+def _layers(layers: Any, X: Any, activation: str) -> Any:
+    *hidden, (W, b) = layers
+    for V, c in hidden:
+        X = _encode(V, c, X, activation)
+    return X @ W.T + b
+
+
+def _log_likelihood(X: Any, Y: Any, likelihood: str, variance: float) -> Any:
+    if likelihood == "bernoulli":
+        densities = -torch.nn.functional.binary_cross_entropy_with_logits(Y, X, reduction="none")
+    else:
+        densities = torch.distributions.Normal(Y, math.sqrt(variance)).log_prob(X)
+    return densities.sum() / len(X)
+
+
+def _kl_divergence(M: Any, T: Any) -> Any:
+    prior = torch.distributions.Normal(torch.zeros_like(M), torch.ones_like(M))
+    return torch.distributions.kl_divergence(torch.distributions.Normal(M, torch.exp(T / 2)), prior).sum(dim=1)
+
+
+def _price(kl: Any, beta: float, capacity: float | None, capacity_of: str) -> Any:
+    if capacity is None:
+        return beta * kl.mean()
+    if capacity_of == "mean":
+        return beta * abs(kl.mean() - capacity)
+    return beta * (kl - capacity).abs().mean()
+
+
+def _beta_vae(
+    parameters: Any,
+    X: Any,
+    *,
+    activation: str,
+    noise: npt.ArrayLike,
+    beta: float = 1,
+    likelihood: str = "gaussian",
+    variance: float = 1,
+    capacity: float | None = None,
+    capacity_of: str = "mean",
+    base: float = 2,
+) -> Any:
+    encoder, decoder = parameters
+    M, T = _layers(encoder, X, activation).chunk(2, dim=1)
+    codes = [M + torch.exp(T / 2) * epsilon for epsilon in _tensor(noise)]
+    fits = [_log_likelihood(X, _layers(decoder, Z, activation), likelihood, variance) for Z in codes]
+    nats = None if capacity is None else capacity * math.log(base)
+    price = _price(_kl_divergence(M, T), beta, nats, capacity_of)
+    return (sum(fits) / len(fits) - price) / math.log(base)
+
+
+def _irmae(parameters: Any, X: Any, *, activation: str) -> Any:
+    encoder, linear, decoder = parameters
+    Z = _layers(encoder, X, activation)
+    for M in linear:
+        Z = Z @ M.T
+    return -_distortion(X, _layers(decoder, Z, activation))
+
+
 MODELS: dict[str, Callable[..., Any]] = {
     "RateDistortion": _rate_distortion,
     "Reconstruction": _reconstruction,
     "FixedDenoising": _denoising,
     "Contractive": _contractive,
+    "FixedBetaVAE": _beta_vae,
+    "IRMAE": _irmae,
 }

@@ -1,5 +1,6 @@
 """The points at which the golden vectors are taken: small, typed in by hand or by a seed, degenerate ones included."""
 
+import itertools
 import math
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -7,11 +8,14 @@ from typing import Any
 import numpy as np
 
 from .._validation import Array
+from ..models import IRMAEParameters, Layer, VAEParameters
 from ..oracles import mpmath as fifty
+from ..pytree import Pytree, leaves
 
 Inputs = dict[str, Any]
 Point = tuple[str, Inputs]
 
+UNITS = ("linear", "logsig", "relu", "satlin", "softplus")
 ALPHAS = (0.5, 1.0, 1.01, 2.0, 3.0, 10.0, math.inf)
 
 
@@ -118,7 +122,7 @@ def _network(activation: str, d: int = 2, p: int = 3) -> Inputs:
 def networks() -> Iterator[Point]:
     """Iterate over auto-encoders at inputs, without settings of an entropy."""
     X = _samples(4, 2, 24, spread=1.5)
-    for activation in fifty.UNITS:
+    for activation in UNITS:
         yield f"{activation}, N = 4", {"X": X, **_network(activation)}
     network = _network("logsig")
     yield "N = 1", {"X": X[:1], **network}
@@ -160,6 +164,59 @@ def denoising_points() -> Iterator[Point]:
 def contractive_points() -> Iterator[Point]:
     for name, inputs in networks():
         yield name, {**inputs, "strength": 0.3}
+
+
+def _stack(seed: int, *sizes: int) -> tuple[Layer, ...]:
+    pairs = enumerate(itertools.pairwise(sizes))
+    return tuple(
+        Layer(_samples(m, n, seed + i, spread=0.7), _samples(1, m, seed + 10 + i)[0] / 2) for i, (n, m) in pairs
+    )
+
+
+def _named(parameters: Pytree) -> Inputs:
+    return dict(leaves(parameters))
+
+
+def beta_vae_points() -> Iterator[Point]:
+    """Iterate over settings of the beta-VAE with its noise given, ε of two copies."""
+    network = VAEParameters(_stack(43, 2, 3, 4), _stack(63, 2, 3, 2))
+    X, noise = _samples(4, 2, 24, spread=1.5), np.stack([_samples(4, 2, 80), _samples(4, 2, 81)])
+    common = {"X": X, "noise": noise, "beta": 4.0, "likelihood": "gaussian", "variance": 0.5, "base": 2.0}
+    tanh = {**common, **_named(network), "activation": "tanh"}
+    for activation in (*UNITS, "tanh"):
+        yield f"gaussian, {activation}", {**tanh, "activation": activation}
+    bernoulli = {**tanh, "X": np.round(np.sin(X) ** 2, 3), "likelihood": "bernoulli"}
+    yield "bernoulli", bernoulli
+    yield "bernoulli, data of 0 and 1", {**bernoulli, "X": np.round(bernoulli["X"])}
+    # The KL of the samples are from 0.6 to 2.4 bits, their mean is 1.5: the two readings of a capacity differ.
+    for which, capacity in (("below", 1.25), ("above", 2.0)):
+        for of in ("mean", "sample"):
+            limited = {**tanh, "capacity": capacity, "capacity_of": of}
+            yield f"gaussian, capacity {which} the rate, by {of}", limited
+    yield "gaussian, β = 0", {**tanh, "beta": 0.0}
+    yield "gaussian, nats", {**tanh, "base": math.e}
+    yield "gaussian, one copy of noise, all 0", {**tanh, "noise": np.zeros((1, 4, 2))}
+    yield "gaussian, N = 1", {**tanh, "X": X[:1], "noise": noise[:, :1]}
+    affine = VAEParameters(_stack(43, 2, 4), _stack(63, 2, 2))
+    yield "gaussian, no hidden layers", {**common, **_named(affine), "activation": "linear"}
+    dead = [Layer(np.zeros((4, 2)), np.zeros(4))]
+    yield "gaussian, rate 0", {**common, **_named(affine._replace(encoder=tuple(dead))), "activation": "linear"}
+
+
+def irmae_points() -> Iterator[Point]:
+    """Iterate over numbers of square linear layers, and over units."""
+    X, squares = _samples(4, 2, 24, spread=1.5), (_samples(2, 2, 90), _samples(2, 2, 91))
+    network = IRMAEParameters(_stack(43, 2, 3, 2), squares, _stack(63, 2, 3, 2))
+    for activation in (*UNITS, "tanh"):
+        yield f"{activation}, l = 2", {"X": X, **_named(network), "activation": activation}
+    tanh = {"X": X, "activation": "tanh"}
+    yield "tanh, l = 1", {**tanh, **_named(network._replace(linear=squares[:1]))}
+    yield "tanh, l = 0", {**tanh, **_named(network._replace(linear=()))}
+    singular = (squares[0], np.array([[1.0, 2.0], [0.5, 1.0]]))
+    yield "tanh, a linear layer of rank 1", {**tanh, **_named(network._replace(linear=singular))}
+    yield "tanh, N = 1", {**tanh, **_named(network), "X": X[:1]}
+    affine = IRMAEParameters(_stack(43, 2, 2), squares, _stack(63, 2, 2))
+    yield "no hidden layers, l = 2", {"X": X, **_named(affine), "activation": "linear"}
 
 
 def pullback_points() -> Iterator[Point]:

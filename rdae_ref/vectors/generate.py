@@ -11,6 +11,7 @@ import numpy as np
 
 from .._validation import Array
 from ..autoencoder import Parameters
+from ..models import IRMAEParameters, Layer, VAEParameters
 from ..oracles import mpmath as fifty
 from . import _points as at
 from ._points import Inputs, Point
@@ -172,6 +173,33 @@ def _model(name: str) -> Callable[..., Inputs]:
         return {"L": objective(point), **{f"dL_d{key}": _clean(slopes._asdict()[key]) for key in "WcAb"}}
 
     return answer
+
+
+def _nested_model(name: str, kind: Any) -> Callable[..., Inputs]:
+    """Answer with an objective and its gradient, the parameters being named as in ``encoder[0].W``."""
+
+    def answer(X: Array, **inputs: Any) -> Inputs:
+        arrays = {key: array for key, array in inputs.items() if key.startswith(kind._fields)}
+        settings = {key: value for key, value in inputs.items() if key not in arrays}
+
+        def objective(moved: tuple[Any, ...]) -> Any:
+            return fifty.MODELS[name](_nested(kind, dict(zip(arrays, moved, strict=True))), X, **settings)
+
+        point = tuple(arrays.values())
+        slopes = zip(arrays, fifty.gradient(objective, point), strict=True)
+        return {"L": objective(point), **{f"dL_d{key}": _clean(slope) for key, slope in slopes}}
+
+    return answer
+
+
+def _nested(kind: Any, arrays: Inputs) -> Any:
+    """Return parameters from their named arrays, in which W and b of a layer follow each other."""
+
+    def part(field: str) -> tuple[Any, ...]:
+        found = [array for key, array in arrays.items() if key.startswith(field)]
+        return tuple(found) if field == "linear" else tuple(map(Layer, found[::2], found[1::2]))
+
+    return kind(*map(part, kind._fields))
 
 
 @mpmath.mp.workdps(fifty.DIGITS)
@@ -337,6 +365,21 @@ FILES: dict[str, File] = {
         "L = −(1/N) Σ_i |x_i − f(x_i)|² − strength · (1/N) Σ_i |∂g(W x + c)/∂x at x_i|², and its gradient, uphill",
         at.contractive_points,
         _model("Contractive"),
+        units=SQUARED,
+    ),
+    "model-beta-vae": File(
+        "beta-VAE, with its noise given",
+        "L = (1/N) Σ_i [(1/m) Σ_c log p(x_i | z_ci) − β KL_i], with β |(1/N) Σ_i KL_i − C| (mean) or "
+        "(β/N) Σ_i |KL_i − C| (sample) where there is a capacity C; z_ci = M_i + exp(T_i/2) ∘ ε_ci, "
+        "[M, T] = encoder(X), KL_i = ½ Σ_j (M_ij² + exp(T_ij) − T_ij − 1); and its gradient, uphill",
+        at.beta_vae_points,
+        _nested_model("FixedBetaVAE", VAEParameters),
+    ),
+    "model-irmae": File(
+        "implicit rank-minimising auto-encoder",
+        "L = −(1/N) Σ_i |x_i − decoder(M_l … M_1 encoder(x_i))|², and its gradient, uphill",
+        at.irmae_points,
+        _nested_model("IRMAE", IRMAEParameters),
         units=SQUARED,
     ),
 }
