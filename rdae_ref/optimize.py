@@ -1,9 +1,11 @@
-"""Ways uphill: gradient ascent (the paper's), line search, SciPy's L-BFGS-B, and continuation in μ.
+"""Ways uphill: gradient ascent (the paper's), line search, Adam, SciPy's L-BFGS-B, and continuation in μ.
 
 None of them knows a model. An objective has ``value_and_gradient(parameters)``, parameters being an array or nested
 tuples of arrays; `continuation` needs its ``mu`` and ``with_mu`` as well. All of them *maximise*.
 """
 
+import dataclasses
+import math
 import sys
 from collections.abc import Callable, Iterable
 from contextlib import AbstractContextManager, nullcontext
@@ -11,17 +13,20 @@ from functools import cached_property
 from typing import Any, NamedTuple
 
 import numpy as np
+import numpy.typing as npt
 import scipy.optimize
 from scipy.optimize import OptimizeResult as Result
 
-from ._validation import Array, as_count, as_nonnegative, as_positive
+from ._validation import Array, as_count, as_fraction, as_generator, as_nonnegative, as_positive
 from .objective import Objective
-from .pytree import Pytree, ravel
+from .pytree import Pytree, ravel, ravel_gradient
 
 __all__ = [
     "DivergenceError",
+    "MiniBatches",
     "Result",
     "Step",
+    "adam",
     "continuation",
     "gradient_ascent",
     "maximize",
@@ -34,7 +39,9 @@ __all__ = [
 FACTORS = (64.0, 32.0, 16.0, 8.0, 4.0, 2.0, 1.0)
 
 
+HALVINGS = 60  # of a line search: a step of 1e-18 of the first one raises nothing
 ACTIVE = 1.01  # an active constraint is met to 1 %
+MET = 1e-3  # what the method of multipliers aims at, for distortion, multiplier and entropy
 
 
 class DivergenceError(ArithmeticError):
@@ -44,13 +51,16 @@ class DivergenceError(ArithmeticError):
     ----------
     message : str
         What happened and what to change.
-    parameters : pytree
-        The last parameters at which both were finite.
+    parameters : pytree or None
+        The last parameters at which both were finite; None if they were not at the start.
     """
 
     def __init__(self, message: str, parameters: Pytree) -> None:
-        super().__init__(message)
+        super().__init__(message, parameters)  # both: a pickle makes it anew from its arguments
         self.parameters = parameters
+
+    def __str__(self) -> str:
+        return str(self.args[0])
 
 
 class Step:
@@ -148,7 +158,8 @@ def gradient_ascent(
             if line_search:
                 accepted = _backtrack(climb, x, value, gradient, step_size)
                 if accepted is None:
-                    return climb.result(True, "no step along the gradient raises the objective any further")
+                    at_top = float(np.linalg.norm(gradient)) <= 1e-6 * max(1.0, abs(value))
+                    return climb.result(at_top, "no step along the gradient raises the objective any further")
                 step_size, (x, value, gradient) = accepted
             else:
                 velocity = momentum * velocity + step_size * gradient
@@ -157,6 +168,169 @@ def gradient_ascent(
     except KeyboardInterrupt:
         return climb.result(False, "interrupted")
     return climb.result(True, f"{n_steps} steps done")
+
+
+def adam(
+    objective: Objective,
+    parameters: Pytree,
+    *,
+    step_size: float = 1e-3,
+    n_steps: int,
+    betas: tuple[float, float] = (0.9, 0.999),
+    epsilon: float = 1e-8,
+    callback: Callback | None = None,
+) -> Result:
+    """Climb by Adam: steps along a running mean m of the gradient, over the root of a running mean v of its square.
+
+    With the gradient g, element by element, and t = 1, 2, …: ::
+
+        m ← β₁ m + (1 − β₁) g      v ← β₂ v + (1 − β₂) g²
+        θ ← θ + step_size · m/(1 − β₁ᵗ) / (√(v/(1 − β₂ᵗ)) + ε)
+
+    Parameters
+    ----------
+    objective : Objective
+        To be maximised; it may be random, and with `MiniBatches` it sees a few samples at a time.
+    parameters : pytree
+        Where to start.
+    step_size : float
+        Above 0; about how far each parameter moves in a step.
+    n_steps : int
+        Number of steps.
+    betas : (float, float)
+        β₁ and β₂, each from 0 to below 1.
+    epsilon : float
+        ε > 0.
+    callback : callable, optional
+        Called with a `Step` after each one.
+
+    Returns
+    -------
+    Result
+        x (the parameters), fun (L as last evaluated, on one batch if there are batches), nit, success, message,
+        history. Ctrl-C returns what was reached.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If an argument is out of its range.
+    DivergenceError
+        If L or its gradient is not finite; it carries the last good parameters.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> class Parabola:
+    ...     def value_and_gradient(self, x):
+    ...         return -float(x @ x), -2 * x
+    >>> print(adam(Parabola(), np.array([1.0, -3.0]), step_size=0.1, n_steps=500).x.round(6) + 0)
+    [0. 0.]
+
+    Notes
+    -----
+    D. P. Kingma, J. Ba: Adam: a method for stochastic optimization, ICLR 2015, Algorithm 1, with its defaults.
+    """
+    step_size, n_steps = as_positive(step_size, "step_size"), as_count(n_steps, "n_steps")
+    beta1, beta2 = (as_fraction(beta, f"betas[{i}]") for i, beta in enumerate(betas))
+    epsilon = as_positive(epsilon, "epsilon")
+
+    climb = _Climb(objective, parameters, callback)
+    x, value, g = climb.start
+    m, v = np.zeros_like(x), np.zeros_like(x)
+    try:
+        for t in range(1, n_steps + 1):
+            m = beta1 * m + (1 - beta1) * g
+            v = beta2 * v + (1 - beta2) * g**2
+            step = m / (1 - beta1**t) / (np.sqrt(v / (1 - beta2**t)) + epsilon)
+            x, value, g = climb.evaluate(x + step_size * step)
+            climb.accept(x, value, g)
+    except KeyboardInterrupt:
+        return climb.result(False, "interrupted")
+    return climb.result(True, f"{n_steps} steps done")
+
+
+class MiniBatches:
+    """An objective on a few samples at a time: each evaluation takes the next rows of a sample that is shuffled anew.
+
+    A pass goes through all N samples; its last batch may be smaller. Its mean over a pass is the objective on all
+    samples where that is a mean over samples, as (9) is; entropies are none.
+
+    Parameters
+    ----------
+    objective : Objective
+        A dataclass with the samples as its field ``X``, or one around such an objective.
+    batch_size : int
+        From 1 to N.
+    rng : numpy.random.Generator
+        Shuffles; each pass advances it.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If an argument is out of its range.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from rdae_ref.autoencoder import initial_parameters
+    >>> from rdae_ref.models import Reconstruction
+    >>> rng = np.random.default_rng(0)
+    >>> objective = Reconstruction(rng.normal(size=(50, 2)), activation="relu")
+    >>> batches = MiniBatches(objective, 10, rng)
+    >>> adam(batches, initial_parameters(2, 10, rng), n_steps=20).message
+    '20 steps done'
+    """
+
+    def __init__(self, objective: Any, batch_size: int, rng: np.random.Generator) -> None:
+        self.objective, self.rng = objective, as_generator(rng)
+        self.n_samples = len(_innermost(objective).X)
+        self.batch_size = as_count(batch_size, "batch_size", maximum=self.n_samples)
+        self._left = np.arange(0)
+
+    def value_and_gradient(self, parameters: Pytree) -> tuple[float, Pytree]:
+        """Return the value on the next batch, and its gradient.
+
+        Parameters
+        ----------
+        parameters : pytree
+            As the objective takes them.
+
+        Returns
+        -------
+        value : float
+            Of the batch.
+        gradient : pytree
+            Uphill, in the form of the parameters.
+        """
+        if not self._left.size:
+            self._left = self.rng.permutation(self.n_samples)
+        rows, self._left = np.split(self._left, [self.batch_size])
+        return _on_rows(self.objective, rows).value_and_gradient(parameters)
+
+    def terms(self, parameters: Pytree) -> Any:
+        """Return the parts of the objective on all samples.
+
+        Parameters
+        ----------
+        parameters : pytree
+            As the objective takes them.
+
+        Returns
+        -------
+        NamedTuple
+            The terms of the objective inside.
+        """
+        return self.objective.terms(parameters)
+
+
+def _innermost(objective: Any) -> Any:
+    return _innermost(objective.objective) if hasattr(objective, "objective") else objective
+
+
+def _on_rows(objective: Any, rows: npt.NDArray[np.intp]) -> Any:
+    if hasattr(objective, "objective"):
+        return dataclasses.replace(objective, objective=_on_rows(objective.objective, rows))
+    return dataclasses.replace(objective, X=objective.X[rows])
 
 
 def maximize(
@@ -215,7 +389,8 @@ def maximize(
             jac=True,
             method="L-BFGS-B",
             callback=accepted,
-            options={"maxiter": max_iterations, "maxfun": 100 * max_iterations, "maxcor": 20}
+            # maxls: the way back from a first step of length 1 into a stiff penalty can take more than SciPy's 20.
+            options={"maxiter": max_iterations, "maxfun": 100 * max_iterations, "maxcor": 20, "maxls": 40}
             | {"gtol": tolerance, "ftol": 1e-3 * tolerance},
         )
     except KeyboardInterrupt:
@@ -228,7 +403,7 @@ def continuation(
     parameters: Pytree,
     *,
     factors: Iterable[float] = FACTORS,
-    max_iterations: int = 500,
+    max_iterations: int | Iterable[int] = 500,
     tolerance: float = 1e-6,
     callback: Callback | None = None,
 ) -> Result:
@@ -245,7 +420,7 @@ def continuation(
         Where to start.
     factors : iterable of float
         Above 0, the last one usually 1.
-    max_iterations : int
+    max_iterations : int or iterable of int
         For each factor.
     tolerance : float
         For each factor, as in `maximize`.
@@ -255,7 +430,8 @@ def continuation(
     Returns
     -------
     Result
-        Of the last factor; nit and history are those of all of them.
+        Of the last factor, `fun` being L there: with a last factor other than 1, not that of `objective`. nit and
+        history are those of all factors; a callback's iterations go on from one to the next.
 
     Raises
     ------
@@ -267,14 +443,17 @@ def continuation(
     factors = [as_positive(factor, "each of factors") for factor in factors]
     if not factors:
         raise ValueError("factors must not be empty: (1.0,) maximises at μ itself")
+    counts = list(max_iterations) if isinstance(max_iterations, Iterable) else [max_iterations] * len(factors)
+    if len(counts) != len(factors):
+        raise ValueError(f"max_iterations must be one number for each of the {len(factors)} factors, got {len(counts)}")
     history: list[dict[str, float]] = []
-    for factor in factors:
+    for factor, count in zip(factors, counts, strict=True):
         result = maximize(
             objective.with_mu(factor * objective.mu),
             parameters,
-            max_iterations=max_iterations,
+            max_iterations=count,
             tolerance=tolerance,
-            callback=callback,
+            callback=_later(callback, len(history)),
         )
         history += [{"factor": factor, **entry} for entry in result.history]
         parameters = result.x
@@ -297,15 +476,15 @@ def maximize_at_distortion(
     """Maximise the conditional entropy under the constraint D_emp ≤ distortion, by an augmented Lagrangian.
 
     Each round maximises S − (m² − μ²) / (2ρ) with m = max(0, μ + ρ (D_emp − distortion)), whose gradient is that of
-    (25) at the multiplier m, and then sets μ to m. A search on μ alone could not do it: D jumps at some μ, and no value
-    of it gives a distortion inside of the gap.
+    (25) at the multiplier m, and then sets μ to m, until D, μ and S come to rest within a thousandth. A search on μ
+    alone could not do it: D jumps at some μ, and no value of it gives a distortion inside of the gap.
 
     Parameters
     ----------
     objective : RateDistortion
         With ``mu``, the multiplier to begin with, ``with_mu`` and ``terms``.
     parameters : pytree
-        Where to start; best a good reconstruction.
+        Where to start. There are many optima, with units that are not linear: from several starts, keep the best.
     distortion : float
         The bound D > 0.
     max_iterations : int
@@ -320,8 +499,9 @@ def maximize_at_distortion(
     Returns
     -------
     Result
-        x, fun (the conditional entropy), mu (the multiplier), terms, nit, success (whether the bound is met, to 1 %
-        where it is active), message, history.
+        Of the best round: x, fun (the conditional entropy), mu (the multiplier, 0 where the bound is not active),
+        terms, nit, success (whether the bound is met, to 1 % where it is active), message, history. Ctrl-C returns what
+        was reached.
 
     Raises
     ------
@@ -335,34 +515,24 @@ def maximize_at_distortion(
     Eq. (14) of the paper, and its footnote 3: a fixed μ enforces an equality.
     """
     bound, n_rounds = as_positive(distortion, "distortion"), as_count(n_rounds, "n_rounds")
-    mu, excess = objective.mu, np.inf
-    stiffness = 10 * max(mu, 1.0) / bound
-    history: list[dict[str, float]] = []
-    best: Result | None = None
-    for _ in range(n_rounds):
-        lagrangian = _AugmentedLagrangian(objective, bound, mu, stiffness)
-        found = maximize(
-            lagrangian, parameters, max_iterations=max_iterations, tolerance=tolerance, callback=callback
-        )
-        parameters, terms = found.x, objective.terms(found.x)
-        history += [{"mu": mu, **entry} for entry in found.history]
-        mu = lagrangian.multiplier(terms.distortion)
-        change = abs(mu - lagrangian.mu)
-        found.fun, found.mu, found.terms = terms.conditional_entropy, mu, terms
-        if best is None or _better(found, best, bound):
-            best = found
-        settled = abs(terms.distortion - bound) < 1e-3 * bound and change < 1e-3 * (1 + mu)
-        if settled or found.message == "interrupted" or (mu == 0 and terms.distortion <= bound):
-            break
-        # Methods of multipliers stiffen the penalty where a round did not bring the constraint a good deal nearer.
-        if abs(terms.distortion - bound) > 0.25 * excess:
-            stiffness *= 2
-        excess = abs(terms.distortion - bound)
-    assert best is not None
-    best.success = bool(best.terms.distortion <= ACTIVE * bound)
-    best.message = found.message if found.message == "interrupted" else _says(best, bound)
-    best.history, best.nit = history, len(history)
-    return best
+    search = _MultiplierSearch(objective, bound)
+    try:
+        for _ in range(n_rounds):
+            found = maximize(
+                search.lagrangian,
+                parameters,
+                max_iterations=max_iterations,
+                tolerance=tolerance,
+                callback=_later(callback, len(search.history)),
+            )
+            parameters, settled = found.x, search.accept(found)
+            if settled or found.message == "interrupted":
+                break
+    except KeyboardInterrupt:  # between two climbs
+        if search.best is None:
+            raise
+        return search.result(interrupted=True)
+    return search.result(interrupted=found.message == "interrupted")
 
 
 class _AugmentedLagrangian:
@@ -382,16 +552,61 @@ class _AugmentedLagrangian:
         return value + m * distortion - (m**2 - self.mu**2) / (2 * self.stiffness), gradient
 
 
-def _better(found: Result, best: Result, bound: float) -> bool:
-    """Tell whether a solution meets the bound and has more entropy, or misses it by less."""
-    meets, met = (r.terms.distortion <= ACTIVE * bound for r in (found, best))
-    if meets and met:
-        return bool(found.fun > best.fun)
-    return bool(meets or (not met and found.terms.distortion < best.terms.distortion))
+class _MultiplierSearch:
+    """The rounds of the method of multipliers: the augmented Lagrangian of the next one, and the best so far."""
+
+    def __init__(self, objective: Any, bound: float) -> None:
+        # 1/D is the natural unit of μ where an entropy of some bits is traded for distortions of about D.
+        stiffness = 10 * max(objective.mu, 1 / bound) / bound
+        self.objective, self.bound = objective, bound
+        self.lagrangian = _AugmentedLagrangian(objective, bound, objective.mu, stiffness)
+        self.history: list[dict[str, float]] = []
+        self.best: Result | None = None
+        self.violation, self.entropy = np.inf, -np.inf
+
+    def accept(self, found: Result) -> bool:
+        """Take in what a round found, and tell whether multiplier, distortion and entropy have come to rest."""
+        before, terms = self.lagrangian, self.objective.terms(found.x)
+        mu = before.multiplier(terms.distortion)
+        # How far D exceeds the bound or, below it, how far the multiplier is from the 0 that it then has to be.
+        violation = abs(mu - before.mu) / before.stiffness
+        meets = violation <= MET * self.bound
+        found.fun, found.mu, found.terms = terms.conditional_entropy, mu, terms
+        found.rank = (meets, found.fun if meets else -violation)
+        if self.best is None or found.rank > self.best.rank:
+            self.best = found
+        self.history += [{"mu": before.mu, **entry} for entry in found.history]
+        still = abs(mu - before.mu) <= MET * (mu + 1 / self.bound)
+        rests = still and abs(found.fun - self.entropy) <= MET * abs(found.fun)
+        # Methods of multipliers stiffen the penalty where a round did not bring the constraint a good deal nearer.
+        stiffen = 2 if violation > max(0.25 * self.violation, MET * self.bound) else 1
+        self.lagrangian = _AugmentedLagrangian(self.objective, self.bound, mu, stiffen * before.stiffness)
+        self.violation, self.entropy = violation, found.fun
+        return bool(meets and rests)
+
+    def result(self, *, interrupted: bool) -> Result:
+        best, bound = self.best, self.bound
+        assert best is not None
+        active, distortion = best.mu > 0, best.terms.distortion
+        meets = distortion <= ACTIVE * bound and (not active or distortion >= bound / ACTIVE)
+        best.success = bool(meets and not interrupted)
+        reached = f"D = {distortion:.6g} for the bound {bound:.6g}, with the multiplier {best.mu:.4g}"
+        best.message = "interrupted" if interrupted else reached
+        best.history, best.nit = self.history, len(self.history)
+        del best.rank
+        return best
 
 
-def _says(best: Result, bound: float) -> str:
-    return f"D = {best.terms.distortion:.6g} for the bound {bound:.6g}, with the multiplier {best.mu:.4g}"
+def _later(callback: Callback | None, iterations: int) -> Callback | None:
+    """Return the callback for a climb that comes after others, with iterations that go on."""
+    if callback is None:
+        return None
+
+    def later(step: Step) -> object:
+        step.iteration += iterations
+        return callback(step)
+
+    return later
 
 
 def progress_bar(total: int, description: str = "") -> AbstractContextManager[Callback | None]:
@@ -408,6 +623,17 @@ def progress_bar(total: int, description: str = "") -> AbstractContextManager[Ca
     -------
     context manager
         Gives a callback if tqdm is installed and stderr a terminal, and otherwise None.
+
+    Examples
+    --------
+    >>> from rdae_ref import maximize, progress_bar
+    >>> class Hill:
+    ...     def value_and_gradient(self, x):
+    ...         return -float(x @ x), -2 * x
+    >>> with progress_bar(100, "climbing") as callback:
+    ...     result = maximize(Hill(), np.ones(2), max_iterations=100, callback=callback)
+    >>> round(abs(result.fun), 6)
+    0.0
     """
     if not sys.stderr.isatty():
         return nullcontext()
@@ -446,7 +672,7 @@ class _Climb:
         self.objective, self.callback = objective, callback
         x, self.unravel = ravel(parameters)
         self.history: list[dict[str, float]] = []
-        self.reached = _Point(x, np.nan, x)
+        self.reached: _Point | None = None
         self.start = self.reached = self.evaluate(x)
 
     def evaluate(self, x: Array) -> _Point:
@@ -454,7 +680,7 @@ class _Climb:
             value, gradient = self.objective.value_and_gradient(self.unravel(x))
         except FloatingPointError as error:
             raise self._divergence(str(error)) from error
-        point = _Point(x.copy(), float(value), ravel(gradient)[0])
+        point = _Point(x.copy(), float(value), ravel_gradient(gradient, self.unravel(x)))
         if not (np.isfinite(point.value) and np.isfinite(point.gradient).all()):
             raise self._divergence(f"the value is {point.value}, or its gradient is not finite")
         return point
@@ -467,15 +693,17 @@ class _Climb:
             self.callback(Step(len(self.history), self.unravel(x), value, norm, self.objective))
 
     def result(self, success: bool, message: str) -> Result:
-        x, value, _ = self.reached
+        x, value, _ = self.reached or self.start
         return Result(
             x=self.unravel(x), fun=value, nit=len(self.history), success=success, message=message, history=self.history
         )
 
     def _divergence(self, reason: str) -> DivergenceError:
+        if self.reached is None:
+            return DivergenceError(f"the ascent cannot begin: {reason}; take a smaller start", None)
         return DivergenceError(
-            f"the ascent diverged after {len(self.history)} iterations: {reason}; take a smaller step_size or a "
-            "smaller start (the last good parameters are in .parameters)",
+            f"the ascent diverged after {len(self.history)} iterations: {reason}; take smaller steps or another start "
+            "(the last good parameters are in .parameters)",
             self.unravel(self.reached.x),
         )
 
@@ -485,13 +713,16 @@ def _backtrack(
 ) -> tuple[float, _Point] | None:
     """Return the accepted step, doubled for the next time, and the point there; None where no step helps."""
     promise = float(gradient @ gradient)
-    while step_size * np.sqrt(promise) > np.finfo(float).eps * (1 + np.linalg.norm(x)):
+    if promise == 0:
+        return None
+    step_size = max(step_size, 1e-8 * float(np.linalg.norm(x)) / math.sqrt(promise))  # one that rounding shows
+    for _ in range(HALVINGS):
         try:
             point = climb.evaluate(x + step_size * gradient)
         except DivergenceError:  # too far: that is what the search is for
             pass
         else:
-            if point.value >= value + 1e-4 * step_size * promise:
+            if point.value > value and point.value - value >= 1e-4 * step_size * promise:
                 return 2 * step_size, point
         step_size /= 2
     return None

@@ -16,7 +16,7 @@ from rdae_ref.objective import Terms
 FEW = Training(n_hidden=3, factors=(8, 1), max_iterations=(4, 3))
 TINY = {
     "choices": choices.Settings(
-        n_samples=20, training=FEW, alphas=(0.5, 1.01, 2.0), small_iterations=3, late_iterations=3, seeds=(0, 1)
+        n_samples=20, training=FEW, alphas=(1.01, 2.0), small_iterations=3, late_iterations=3, seeds=(0, 1)
     ),
     "constraint": constraint.Settings(
         n_samples=20,
@@ -28,19 +28,20 @@ TINY = {
         rounds=4,
         round_iterations=10,
         seeds=(0, 1),
+        starts=(0, 1),
     ),
 }
 TABLES = {
     "choices": {
-        "choices": (108, "unit alpha logarithm start seed L"),
-        "choices_outputs": (1080, "unit alpha logarithm start sample x1"),
+        "choices": (72, "unit alpha logarithm start seed L"),
+        "choices_outputs": (720, "unit alpha logarithm start sample x1"),
     },
     "constraint": {
         "constraint": (36, "unit direction seed bound rate"),
         "constraint_sweep": (36, "unit direction seed mu L"),
     },
 }
-RUNS = {"choices": 36, "constraint": 24}
+RUNS = {"choices": 24, "constraint": 24}
 
 
 @pytest.fixture(scope="module", params=sorted(TINY))
@@ -96,8 +97,9 @@ def test_workers_may_be_any_map(tmp_path):
         seen.extend(tasks)
         return map(function, tasks)
 
-    settings = replace(TINY["choices"], alphas=(2.0,), seeds=(0,))
-    choices.run(settings, folder=tmp_path, workers=counting)
+    settings = replace(TINY["choices"], alphas=(0.5,), seeds=(0,))
+    result = choices.run(settings, folder=tmp_path, workers=counting)
+    assert [task[:4] for task in seen] == list(result.runs)
     assert len(seen) == 6
 
 

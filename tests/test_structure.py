@@ -1,6 +1,7 @@
 """The shape of the package: which way imports point, and that every public docstring says what its function takes."""
 
 import ast
+import configparser
 import doctest
 import importlib
 import inspect
@@ -154,3 +155,11 @@ def test_each_equation_is_named_by_the_function_that_is_it(number):
     *path, name = EQUATIONS[number].split(".")
     room_ = importlib.import_module(".".join(("rdae_ref", *path)))
     assert f"({number})" in inspect.getdoc(getattr(room_, name))
+
+
+def test_every_package_is_listed_for_installation():
+    config = configparser.ConfigParser()
+    config.read(ROOT.parent / "setup.cfg")
+    listed = set(config["options"]["packages"].split())
+    there = {".".join(("rdae_ref", *p.parent.relative_to(ROOT).parts)) for p in ROOT.rglob("__init__.py")}
+    assert listed == there

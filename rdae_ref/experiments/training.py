@@ -45,7 +45,7 @@ class Training:
     base: float = 2
     start: float = 0.5
     factors: tuple[float, ...] = (64, 32, 16, 8, 4, 2, 1)
-    max_iterations: tuple[int, ...] = (20, 20, 20, 20, 20, 20, 250)
+    max_iterations: tuple[int, ...] = (60, 60, 60, 60, 60, 60, 250)
     plain_iterations: int = 3000
 
 
