@@ -18,11 +18,11 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from ._differences import EPS, SWEEP_TOP, Line, Slopes, noise_level, sweep
-from ._gradient_report import SEVERITY, ArrayReport, Element, GradientReport, pattern, rank
-from ._validation import Array, as_array, as_count, as_generator, as_positive
-from .objective import Objective
-from .pytree import Pytree, leaves, ravel, ravel_gradient
+from .._validation import Array, as_array, as_count, as_generator, as_positive
+from ..objective import Objective
+from ..pytree import Pytree, leaves, ravel, ravel_gradient
+from .differences import EPS, SWEEP_TOP, Line, Slopes, noise_level, sweep
+from .report import SEVERITY, ArrayReport, Element, GradientReport, pattern, rank
 
 __all__ = ["ArrayReport", "Element", "GradientReport", "check_gradient"]
 

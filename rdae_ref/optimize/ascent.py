@@ -1,0 +1,271 @@
+"""Gradient ascent: the paper's with momentum, with a line search, and Adam over mini-batches."""
+
+import dataclasses
+import math
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from .._validation import Array, as_count, as_fraction, as_generator, as_nonnegative, as_positive
+from ..objective import Objective
+from ..pytree import Pytree
+from .climb import Callback, Climb, DivergenceError, Point, Result
+
+__all__ = ["MiniBatches", "adam", "gradient_ascent"]
+
+HALVINGS = 60  # of a line search: a step of 1e-18 of the first one raises nothing
+
+
+def gradient_ascent(
+    objective: Objective,
+    parameters: Pytree,
+    *,
+    step_size: float,
+    n_steps: int,
+    momentum: float = 0.0,
+    line_search: bool = False,
+    callback: Callback | None = None,
+) -> Result:
+    """Climb by v ← momentum · v + step_size · ∇L, θ ← θ + v: the algorithm of the paper.
+
+    Parameters
+    ----------
+    objective : Objective
+        To be maximised.
+    parameters : pytree
+        Where to start.
+    step_size : float
+        Above 0; with `line_search` the first step that is tried, and after that twice the last one accepted.
+    n_steps : int
+        Number of steps.
+    momentum : float
+        From 0 (none) to below 1.
+    line_search : bool
+        Halve each step until L rises by at least 10⁻⁴ of what the gradient promises (Armijo's rule). It needs a
+        deterministic objective, and no momentum.
+    callback : callable, optional
+        Called with a `Step` after each one.
+
+    Returns
+    -------
+    Result
+        x (the parameters), fun (L), nit, success, message, history. Ctrl-C returns what was reached.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If an argument is out of its range.
+    DivergenceError
+        If L or its gradient is not finite; it carries the last good parameters.
+
+    Notes
+    -----
+    §3.2 of the paper, which states neither step nor start.
+    """
+    step_size, n_steps = as_positive(step_size, "step_size"), as_count(n_steps, "n_steps")
+    if not 0 <= as_nonnegative(momentum, "momentum") < 1:
+        raise ValueError(f"momentum must be below 1, got {momentum}")
+    if line_search and momentum > 0:
+        raise ValueError(f"a line search takes no momentum, got momentum={momentum}: set one of the two")
+
+    climb = Climb(objective, parameters, callback)
+    x, value, gradient = climb.start
+    velocity = np.zeros_like(x)
+    try:
+        for _ in range(n_steps):
+            if line_search:
+                accepted = _backtrack(climb, x, value, gradient, step_size)
+                if accepted is None:
+                    at_top = float(np.linalg.norm(gradient)) <= 1e-6 * max(1.0, abs(value))
+                    return climb.result(at_top, "no step along the gradient raises the objective any further")
+                step_size, (x, value, gradient) = accepted
+            else:
+                velocity = momentum * velocity + step_size * gradient
+                x, value, gradient = climb.evaluate(x + velocity)
+            climb.accept(x, value, gradient)
+    except KeyboardInterrupt:
+        return climb.result(False, "interrupted")
+    return climb.result(True, f"{n_steps} steps done")
+
+
+def _backtrack(climb: Climb, x: Array, value: float, gradient: Array, step_size: float) -> tuple[float, Point] | None:
+    """Return the accepted step, doubled for the next time, and the point there; None where no step helps."""
+    promise = float(gradient @ gradient)
+    if promise == 0:
+        return None
+    # At least a step that shows in the parameters, and a rise that shows in the value.
+    step_size = max(step_size, 1e-8 * float(np.linalg.norm(x)) / math.sqrt(promise), 1e-10 * abs(value) / promise)
+    for _ in range(HALVINGS):
+        try:
+            point = climb.evaluate(x + step_size * gradient)
+        except DivergenceError:  # too far: that is what the search is for
+            pass
+        else:
+            if point.value > value and point.value - value >= 1e-4 * step_size * promise:
+                return 2 * step_size, point
+        step_size /= 2
+    return None
+
+
+def adam(
+    objective: Objective,
+    parameters: Pytree,
+    *,
+    step_size: float = 1e-3,
+    n_steps: int,
+    betas: tuple[float, float] = (0.9, 0.999),
+    epsilon: float = 1e-8,
+    callback: Callback | None = None,
+) -> Result:
+    """Climb by Adam: steps along a running mean m of the gradient, over the root of a running mean v of its square.
+
+    With the gradient g, element by element, and t = 1, 2, …: ::
+
+        m ← β₁ m + (1 − β₁) g      v ← β₂ v + (1 − β₂) g²
+        θ ← θ + step_size · m/(1 − β₁ᵗ) / (√(v/(1 − β₂ᵗ)) + ε)
+
+    Parameters
+    ----------
+    objective : Objective
+        To be maximised; it may be random, and with `MiniBatches` it sees a few samples at a time.
+    parameters : pytree
+        Where to start.
+    step_size : float
+        Above 0; about how far each parameter moves in a step.
+    n_steps : int
+        Number of steps.
+    betas : (float, float)
+        β₁ and β₂, each from 0 to below 1.
+    epsilon : float
+        ε > 0.
+    callback : callable, optional
+        Called with a `Step` after each one.
+
+    Returns
+    -------
+    Result
+        x (the parameters), fun (L as last evaluated, on one batch if there are batches), nit, success, message,
+        history. Ctrl-C returns what was reached.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If an argument is out of its range.
+    DivergenceError
+        If L or its gradient is not finite; it carries the last good parameters.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> class Parabola:
+    ...     def value_and_gradient(self, x):
+    ...         return -float(x @ x), -2 * x
+    >>> print(adam(Parabola(), np.array([1.0, -3.0]), step_size=0.1, n_steps=500).x.round(6) + 0)
+    [0. 0.]
+
+    Notes
+    -----
+    D. P. Kingma, J. Ba: Adam: a method for stochastic optimization, ICLR 2015, Algorithm 1, with its defaults.
+    """
+    step_size, n_steps = as_positive(step_size, "step_size"), as_count(n_steps, "n_steps")
+    beta1, beta2 = (as_fraction(beta, f"betas[{i}]") for i, beta in enumerate(betas))
+    epsilon = as_positive(epsilon, "epsilon")
+
+    climb = Climb(objective, parameters, callback)
+    x, value, g = climb.start
+    m, v = np.zeros_like(x), np.zeros_like(x)
+    try:
+        for t in range(1, n_steps + 1):
+            m = beta1 * m + (1 - beta1) * g
+            v = beta2 * v + (1 - beta2) * g**2
+            step = m / (1 - beta1**t) / (np.sqrt(v / (1 - beta2**t)) + epsilon)
+            x, value, g = climb.evaluate(x + step_size * step)
+            climb.accept(x, value, g)
+    except KeyboardInterrupt:
+        return climb.result(False, "interrupted")
+    return climb.result(True, f"{n_steps} steps done")
+
+
+class MiniBatches:
+    """An objective on a few samples at a time: each evaluation takes the next rows of a sample that is shuffled anew.
+
+    A pass goes through all N samples; its last batch may be smaller. Its mean over a pass is the objective on all
+    samples where that is a mean over samples, as (9) is; entropies are none.
+
+    Parameters
+    ----------
+    objective : Objective
+        A dataclass with the samples as its field ``X``, or one around such an objective.
+    batch_size : int
+        From 1 to N.
+    rng : numpy.random.Generator
+        Shuffles; each pass advances it.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If an argument is out of its range.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from rdae_ref.autoencoder import initial_parameters
+    >>> from rdae_ref.models import Reconstruction
+    >>> rng = np.random.default_rng(0)
+    >>> objective = Reconstruction(rng.normal(size=(50, 2)), activation="relu")
+    >>> batches = MiniBatches(objective, 10, rng)
+    >>> adam(batches, initial_parameters(2, 10, rng), n_steps=20).message
+    '20 steps done'
+    """
+
+    def __init__(self, objective: Any, batch_size: int, rng: np.random.Generator) -> None:
+        self.objective, self.rng = objective, as_generator(rng)
+        self.n_samples = len(_innermost(objective).X)
+        self.batch_size = as_count(batch_size, "batch_size", maximum=self.n_samples)
+        self._left = np.arange(0)
+
+    def value_and_gradient(self, parameters: Pytree) -> tuple[float, Pytree]:
+        """Return the value on the next batch, and its gradient.
+
+        Parameters
+        ----------
+        parameters : pytree
+            As the objective takes them.
+
+        Returns
+        -------
+        value : float
+            Of the batch.
+        gradient : pytree
+            Uphill, in the form of the parameters.
+        """
+        if not self._left.size:
+            self._left = self.rng.permutation(self.n_samples)
+        rows, self._left = np.split(self._left, [self.batch_size])
+        return _on_rows(self.objective, rows).value_and_gradient(parameters)
+
+    def terms(self, parameters: Pytree) -> Any:
+        """Return the parts of the objective on all samples.
+
+        Parameters
+        ----------
+        parameters : pytree
+            As the objective takes them.
+
+        Returns
+        -------
+        NamedTuple
+            The terms of the objective inside.
+        """
+        return self.objective.terms(parameters)
+
+
+def _innermost(objective: Any) -> Any:
+    return _innermost(objective.objective) if hasattr(objective, "objective") else objective
+
+
+def _on_rows(objective: Any, rows: npt.NDArray[np.intp]) -> Any:
+    if hasattr(objective, "objective"):
+        return dataclasses.replace(objective, objective=_on_rows(objective.objective, rows))
+    return dataclasses.replace(objective, X=objective.X[rows])

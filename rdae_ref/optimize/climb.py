@@ -1,0 +1,181 @@
+"""What every way uphill shares: the objective on flat vectors, what a callback sees, how it ends."""
+
+import sys
+from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
+from functools import cached_property
+from typing import Any, NamedTuple
+
+import numpy as np
+from scipy.optimize import OptimizeResult as Result
+
+from .._validation import Array
+from ..objective import Objective
+from ..pytree import Pytree, ravel, ravel_gradient
+
+__all__ = ["DivergenceError", "Result", "Step", "progress_bar"]
+
+
+class DivergenceError(ArithmeticError):
+    """The objective, or its gradient, stopped being finite.
+
+    Parameters
+    ----------
+    message : str
+        What happened and what to change.
+    parameters : pytree or None
+        The last parameters at which both were finite; None if they were not at the start.
+    """
+
+    def __init__(self, message: str, parameters: Pytree) -> None:
+        super().__init__(message, parameters)  # both: a pickle makes it anew from its arguments
+        self.parameters = parameters
+
+    def __str__(self) -> str:
+        return str(self.args[0])
+
+
+class Step:
+    """What a callback sees after each iteration.
+
+    Parameters
+    ----------
+    iteration : int
+        From 1 on.
+    parameters : pytree
+        Where the ascent stands.
+    value : float
+        L there.
+    gradient_norm : float
+        Euclidean norm of the gradient there.
+    objective : Objective
+        What is maximised.
+    """
+
+    def __init__(
+        self, iteration: int, parameters: Pytree, value: float, gradient_norm: float, objective: Objective
+    ) -> None:
+        self.iteration = iteration
+        self.parameters = parameters
+        self.value = value
+        self.gradient_norm = gradient_norm
+        self.objective = objective
+
+    @cached_property
+    def terms(self) -> Any:
+        """The parts of L at these parameters, computed when they are asked for."""
+        return self.objective.terms(self.parameters)  # type: ignore[attr-defined]
+
+
+Callback = Callable[[Step], object]
+
+
+class Point(NamedTuple):
+    x: Array
+    value: float
+    gradient: Array
+
+
+class Climb:
+    """The objective on flat vectors, with the best that was reached and the way there."""
+
+    def __init__(self, objective: Objective, parameters: Pytree, callback: Callback | None) -> None:
+        self.objective, self.callback = objective, callback
+        x, self.unravel = ravel(parameters)
+        self.history: list[dict[str, float]] = []
+        self.reached: Point | None = None
+        self.start = self.reached = self.evaluate(x)
+
+    def evaluate(self, x: Array) -> Point:
+        try:
+            value, gradient = self.objective.value_and_gradient(self.unravel(x))
+        except FloatingPointError as error:
+            raise self._divergence(str(error)) from error
+        point = Point(x.copy(), float(value), ravel_gradient(gradient, self.unravel(x)))
+        if not (np.isfinite(point.value) and np.isfinite(point.gradient).all()):
+            raise self._divergence(f"the value is {point.value}, or its gradient is not finite")
+        return point
+
+    def accept(self, x: Array, value: float, gradient: Array) -> None:
+        self.reached = Point(x, value, gradient)
+        norm = float(np.linalg.norm(gradient))
+        self.history.append({"value": value, "gradient_norm": norm})
+        if self.callback is not None:
+            self.callback(Step(len(self.history), self.unravel(x), value, norm, self.objective))
+
+    def result(self, success: bool, message: str) -> Result:
+        x, value, _ = self.reached or self.start
+        return Result(
+            x=self.unravel(x), fun=value, nit=len(self.history), success=success, message=message, history=self.history
+        )
+
+    def _divergence(self, reason: str) -> DivergenceError:
+        if self.reached is None:
+            return DivergenceError(f"the ascent cannot begin: {reason}; take a smaller start", None)
+        return DivergenceError(
+            f"the ascent diverged after {len(self.history)} iterations: {reason}; take smaller steps or another start "
+            "(the last good parameters are in .parameters)",
+            self.unravel(self.reached.x),
+        )
+
+
+def later(callback: Callback | None, iterations: int) -> Callback | None:
+    """Return the callback for a climb that comes after others, with iterations that go on."""
+    if callback is None:
+        return None
+
+    def later(step: Step) -> object:
+        step.iteration += iterations
+        return callback(step)
+
+    return later
+
+
+def progress_bar(total: int, description: str = "") -> AbstractContextManager[Callback | None]:
+    """Return a context that gives a callback which draws a progress bar, where there is somebody to see it.
+
+    Parameters
+    ----------
+    total : int
+        Number of iterations.
+    description : str
+        Stands before the bar.
+
+    Returns
+    -------
+    context manager
+        Gives a callback if tqdm is installed and stderr a terminal, and otherwise None.
+
+    Examples
+    --------
+    >>> from rdae_ref import maximize, progress_bar
+    >>> class Hill:
+    ...     def value_and_gradient(self, x):
+    ...         return -float(x @ x), -2 * x
+    >>> with progress_bar(100, "climbing") as callback:
+    ...     result = maximize(Hill(), np.ones(2), max_iterations=100, callback=callback)
+    >>> round(abs(result.fun), 6)
+    0.0
+    """
+    if not sys.stderr.isatty():
+        return nullcontext()
+    try:
+        from tqdm import tqdm  # noqa: PLC0415  # optional: the extra [progress]
+    except ImportError:
+        return nullcontext()
+    return _Bar(tqdm(total=total, desc=description, leave=False))
+
+
+class _Bar(AbstractContextManager[Callback]):
+    def __init__(self, bar: Any) -> None:
+        self.bar = bar
+
+    def __enter__(self) -> Callback:
+        return self.update
+
+    def update(self, step: Step) -> None:
+        self.bar.set_postfix_str(f"L = {step.value:.4f}", refresh=False)
+        self.bar.update()
+
+    def __exit__(self, *exception: object) -> None:
+        self.bar.close()

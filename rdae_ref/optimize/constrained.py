@@ -1,0 +1,151 @@
+"""The constrained problem (14), by an augmented Lagrangian."""
+
+from typing import Any
+
+import numpy as np
+
+from .._validation import as_count, as_positive
+from ..pytree import Pytree
+from .climb import Callback, Result, later
+from .quasi_newton import maximize
+
+__all__ = ["maximize_at_distortion"]
+
+ACTIVE = 1.01  # an active constraint is met to 1 %
+
+
+MET = 1e-3  # what the method of multipliers aims at, for distortion, multiplier and entropy
+
+
+def maximize_at_distortion(
+    objective: Any,
+    parameters: Pytree,
+    distortion: float,
+    *,
+    max_iterations: int = 100,
+    n_rounds: int = 30,
+    tolerance: float = 1e-6,
+    callback: Callback | None = None,
+) -> Result:
+    """Maximise the conditional entropy under the constraint D_emp ≤ distortion, by an augmented Lagrangian.
+
+    Each round maximises S − (m² − μ²) / (2ρ) with m = max(0, μ + ρ (D_emp − distortion)), whose gradient is that of
+    (25) at the multiplier m, and then sets μ to m, until D, μ and S come to rest within a thousandth. A search on μ
+    alone could not do it: D jumps at some μ, and no value of it gives a distortion inside of the gap.
+
+    Parameters
+    ----------
+    objective : RateDistortion
+        With ``mu``, the multiplier to begin with, ``with_mu`` and ``terms``.
+    parameters : pytree
+        Where to start. There are many optima, with units that are not linear: from several starts, keep the best.
+    distortion : float
+        The bound D > 0.
+    max_iterations : int
+        Of L-BFGS, in each round.
+    n_rounds : int
+        At most.
+    tolerance : float
+        Of L-BFGS, as in `maximize`.
+    callback : callable, optional
+        Called with a `Step` after each iteration.
+
+    Returns
+    -------
+    Result
+        Of the best round: x, fun (the conditional entropy), mu (the multiplier, 0 where the bound is not active),
+        terms, nit, success (whether the bound is met, to 1 % where it is active), message, history. Ctrl-C returns what
+        was reached.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If an argument is out of its range.
+    DivergenceError
+        If L or its gradient is not finite; it carries the last good parameters.
+
+    Notes
+    -----
+    Eq. (14) of the paper, and its footnote 3: a fixed μ enforces an equality.
+    """
+    bound, n_rounds = as_positive(distortion, "distortion"), as_count(n_rounds, "n_rounds")
+    search = _MultiplierSearch(objective, bound)
+    try:
+        for _ in range(n_rounds):
+            found = maximize(
+                search.lagrangian,
+                parameters,
+                max_iterations=max_iterations,
+                tolerance=tolerance,
+                callback=later(callback, len(search.history)),
+            )
+            parameters, settled = found.x, search.accept(found)
+            if settled or found.message == "interrupted":
+                break
+    except KeyboardInterrupt:  # between two climbs
+        if search.best is None:
+            raise
+        return search.result(interrupted=True)
+    return search.result(interrupted=found.message == "interrupted")
+
+
+class _AugmentedLagrangian:
+    """S − (m² − μ²) / (2ρ), m = max(0, μ + ρ (D − bound)): its gradient is that of S − m D."""
+
+    def __init__(self, objective: Any, bound: float, mu: float, stiffness: float) -> None:
+        self.objective, self.bound, self.mu, self.stiffness = objective, bound, mu, stiffness
+        self.terms = objective.terms
+
+    def multiplier(self, distortion: float) -> float:
+        return max(0.0, self.mu + self.stiffness * (distortion - self.bound))
+
+    def value_and_gradient(self, parameters: Pytree) -> tuple[float, Pytree]:
+        distortion = self.objective.terms(parameters).distortion
+        m = self.multiplier(distortion)
+        value, gradient = self.objective.with_mu(m).value_and_gradient(parameters)
+        return value + m * distortion - (m**2 - self.mu**2) / (2 * self.stiffness), gradient
+
+
+class _MultiplierSearch:
+    """The rounds of the method of multipliers: the augmented Lagrangian of the next one, and the best so far."""
+
+    def __init__(self, objective: Any, bound: float) -> None:
+        # 1/D is the natural unit of μ where an entropy of some bits is traded for distortions of about D.
+        stiffness = 10 * max(objective.mu, 1 / bound) / bound
+        self.objective, self.bound = objective, bound
+        self.lagrangian = _AugmentedLagrangian(objective, bound, objective.mu, stiffness)
+        self.history: list[dict[str, float]] = []
+        self.best: Result | None = None
+        self.violation, self.entropy = np.inf, -np.inf
+
+    def accept(self, found: Result) -> bool:
+        """Take in what a round found, and tell whether multiplier, distortion and entropy have come to rest."""
+        before, terms = self.lagrangian, self.objective.terms(found.x)
+        mu = before.multiplier(terms.distortion)
+        # How far D exceeds the bound or, below it, how far the multiplier is from the 0 that it then has to be.
+        violation = abs(mu - before.mu) / before.stiffness
+        meets = violation <= MET * self.bound
+        found.fun, found.mu, found.terms = terms.conditional_entropy, mu, terms
+        found.rank = (meets, found.fun if meets else -violation)
+        if self.best is None or found.rank > self.best.rank:
+            self.best = found
+        self.history += [{"mu": before.mu, **entry} for entry in found.history]
+        still = abs(mu - before.mu) <= MET * (mu + 1 / self.bound)
+        rests = still and abs(found.fun - self.entropy) <= MET * abs(found.fun)
+        # Methods of multipliers stiffen the penalty where a round did not bring the constraint a good deal nearer.
+        stiffen = 2 if violation > max(0.25 * self.violation, MET * self.bound) else 1
+        self.lagrangian = _AugmentedLagrangian(self.objective, self.bound, mu, stiffen * before.stiffness)
+        self.violation, self.entropy = violation, found.fun
+        return bool(meets and rests)
+
+    def result(self, *, interrupted: bool) -> Result:
+        best, bound = self.best, self.bound
+        assert best is not None
+        active, distortion = best.mu > 0, best.terms.distortion
+        meets = distortion <= ACTIVE * bound and (not active or distortion >= bound / ACTIVE)
+        best.success = bool(meets and not interrupted)
+        reached = f"D = {distortion:.6g} for the bound {bound:.6g}, with the multiplier {best.mu:.4g}"
+        best.message = "interrupted" if interrupted else reached
+        best.history, best.nit = self.history, len(self.history)
+        del best.rank
+        return best
