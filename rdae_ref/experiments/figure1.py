@@ -17,12 +17,12 @@ from ..datasets import gaussian
 from .claims import Claim, claim
 from .output import COLOURS, paper_style, terms_table, write_csv, write_figure, write_json
 from .runs import Outcome, Workers, run_all
-from .training import Training, train_plain, train_rate_distortion
+from .training import Task, Training, train_plain, train_rate_distortion
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-__all__ = ["Result", "Settings", "Task", "claims", "draw", "run", "train_one", "write"]
+__all__ = ["Result", "Settings", "claims", "draw", "run", "train_one", "write"]
 
 UNITS = ("linear", "relu", "logsig")
 NAMES = {"linear": "linear", "relu": "ReLU", "logsig": "logsig"}
@@ -45,27 +45,6 @@ class Settings:
     n_samples: int = 200
     training: Training = field(default_factory=lambda: Training(n_hidden=10, max_iterations=(60,) * 7))
     seeds: tuple[int, ...] = (0, 1, 2, 3, 4)
-
-
-class Task(NamedTuple):
-    """One training run.
-
-    Parameters
-    ----------
-    model : str
-        ``"rate-distortion"`` or ``"plain"``.
-    activation : str
-        The units.
-    seed : int
-        Of data and start.
-    settings : Settings
-        The rest.
-    """
-
-    model: str
-    activation: str
-    seed: int
-    settings: Settings
 
 
 class Result(NamedTuple):

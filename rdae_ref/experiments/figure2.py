@@ -19,12 +19,12 @@ from ..optimize import maximize
 from .claims import Claim, claim
 from .output import COLOURS, paper_style, terms_table, write_csv, write_figure, write_json
 from .runs import Outcome, Workers, run_all
-from .training import Trained, Training, finished, jacobians, rate_distortion, train_plain, train_rate_distortion
+from .training import Task, Trained, Training, finished, jacobians, rate_distortion, train_plain, train_rate_distortion
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-__all__ = ["Result", "Settings", "Task", "claims", "draw", "draw_sweep", "run", "sweep_one", "train_one", "write"]
+__all__ = ["Result", "Settings", "claims", "draw", "draw_sweep", "run", "sweep_one", "train_one", "write"]
 
 UNITS = ("linear", "relu", "logsig", "satlin")
 NAMES = {"linear": "linear", "relu": "ReLU", "logsig": "logsig", "satlin": "saturated linear"}
@@ -54,27 +54,6 @@ class Settings:
     sweep: tuple[float, ...] = tuple(round(6 / 2 ** (k / 2), 4) for k in range(13))
     sweep_iterations: int = 40
     seeds: tuple[int, ...] = (0, 1, 2, 3, 4)
-
-
-class Task(NamedTuple):
-    """One run.
-
-    Parameters
-    ----------
-    model : str
-        ``"rate-distortion"`` or ``"plain"``.
-    activation : str
-        The units.
-    seed : int
-        Of data and start.
-    settings : Settings
-        The rest.
-    """
-
-    model: str
-    activation: str
-    seed: int
-    settings: Settings
 
 
 class Result(NamedTuple):

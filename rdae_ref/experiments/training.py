@@ -1,7 +1,7 @@
 """How the auto-encoders of the figures are trained, in one place: what the paper fixes, and what it leaves open."""
 
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -11,7 +11,16 @@ from ..models import Reconstruction
 from ..objective import RateDistortion
 from ..optimize import Result, continuation, maximize
 
-__all__ = ["Trained", "Training", "finished", "jacobians", "rate_distortion", "train_plain", "train_rate_distortion"]
+__all__ = [
+    "Task",
+    "Trained",
+    "Training",
+    "finished",
+    "jacobians",
+    "rate_distortion",
+    "train_plain",
+    "train_rate_distortion",
+]
 
 
 @dataclass(frozen=True)
@@ -47,6 +56,27 @@ class Training:
     factors: tuple[float, ...] = (64, 32, 16, 8, 4, 2, 1)
     max_iterations: tuple[int, ...] = (60, 60, 60, 60, 60, 60, 250)
     plain_iterations: int = 3000
+
+
+class Task(NamedTuple):
+    """One training run.
+
+    Parameters
+    ----------
+    model : str
+        ``"rate-distortion"`` or ``"plain"``; ``"sweep"`` for one over μ.
+    activation : str
+        The units.
+    seed : int
+        Of data and start.
+    settings : Settings
+        Of the figure.
+    """
+
+    model: str
+    activation: str
+    seed: int
+    settings: Any
 
 
 class Trained(NamedTuple):
