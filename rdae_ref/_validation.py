@@ -179,7 +179,7 @@ def as_probabilities(value: npt.ArrayLike, name: str) -> Array:
     vector = as_weights(value, name)
     total = math.fsum(vector)
     if abs(total - 1) > PROBABILITY_TOLERANCE:
-        raise ValueError(f"{name} must sum to 1, got {total:.12g}: divide it by its sum")
+        raise ValueError(f"{name} must sum to 1, got {total:.12g}: make it float64 first, then divide it by its sum")
     return vector
 
 
@@ -245,7 +245,8 @@ def _of_shape(array: Array, name: str, shape: tuple[int | None, ...]) -> Array:
     fits = array.ndim == len(shape) and all(want in (None, got) for want, got in zip(shape, array.shape, strict=True))
     if not fits:
         wanted = ", ".join("any" if n is None else str(n) for n in shape)
-        raise ValueError(f"{name} must have shape ({wanted}{',' if len(shape) == 1 else ''}), got {array.shape}")
+        comma, hint = ("," if len(shape) == 1 else ""), (f": use [{name}]" if array.ndim == 0 else "")
+        raise ValueError(f"{name} must have shape ({wanted}{comma}), got {array.shape}{hint}")
     return array
 
 

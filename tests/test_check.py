@@ -71,3 +71,7 @@ def test_nan_anywhere_fails_its_row(monkeypatch):
     monkeypatch.setattr(rdae_ref.check.equations, "joint_entropy", lambda A, B, a: np.nan if a == 2 else right(A, B, a))
     rows = list(rdae_ref.check.entropy_rows(np.random.default_rng(0)))
     assert [row.passed for row in rows if row.equation == "(12)"] == [False]
+
+
+def test_a_check_against_frameworks_fails_where_there_is_none():
+    assert not rdae_ref.check.OracleCheck((), ("install it",), [], []).passed

@@ -122,3 +122,10 @@ def test_bad_trade_offs_are_refused():
         linear_gains([1.0], -1.0, 1.0, 1.0, 2)
     with pytest.raises(ValueError, match="sigma_xhat must be"):
         linear_gains([1.0], 1.0, 1.0, 0.0, 2)
+
+
+def test_the_ends_are_exact():
+    assert gaussian_kernel_entropy([1.0], 1e-300, 0.5) == math.inf
+    assert gaussian_kernel_entropy([0.0], 1e-300, 0.5) == 0
+    assert linear_gains([1.0], 0, 0.3, 0.3, 1.01) == [0]
+    assert linear_gains([0.0], 1, 0.3, 0.3, 1.01) == [0]

@@ -209,11 +209,26 @@ def test_bad_input_is_refused(function, arguments, error, message):
     ("arguments", "error", "message"),
     [
         (([1, -1], 1), ValueError, "variances must not be negative"),
-        (([1], -1), ValueError, "level must be a finite number, 0 or above"),
-        (([1], math.nan), ValueError, "level must be a finite number, 0 or above"),
-        (([1], [1]), TypeError, "level must be a real number"),
+        (([1], -1), ValueError, "level must be 0 or above"),
+        (([1], math.nan), ValueError, "level must be 0 or above"),
+        (([1], "1"), TypeError, "level must hold real numbers"),
+        ((1.0, 1), ValueError, r"use \[variances\]"),
     ],
 )
 def test_bad_levels_are_refused(function, arguments, error, message):
     with pytest.raises(error, match=message):
         function(*arguments)
+
+
+def test_arrays_of_distortions_reach_the_selection_and_the_map():
+    variances, D = [2.0, 1.0, 0.1], [0.5, 2.5, math.inf]
+    levels = gaussian_rate_distortion(variances, D).level
+    kept = kept_components(variances, levels)
+    gains, noises = gaussian_test_channel(variances, levels)
+    for k, level in enumerate(levels):
+        np.testing.assert_array_equal(kept[k], kept_components(variances, level))
+        one_gain, one_noise = gaussian_test_channel(variances, level)
+        np.testing.assert_array_equal(gains[k], one_gain)
+        np.testing.assert_array_equal(noises[k], one_noise)
+    assert not kept[2].any()
+    np.testing.assert_array_equal(gaussian_test_channel([2.0], math.inf)[0], [0])

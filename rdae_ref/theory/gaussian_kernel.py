@@ -74,7 +74,11 @@ def gaussian_kernel_entropy(variances: npt.ArrayLike, sigma: float, alpha: float
     >>> print(f"{sampled:.2f} bits from 1000 samples, {limit:.2f} in the limit")
     2.00 bits from 1000 samples, 2.04 in the limit
     """
-    t = as_weights(variances, "variances") / as_positive(sigma, "sigma") ** 2
+    sigma = as_positive(sigma, "sigma")
+    with np.errstate(over="ignore"):
+        t = as_weights(variances, "variances") / sigma / sigma  # twice, so that σ² cannot underflow
+    if np.isinf(t).any():
+        return math.inf  # a kernel of no width tells all samples apart, and there are infinitely many
     return float(_entropy(t, as_order(alpha)).sum()) / math.log(as_base(base))
 
 
@@ -123,7 +127,9 @@ def linear_gains(
         nats = _entropy(variance * (a + b * g**2), alpha) - _entropy(variance * b * g**2, alpha)
         return mu * variance * (1 - g) ** 2 - nats / unit
 
-    return np.array([_best_gain(functools.partial(loss, variance=v)) for v in gamma2])
+    if mu == 0:
+        return np.zeros_like(gamma2)  # nothing pays for a distortion
+    return np.array([_best_gain(functools.partial(loss, variance=v)) if v > 0 else 0.0 for v in gamma2])
 
 
 def _best_gain(loss: Callable[[Any], Any]) -> float:

@@ -12,7 +12,7 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from .._validation import Array, as_base, as_nonnegative, as_nonnegative_array, as_weights
+from .._validation import Array, as_base, as_nonnegative_array, as_weights
 
 __all__ = [
     "WaterFilling",
@@ -132,25 +132,25 @@ def gaussian_distortion_rate(variances: npt.ArrayLike, rate: npt.ArrayLike, base
     return WaterFilling(R[()], level[()], np.minimum(level[..., None], gamma2))
 
 
-def kept_components(variances: npt.ArrayLike, level: float) -> npt.NDArray[np.bool_]:
+def kept_components(variances: npt.ArrayLike, level: npt.ArrayLike) -> npt.NDArray[np.bool_]:
     """Return which components receive any rate at all: those with γ_i² > λ, as PCA keeps those above a threshold.
 
     Parameters
     ----------
     variances : array_like, shape (d,)
         γ_i².
-    level : float
+    level : float or array_like
         λ, as `gaussian_rate_distortion` returns it.
 
     Returns
     -------
-    ndarray of bool, shape (d,)
-        True where the component is described, False where its mean stands for it.
+    ndarray of bool, shape (d,) or (..., d)
+        For each level: True where the component is described, False where its mean stands for it.
 
     Raises
     ------
     TypeError, ValueError
-        If a variance or the level is negative or not finite.
+        If a variance is negative or not finite, or a level negative or NaN.
 
     Notes
     -----
@@ -162,30 +162,30 @@ def kept_components(variances: npt.ArrayLike, level: float) -> npt.NDArray[np.bo
     >>> print(kept_components(variances, gaussian_rate_distortion(variances, 2.5).level))
     [ True False]
     """
-    return as_weights(variances, "variances") > as_nonnegative(level, "level")
+    return as_weights(variances, "variances") > as_nonnegative_array(level, "level")[..., None]
 
 
-def gaussian_test_channel(variances: npt.ArrayLike, level: float) -> tuple[Array, Array]:
+def gaussian_test_channel(variances: npt.ArrayLike, level: npt.ArrayLike) -> tuple[Array, Array]:
     """Return the stochastic map that attains R(D): x̂_i = a_i x_i + n_i with a_i = 1 − D_i/γ_i², n_i ~ N(0, a_i D_i).
 
     Parameters
     ----------
     variances : array_like, shape (d,)
         γ_i².
-    level : float
+    level : float or array_like
         λ, as `gaussian_rate_distortion` returns it; D_i = min(λ, γ_i²).
 
     Returns
     -------
-    gain : Array, shape (d,)
+    gain : Array, shape (d,) or (..., d)
         a_i, in [0, 1], 0 for components that are not kept: the outputs have variance a_i γ_i² = γ_i² − D_i.
-    noise_variance : Array, shape (d,)
+    noise_variance : Array, shape (d,) or (..., d)
         a_i D_i. A deterministic map has none, and needs an infinite rate for it.
 
     Raises
     ------
     TypeError, ValueError
-        If a variance or the level is negative or not finite.
+        If a variance is negative or not finite, or a level negative or NaN.
 
     Notes
     -----
@@ -199,7 +199,7 @@ def gaussian_test_channel(variances: npt.ArrayLike, level: float) -> tuple[Array
     """
     kept = kept_components(variances, level)
     gamma2 = as_weights(variances, "variances")
-    D = np.minimum(level, gamma2)
+    D = np.minimum(as_nonnegative_array(level, "level")[..., None], gamma2)
     gain = np.where(kept, 1 - D / np.where(kept, gamma2, 1), 0)
     return gain, gain * D
 
