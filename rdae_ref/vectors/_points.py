@@ -44,6 +44,47 @@ SINGULAR_GRAMS: dict[str, Array] = {
 }
 
 
+def manifold_points() -> Iterator[Point]:
+    for name, a in {"∓1": [1.0], "∓(1, 0.5)": [1.0, 0.5]}.items():
+        for beta in (0.25, 0.75, 1.0, 3.0):
+            yield f"samples {name}, β = {beta:g}", {"X": np.array([[-x for x in a], a]), "beta": beta}
+
+
+def finite_source_points() -> Iterator[Point]:
+    """Iterate over finite sources away from the slopes at which a letter vanishes, where D is ill-conditioned."""
+    hamming, uniform = 1 - np.eye(2), np.full(2, 0.5)
+    for slope in (0.0, 0.5, 2.0, 5.0):
+        yield f"binary, p = 0.5, β = {slope:g}", {"p_x": uniform, "distortion_matrix": hamming, "slope": slope}
+    for p in (0.25, 0.0625):
+        source = np.array([1 - p, p])
+        for slope in (0.0, 0.5, 3.5, 6.0):
+            yield f"binary, p = {p:g}, β = {slope:g}", {"p_x": source, "distortion_matrix": hamming, "slope": slope}
+    for M in (4, 8):
+        source, d = np.full(M, 1 / M), 1 - np.eye(M)
+        for slope in (0.0, 0.5, 2.0, 5.0):
+            yield f"uniform, {M} symbols, β = {slope:g}", {"p_x": source, "distortion_matrix": d, "slope": slope}
+    sources = {"uniform": np.full(4, 0.25), "1/2, 1/4, 1/8, 1/8": np.array([0.5, 0.25, 0.125, 0.125])}
+    d = np.hstack([np.where(np.eye(4) == 1, 0.0, math.inf), np.ones((4, 1))])  # 0 right, 1 erased, ∞ wrong
+    for name, source in sources.items():
+        for slope in (0.0, 0.5, 0.9, 1.2, 2.0):
+            yield f"erasures, {name}, β = {slope:g}", {"p_x": source, "distortion_matrix": d, "slope": slope}
+
+
+def gaussian_points() -> Iterator[Point]:
+    spectra = {
+        "1": ((1.0,), (0.25, 0.7)),
+        "2, 1": ((2.0, 1.0), (0.3, 1.0, 2.0, 2.5)),
+        "1, 8, 0.5, 3": ((1.0, 8.0, 0.5, 3.0), (0.001, 1.0, 3.0, 9.0)),
+        "three equal": ((1.5, 1.5, 1.5), (0.6, 3.0)),
+        "a variance of 0": ((4.0, 0.0, 1.0), (0.5, 2.0)),
+    }
+    for name, (variances, distortions) in spectra.items():
+        for D in (0.0, *distortions, sum(variances), 2 * sum(variances)):
+            yield f"variances {name}, D = {D:g}", {"variances": np.array(variances), "distortion": D}
+    for D in (0.0, 1.0):
+        yield f"all variances 0, D = {D:g}", {"variances": np.zeros(2), "distortion": D}
+
+
 def distortion_points() -> Iterator[Point]:
     yield "N = 5, d = 3", {"X": _samples(5, 3, 4), "Xhat": _samples(5, 3, 5)}
     yield "N = 1", {"X": _samples(1, 2, 6), "Xhat": _samples(1, 2, 7)}

@@ -2,7 +2,7 @@
 
 import json
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -13,6 +13,7 @@ from .._validation import Array
 from ..autoencoder import Parameters
 from ..models import IRMAEParameters, Layer, VAEParameters
 from ..oracles import mpmath as fifty
+from . import _closed_forms as closed
 from . import _points as at
 from ._points import Inputs, Point
 
@@ -25,6 +26,8 @@ RESIDUE = 1e-50  # an entropy or a slope below it is an exact zero, of which the
 FLOAT64 = ("1e-13", "rounding of float64, magnified by the condition of a small problem")
 NEAR_ONE = ("1e-12", "1/(1 − α) = −100 magnifies the rounding of the eigenvalues")
 LOW_ORDER = ("1e-12", "for α < 1 the power of the smallest eigenvalues magnifies their rounding")
+ITERATED = ("1e-8", "the end of an iteration, which is to be run to bounds within 1e-12 bits")
+FLAT = ("1e-6", "where an iteration ends that lowers an objective, which is flat at its minimum")
 CONVENTIONS = (
     "Numbers are decimal strings ('inf' is infinity). Arrays are flat lists in row-major order with their shape; "
     "samples are in rows. An input is the float64 nearest to its string; an output belongs to exactly these inputs "
@@ -42,6 +45,7 @@ class File(NamedTuple):
     answer: Callable[..., Inputs]
     units: str = "units of the logarithm of the given base: bits for 2, nats for e"
     gradient_form: str = "none"
+    tolerance: tuple[str, str] | None = None  # with its reason, where the order α does not decide it
 
 
 def as_text(name: str) -> str:
@@ -58,7 +62,7 @@ def as_text(name: str) -> str:
         JSON.
     """
     file = FILES[name]
-    cases = [_case(point, inputs, file.answer(**inputs)) for point, inputs in file.points()]
+    cases = [_case(point, inputs, file.answer(**inputs), file.tolerance) for point, inputs in file.points()]
     content = {
         "name": name,
         "equation": file.equation,
@@ -71,21 +75,24 @@ def as_text(name: str) -> str:
     return json.dumps(content, ensure_ascii=False, indent=1) + "\n"
 
 
-def write(folder: Path = FOLDER) -> None:
-    """Write all files.
+def write(folder: Path = FOLDER, names: Iterable[str] | None = None) -> None:
+    """Write all files, or some.
 
     Parameters
     ----------
     folder : Path
         Where; the folder of this module, unless stated.
+    names : iterable of str, optional
+        Keys of `FILES`; all, unless stated.
     """
-    for name in FILES:
+    for name in FILES if names is None else names:
         (folder / f"{name}.json").write_text(as_text(name), encoding="utf-8")
 
 
-def _case(name: str, inputs: Inputs, outputs: Inputs) -> dict[str, Any]:
+def _case(name: str, inputs: Inputs, outputs: Inputs, fixed: tuple[str, str] | None) -> dict[str, Any]:
     alpha = inputs.get("alpha", 2.0)
-    tolerance, reason = LOW_ORDER if alpha < 1 else NEAR_ONE if 0 < abs(alpha - 1) < 0.1 else FLOAT64
+    by_order = LOW_ORDER if alpha < 1 else NEAR_ONE if 0 < abs(alpha - 1) < 0.1 else FLOAT64
+    tolerance, reason = fixed or by_order
     return {
         "name": name,
         "inputs": {key: _encoded(value, _shortest) for key, value in inputs.items()},
@@ -108,7 +115,11 @@ def _shortest(value: float) -> str:
 
 
 def _seventeen(value: Any) -> str:
-    return str(mpmath.nstr(value, SIGNIFICANT, strip_zeros=False))
+    return "inf" if value == mpmath.inf else str(mpmath.nstr(value, SIGNIFICANT, strip_zeros=False))
+
+
+def _cleaned(answer: Callable[..., Inputs]) -> Callable[..., Inputs]:
+    return lambda **inputs: {key: _clean(value) for key, value in answer(**inputs).items()}
 
 
 def _entropy_of_pair(A: Array, B: Array, **order: float) -> Inputs:
@@ -226,6 +237,11 @@ SLOPES = {
     "19": ("W", "∂S/∂W = −4 [(L_P Ẑ Aᵀ A) ∘ G′]ᵀ X"),
     "20": ("c", "∂S/∂c = −4 [(L_P Ẑ Aᵀ A) ∘ G′]ᵀ 1"),
 }
+NETWORK = "Z = X Wᵀ + 1 cᵀ, Ẑ = g(Z), G′ = g′(Z), X̂ = Ẑ Aᵀ + 1 bᵀ"
+GRAPHS = (
+    f"{NETWORK}; K_X, K_X̂ by (11) with sigma_x, sigma_xhat; P = ∂S_α(K_X̂)/∂K_X̂ ∘ K_X̂ / (2 sigma_xhat²) with (15), "
+    "Q = ∂S_α(N K_X∘K_X̂)/∂K_X̂ ∘ K_X̂ / (2 sigma_xhat²) with (16), L_P = diag(P 1) − P"
+)
 DISTORTION_SLOPES = {
     "21": ("A", "∂D/∂A = −(2/N) (X − X̂)ᵀ Ẑ"),
     "22": ("b", "∂D/∂b = −(2/N) (X − X̂)ᵀ 1"),
@@ -235,6 +251,38 @@ DISTORTION_SLOPES = {
 SQUARED = "units of X squared"
 
 FILES: dict[str, File] = {
+    "equation-01": File(
+        "(1)",
+        "min E |x − μ|² + I(X; M)/β (I in nats) over p(μ|x) and two points μ, for the samples ∓a: μ = ∓t a with "
+        "t = tanh(2 β |a|² t), the positive root if 2 β |a|² > 1, or t = 0; distortion = |a|² (1 − t²), "
+        "rate = 1 − h((1 + t)/2), h(p) = −p log₂ p − (1 − p) log₂(1 − p); points in ascending order",
+        at.manifold_points,
+        _cleaned(closed.two_point_manifold),
+        units="rate: bits; distortion: units of X squared; points: units of X",
+        tolerance=FLAT,
+    ),
+    "equation-02-03": File(
+        "(2) and (3)",
+        "min I(X; X̂) + β E d(x, x̂) (I in nats) over q(x̂|x), p(x) and d(x, x̂) ≥ 0 being given (a row per x, 'inf' "
+        "forbids a pair), β the slope; at β = 0 the least D at rate 0. With h(p) = −p log₂ p − (1 − p) log₂(1 − p): "
+        "binary: D = min(1/(1 + e^β), p), R = h(p) − h(D), p ≤ 1/2 the smaller probability; "
+        "uniform, M symbols: D = (M − 1)/(M − 1 + e^β), R = log₂ M − h(D) − D log₂(M − 1); "
+        "erasures, p_1 ≥ … ≥ p_n: D = Σ_{i>k} p_i / (1 − k e^−β) with the least k for which p_{k+1} ≤ D e^−β "
+        "(k = n if there is none), R = −Σ_i p_i log₂ max(p_i, D e^−β) − β D / ln 2",
+        at.finite_source_points,
+        _cleaned(closed.finite_source),
+        units="rate: bits; distortion: units of the distortion matrix; slope: nats per unit of distortion",
+        tolerance=ITERATED,
+    ),
+    "equation-04-05": File(
+        "(4) and (5)",
+        "R(D) = Σ_i ½ log₂(γ_i² / D_i), D_i = min(λ, γ_i²), with the level λ for which Σ_i D_i = D; "
+        "for D ≥ Σ γ_i² R = 0 and λ = max γ_i²; for D = 0 λ = 0 and R = inf, or R = 0 if all γ_i² = 0; "
+        "a component with γ_i² = 0 adds nothing to R",
+        at.gaussian_points,
+        _cleaned(closed.water_filling),
+        units="rate: bits; level, distortions: units of the variances",
+    ),
     "equation-09": File(
         "(9)",
         "D_emp = (1/N) Σ_i |x_i − x̂_i|²",
@@ -270,7 +318,9 @@ FILES: dict[str, File] = {
     ),
     "equation-12-gradient": File(
         "(12)",
-        "∂S_α(A, B)/∂B, with the term of tr(A∘B)",
+        "∂S_α(A, B)/∂B = A ∘ (G − tr(G Q) I) / tr(A∘B), with Q = A∘B / tr(A∘B) and G = ∂S_α(Q)/∂Q: "
+        "α / ((1−α) tr Q^α) · Q^(α−1) / ln(base); −(ln Q + I) / ln(base) at α = 1; −V Vᵀ / (m λ_max ln(base)) at "
+        "α = ∞, the columns of V spanning the m-dimensional eigenspace of λ_max, the largest eigenvalue of Q",
         lambda: at.pair_points((0.5, 1.0, 1.01, 2.0, math.inf), any_diagonal=True),
         _joint_gradient,
         gradient_form="literal",
@@ -283,48 +333,55 @@ FILES: dict[str, File] = {
     ),
     "equation-14": File(
         "(14)",
-        "max S_α(K_X | K_X̂) subject to D_emp ≤ D; for x = ∓1 solved by x̂ = ∓t; the gradient of (25) with mu is 0 there",
+        "max S_α(K_X | K_X̂) subject to D_emp ≤ D; for x = ∓1 solved by x̂ = ∓t with "
+        "t = 1 − sqrt(D); mu = dS_α(K_X | K_X̂)/dD, and the gradient of (25) with it is 0 there",
         at.constraint_points,
         _constrained_optimum,
     ),
     "equation-15-literal": File(
         "(15)",
-        "∂S_α(A)/∂A = α / ((1−α) tr A^α) · U Λ^(α−1) Uᵀ / ln(base); −(ln A + I)/ln(base) at α = 1",
+        "∂S_α(A)/∂A = α / ((1−α) tr A^α) · U Λ^(α−1) Uᵀ / ln(base), A = U Λ Uᵀ; −(ln A + I) / ln(base) at α = 1; "
+        "−V Vᵀ / (m λ_max ln(base)) at α = ∞, the columns of V spanning the m-dimensional eigenspace of λ_max",
         lambda: at.with_singular(at.entropy_points, tangent=False),
         lambda **inputs: {"dS_dA": fifty.renyi_entropy_gradient(**inputs)},
         gradient_form="literal",
     ),
     "equation-15-tangent": File(
         "(15)",
-        "α / ((1−α) tr A^α) · U (Λ^(α−1) − I) Uᵀ / ln(base); −ln A / ln(base) at α = 1",
+        "α / ((1−α) tr A^α) · U (Λ^(α−1) − I) Uᵀ / ln(base), A = U Λ Uᵀ; −ln A / ln(base) at α = 1",
         lambda: at.with_singular(at.entropy_points, tangent=True),
         lambda **inputs: {"dS_dA": fifty.renyi_entropy_gradient(**inputs, tangent=True)},
         gradient_form="tangent",
     ),
     "equation-16-literal": File(
         "(16)",
-        "∂S_α(N K_X∘K)/∂K = α / ((1−α) tr (N K_X∘K)^α) · N K_X ∘ V Γ^(α−1) Vᵀ / ln(base)",
+        "∂S_α(N K_X∘K)/∂K = α / ((1−α) tr (N K_X∘K)^α) · N K_X ∘ V Γ^(α−1) Vᵀ / ln(base), N K_X∘K = V Γ Vᵀ; "
+        "−N K_X ∘ (ln(N K_X∘K) + I) / ln(base) at α = 1; −N K_X ∘ (W Wᵀ) / (m γ_max ln(base)) at α = ∞, the columns "
+        "of W spanning the m-dimensional eigenspace of γ_max, the largest eigenvalue of N K_X∘K",
         lambda: at.with_singular(at.product_points, tangent=False),
         lambda **inputs: {"dS_dK": fifty.product_entropy_gradient(**inputs)},
         gradient_form="literal",
     ),
     "equation-16-tangent": File(
         "(16)",
-        "α / ((1−α) tr (N K_X∘K)^α) · N K_X ∘ V (Γ^(α−1) − I) Vᵀ / ln(base)",
+        "α / ((1−α) tr (N K_X∘K)^α) · N K_X ∘ V (Γ^(α−1) − I) Vᵀ / ln(base), N K_X∘K = V Γ Vᵀ; "
+        "−N K_X ∘ ln(N K_X∘K) / ln(base) at α = 1; no case has α = ∞",
         lambda: at.with_singular(at.product_points, tangent=True),
         lambda **inputs: {"dS_dK": fifty.product_entropy_gradient(**inputs, tangent=True)},
         gradient_form="tangent",
     ),
     "graph-laplacian": File(
         "(15) to (17)",
-        "∂S_α(K)/∂Y = −4 (D(P) − P) Y, with P = ∂S/∂K ∘ K / (2σ²) and K the Gram matrix of Y = X",
+        "∂S_α(K)/∂Y = −4 (D(P) − P) Y, with P = ∂S/∂K ∘ K / (2σ²), ∂S/∂K from (15), D(P) = diag(P 1), and K the "
+        "Gaussian Gram matrix (11) of Y = X",
         at.pullback_points,
         _pullback,
     ),
     **{
         f"equation-{number}": File(
             f"({number})",
-            f"{statement}, for S_α(K_X̂) (output, from P) and S_α(N K_X∘K_X̂) (joint, from Q)",
+            f"{statement}, for S_α(K_X̂) (output, from P) and S_α(N K_X∘K_X̂) (joint, from Q in the place of P); "
+            f"{GRAPHS}",
             at.objective_points,
             _entropy_slope(parameter),
         )
@@ -333,7 +390,7 @@ FILES: dict[str, File] = {
     **{
         f"equation-{number}": File(
             f"({number})",
-            statement,
+            f"{statement}; {NETWORK}",
             at.networks,
             _distortion_slope(parameter),
             units=SQUARED + " by units of the parameter",
