@@ -87,8 +87,7 @@ def _seed(text: str) -> int:
 
 
 def _check(options: argparse.Namespace) -> int:
-    if options.json and not options.json.absolute().parent.is_dir():
-        raise FileNotFoundError(f"there is no folder {options.json.absolute().parent} to write {options.json.name} in")
+    _check_folder(options.json)
     rows = equation_check(options.seed)
     passed, report = all(row.passed for row in rows), {"rows": [row.to_dict() for row in rows]}
     text = [check_table(rows)]
@@ -103,6 +102,12 @@ def _check(options: argparse.Namespace) -> int:
     if options.json:
         _write_json(options.json, {"passed": passed, **report})
     return 0 if passed else 1
+
+
+def _check_folder(path: Path | None) -> None:
+    """Refuse a file that cannot be written, before the work whose result it is to hold."""
+    if path and not path.absolute().parent.is_dir():
+        raise FileNotFoundError(f"there is no folder {path.absolute().parent} to write {path.name} in")
 
 
 def _write_json(path: Path, content: object) -> None:
@@ -134,6 +139,8 @@ def _add_compare(verbs: Verbs) -> None:
 
 
 def _compare(options: argparse.Namespace) -> int:
+    _check_folder(options.template)
+    _check_folder(options.json)
     if options.template:
         write_template(options.template)
         if not options.quiet:

@@ -6,6 +6,7 @@ distance of two samples in exp(−d²/…). Where the codes differ: kernel, trac
 
 import math
 from collections.abc import Callable
+from numbers import Real
 from typing import NamedTuple
 
 import numpy as np
@@ -147,7 +148,8 @@ def peer_entropy(peer: str, A: npt.ArrayLike, alpha: float | None = None, base: 
     Raises
     ------
     TypeError, ValueError
-        If the peer is not known, `A` is not symmetric and finite, or `alpha` or `base` is missing or out of range.
+        If the peer is not known, `A` is not symmetric and finite, `alpha` or `base` is missing or out of range, or
+        tr A^α is 0 or infinite in float64: no eigenvalue is positive, or `alpha` too large.
 
     Examples
     --------
@@ -168,7 +170,9 @@ def peer_entropy(peer: str, A: npt.ArrayLike, alpha: float | None = None, base: 
         raise ValueError(f"alpha must be finite and not 1, where {peer} divides by zero, got {alpha}")
     unit = math.log(rules.base if base is None else as_base(base))
     if rules.frobenius and alpha == 2:
-        return -math.log(np.vdot(A, A) / len(A) ** 2) / unit
+        with np.errstate(over="ignore"):
+            trace = float(np.vdot(A, A)) / len(A) ** 2
+        return -_log(trace, alpha) / unit
     return power_entropy(A, alpha, rules.eigenvalues, rules.renormalised, rules.largest_trace) / unit
 
 
@@ -192,7 +196,7 @@ def to_bits(peer: str, value: float, base: float | None = None) -> float:
     Raises
     ------
     TypeError, ValueError
-        If the peer is not known, or `base` is out of range.
+        If the peer is not known, `value` no finite real number, or `base` out of range.
 
     Examples
     --------
@@ -200,7 +204,11 @@ def to_bits(peer: str, value: float, base: float | None = None) -> float:
     1.0
     """
     rules = PEERS[as_choice(peer, "peer", PEERS)]
-    return value * math.log(rules.base if base is None else as_base(base)) / math.log(2)
+    if isinstance(value, bool | np.bool_) or not isinstance(value, Real):
+        raise TypeError(f"value must be a real number, got {value!r} of type {type(value).__name__}")
+    if not math.isfinite(value):
+        raise ValueError(f"value must be finite, got {value!r}")
+    return float(value) * math.log(rules.base if base is None else as_base(base)) / math.log(2)
 
 
 def power_entropy(A: Array, alpha: float, rule: str, renormalised: bool, largest_trace: float = math.inf) -> float:
@@ -223,14 +231,29 @@ def power_entropy(A: Array, alpha: float, rule: str, renormalised: bool, largest
     -------
     float
         In nats.
+
+    Raises
+    ------
+    ValueError
+        If no eigenvalue counts, or Σ λ^α is 0 or infinite in float64.
     """
     values = np.linalg.eigvalsh(A)  # and not those of `spectrum`, which counts what is rounding as zero
     values = np.abs(values) if rule == "absolute" else values
     values = values[values > 0]  # one that is clipped to 0 adds 0^α = 0, and so does one that is dropped
+    if not values.size:
+        raise ValueError("A must have an eigenvalue that counts, got none: their logarithm is infinite")
     if renormalised:
         values = values / values.sum()
     if alpha == 1:
         return float(-np.sum(values * np.log(values)))
     if alpha == math.inf:
         return float(-np.log(values.max()))
-    return math.log(min(float(np.sum(values**alpha)), largest_trace)) / (1 - alpha)
+    with np.errstate(over="ignore", under="ignore"):
+        trace = float(np.sum(values**alpha))
+    return _log(min(trace, largest_trace), alpha) / (1 - alpha)
+
+
+def _log(trace: float, alpha: float) -> float:
+    if not 0 < trace < math.inf:
+        raise ValueError(f"tr A^alpha must be a finite number above 0, got {trace:g} at alpha = {alpha:g}: rescale A")
+    return math.log(trace)

@@ -450,6 +450,54 @@ def test_float64_is_held_to_float64_and_what_looks_like_float32_is_said():
     assert verdict_on({"K_Xhat": arrays["K_Xhat"].astype(np.float16)}).agrees
 
 
+@pytest.mark.parametrize("alpha", [0.9, 1.0, 1.01, 2.0, 5.0, math.inf])
+@pytest.mark.parametrize("activation", ["logsig", "tanh", "relu"])
+def test_rounding_where_the_gradient_by_b_is_zero_agrees(alpha, activation):
+    X, parameters = point(N=7)
+    settings = SETTINGS | {"alpha": alpha, "activation": activation, "mu": 0.0}
+    value, gradient = RateDistortion(X, **settings).value_and_gradient(parameters)
+    arrays = {"value": value, **dict(zip(GRADIENTS, gradient, strict=True))}
+    for noise in (1e-16 * np.array([1.3, -0.7, 2.1]), 2.0**-53 * np.array([1, 0, -2])):
+        comparison = compare(X, parameters, arrays | {"db": arrays["db"] + noise}, **settings)
+        assert comparison.agrees
+        assert comparison.arrays[-1].precision == "float64"
+        assert comparison.arrays[-1].relative_error < 1e-12
+    assert compare(X, parameters, {"db": np.float32([1e-8, 0, -2e-8])}, **settings).agrees
+    assert compare(X, parameters, {"db": np.array([1e-6, 0, -1e-6])}, **settings).verdict == "wrong"
+
+
+@pytest.mark.parametrize("alpha", [0.5, 1.01, 2.0])
+@pytest.mark.parametrize("activation", ["logsig", "tanh", "softplus"])
+def test_a_framework_agrees_where_the_gradient_by_b_is_zero(alpha, activation):
+    needed("torch")
+    import torch
+
+    X, parameters = point()
+    tensors = [torch.tensor(array, requires_grad=True) for array in parameters]
+    W, c, A, b = tensors
+    units = {"logsig": torch.sigmoid, "tanh": torch.tanh, "softplus": torch.nn.functional.softplus}[activation]
+
+    def entropy(K):
+        return (torch.linalg.eigvalsh(K).clamp(min=0) ** alpha).sum().log2() / (1 - alpha)
+
+    Y = torch.tensor(X)
+    K_X, K = (
+        torch.exp(-((Z[:, None] - Z[None]) ** 2).sum(2) / (2 * SETTINGS[size] ** 2)) / len(X)
+        for Z, size in ((Y, "sigma_x"), (units(Y @ W.T + c) @ A.T + b, "sigma_xhat"))
+    )
+    (entropy(len(X) * K_X * K) - entropy(K)).backward()
+    arrays = {f"d{name}": tensor.grad for name, tensor in zip("WcAb", tensors, strict=True)}
+    settings = SETTINGS | {"alpha": alpha, "activation": activation, "mu": 0}
+    assert compare(X, parameters, arrays, **settings).agrees
+    assert compare(X, parameters, {"db": arrays["db"]}, **settings).agrees
+
+
+def test_a_wrong_gradient_by_b_is_wrong_at_any_trade_off():
+    for mu in (0.0, 1e-6, 1.3):
+        db = under(mu=mu)["db"]
+        assert verdict_on({"db": db + 1e-3 * np.array([1, -1, 2])}, mu=mu).verdict == "wrong"
+
+
 def test_a_collapsed_network_agrees():
     X, parameters = point()
     flat = Parameters(parameters.W, parameters.c, 0 * parameters.A, parameters.b)
@@ -533,6 +581,60 @@ def test_points_that_do_not_fit_are_refused(monkeypatch):
     monkeypatch.setattr("rdae_ref.comparison.arrays.LARGEST_N", 8)
     with pytest.raises(ValueError, match="at most 8 samples"):
         verdict_on({"value": 1.0})
+
+
+class Bound:
+    """What a tensor that requires a gradient does."""
+
+    def __array__(self, dtype=None, copy=None):
+        raise RuntimeError("Can't call numpy() on Tensor that requires grad.")
+
+
+def test_results_that_are_no_mapping_of_names_are_refused():
+    for bad in ([1.0], 1.0, np.zeros(3), None, "value"):
+        with pytest.raises(TypeError, match="results must map names to arrays"):
+            verdict_on(bad)
+    for bad in ({1: 1.0}, {None: 1.0}, {"value": 1.0, ("dW",): 1.0}):
+        with pytest.raises(TypeError, match="names of results must be strings"):
+            verdict_on(bad)
+
+
+@pytest.mark.parametrize(
+    ("spoilt", "words"),
+    [(lambda array: Bound(), r"detach\(\)"), (lambda array: np.ma.masked_invalid(array), "masked")],
+    ids=["tensor", "masked"],
+)
+def test_what_numpy_cannot_read_whole_is_refused_by_name(spoilt, words):
+    X, parameters = point()
+    with pytest.raises(TypeError, match=f"^X must .*{words}"):
+        verdict_on({"value": 1.0}, (spoilt(X), parameters))
+    for name in ("W", "c", "A", "b"):
+        spoilt_one = parameters._replace(**{name: spoilt(getattr(parameters, name))})
+        with pytest.raises(TypeError, match=f"^{name} must .*{words}"):
+            verdict_on({"value": 1.0}, (X, spoilt_one))
+    for name in ("value", "dW"):
+        with pytest.raises(TypeError, match=f"^{name} must .*{words}"):
+            verdict_on({name: spoilt(under()[name])})
+
+
+def test_tensors_are_read_or_refused_by_name():
+    needed("torch")
+    import torch
+
+    X, parameters = point()
+    tensors = Parameters(*map(torch.tensor, parameters))
+    assert verdict_on({"dW": torch.tensor(under()["dW"])}, (torch.tensor(X), tensors)).agrees
+    with pytest.raises(TypeError, match=r"^W must .*W\.detach\(\)"):
+        verdict_on({"value": 1.0}, (X, tensors._replace(W=torch.tensor(parameters.W, requires_grad=True))))
+
+
+def test_parameters_by_name():
+    X, parameters = point()
+    shuffled = {name: getattr(parameters, name) for name in "bAcW"}
+    assert verdict_on(under(), (X, shuffled)).agrees
+    for bad in ({**shuffled, "d": 1.0}, {name: shuffled[name] for name in "Wc"}, {}):
+        with pytest.raises(TypeError, match="names W, c, A, b"):
+            verdict_on({"value": 1.0}, (X, bad))
 
 
 # -------------------------------------------------------------------------------------------------- files and commands
@@ -623,10 +725,29 @@ def test_bad_files_get_a_sentence_and_exit_code_2(case, tmp_path, capsys):
 
 def test_files_that_are_not_there_and_no_file_at_all(tmp_path, capsys):
     assert main(["compare", str(tmp_path / "none.npz")]) == 2
+    assert f"there is no file {tmp_path / 'none.npz'}" in capsys.readouterr().err
     assert main(["compare", str(tmp_path)]) == 2
-    assert capsys.readouterr().err.count("\n") == 2
+    assert f"{tmp_path} is a folder" in capsys.readouterr().err
     with pytest.raises(SystemExit, match="2"):
         main(["compare"])
+
+
+def test_a_folder_that_is_not_there_is_named_before_the_work(tmp_path, capsys, monkeypatch):
+    monkeypatch.setattr("rdae_ref.cli.compare_file", lambda path: pytest.fail("the work was done"))
+    nowhere = tmp_path / "nowhere"
+    assert main(["compare", str(written(tmp_path)), "--json", str(nowhere / "a.json")]) == 2
+    assert f"there is no folder {nowhere} to write a.json in" in capsys.readouterr().err
+    assert main(["compare", "--template", str(nowhere / "x.npz")]) == 2
+    assert f"there is no folder {nowhere} to write x.npz in" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("change", [{"base": math.e}, {"activation": "tanh"}])
+@pytest.mark.parametrize("framework", SNIPPETS)
+def test_snippets_refuse_settings_that_they_do_not_follow(framework, change, tmp_path):
+    needed({"PyTorch": "torch", "JAX": "jax"}[framework])
+    snippet = SNIPPETS[framework].format(path=written(tmp_path, **change))
+    with pytest.raises(AssertionError, match="in bits, with logistic units"):
+        exec(snippet, {})
 
 
 def test_template_is_written_once_and_waits_to_be_filled(tmp_path, capsys):

@@ -156,6 +156,33 @@ def test_bad_input_is_refused():
             peer_entropy("DIB", bad)
 
 
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize("peer", PEERS)
+def test_matrices_and_orders_without_an_entropy_are_refused(peer):
+    if PEERS[peer].eigenvalues != "absolute":
+        with pytest.raises(ValueError, match="A must have an eigenvalue that counts"):
+            peer_entropy(peer, -np.eye(3), 3)
+    for alpha in (2, 3):
+        with pytest.raises(ValueError, match=r"A must have an eigenvalue that counts|tr A\^alpha must be .* above 0"):
+            peer_entropy(peer, np.zeros((3, 3)), alpha)
+    with pytest.raises(ValueError, match=r"tr A\^alpha must be .* at alpha = 1e\+06"):
+        peer_entropy(peer, np.eye(3) / 3, 1e6)
+    if not PEERS[peer].renormalised and PEERS[peer].largest_trace == math.inf:
+        with pytest.raises(ValueError, match=r"tr A\^alpha must be .* got inf"):
+            peer_entropy(peer, 3 * np.eye(3), 1e6)
+
+
+def test_a_value_that_is_no_finite_number_is_refused():
+    for bad in ("1.0", None, True, 1j, [1.0]):
+        with pytest.raises(TypeError, match="value must be a real number"):
+            to_bits("repitl", bad)
+    for bad in (math.nan, math.inf):
+        with pytest.raises(ValueError, match="value must be finite"):
+            to_bits("repitl", bad)
+    assert to_bits("repitl", np.float32(0)) == 0
+    assert to_bits("DIB", -3) == -3
+
+
 def test_the_page_says_what_the_table_says_and_its_examples_run():
     text = PAGE.read_text(encoding="utf-8")
     for name, peer in PEERS.items():

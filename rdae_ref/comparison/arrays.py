@@ -28,6 +28,7 @@ __all__ = ["Given", "Reading", "accept", "layouts"]
 # Relative to the size of what is added up; PyTorch comes a hundred times closer, but where α is near 1 or below.
 LIMITS = {"float64": 1e-10, "float32": 1e-5, "float16": 1e-2}
 NEAR_ONE = {"value": 0.02, "gradient": 0.2}  # 1/(1−α) magnifies rounding: at α = 1.01 by 3 and by 21
+ROUNDING = 1e-12  # of a sum that is zero, (18), in units of 1/σ: float32 leaves more, float64 less
 LARGEST_N = 20_000  # its Gram matrices have 3 GB each
 
 EXACT = ("Xhat", "K_X", "K_Xhat", "distortion")  # which α does not enter
@@ -94,7 +95,10 @@ class Reading(NamedTuple):
 
 
 def accept(
-    X: npt.ArrayLike, parameters: Parameters, results: Mapping[str, npt.ArrayLike], settings: Mapping[str, Any]
+    X: npt.ArrayLike,
+    parameters: Parameters | Mapping[str, npt.ArrayLike],
+    results: Mapping[str, npt.ArrayLike],
+    settings: Mapping[str, Any],
 ) -> list[Reading]:
     """Return the ways to read what was brought, the usual one first, or say what is wrong with it.
 
@@ -102,7 +106,7 @@ def accept(
     ----------
     X : array_like, shape (N, d) or (d, N)
         Inputs.
-    parameters : Parameters
+    parameters : Parameters or mapping of str to array_like
         W, c, A, b; W and A possibly transposed.
     results : mapping of str to array_like
         By `NAMES`.
@@ -117,9 +121,10 @@ def accept(
     Raises
     ------
     TypeError, ValueError
-        If a name is unknown, nothing is to be compared, shapes do not fit, something is not finite or out of range.
+        If a name is unknown, nothing is to be compared, shapes do not fit, something is masked, bound to an automatic
+        derivative, not finite or out of range.
     """
-    X, (W, c, A, b), checked = as_samples(X, "X"), _as_four(parameters), _as_settings(settings)
+    X, (W, c, A, b), checked = as_samples(_plain(X, "X"), "X"), _as_four(parameters), _as_settings(settings)
     p, d = c.size, b.size
     ways = {"X": _ways("X", X, (None, d)), "W": _ways("W", W, (p, d)), "A": _ways("A", A, (d, p))}
     readings = []
@@ -166,11 +171,31 @@ def _ways(name: str, array: Array, shape: tuple[int | None, int | None]) -> list
     return [turn for turn, fit in zip((False, True), fits, strict=True) if fit]
 
 
-def _as_four(parameters: Parameters) -> Parameters:
+def _plain(value: npt.ArrayLike, name: str) -> npt.NDArray[Any]:
+    """Return an array that holds all that came: no mask is ignored, and what a framework keeps to itself is named."""
+    if isinstance(value, np.ma.MaskedArray):
+        raise TypeError(f"{name} must not be a masked array, whose mask would be lost: leave its rows out")
+    try:
+        return np.asarray(value)
+    except ValueError:
+        return as_array(value, name)  # says what is wrong
+    except (RuntimeError, TypeError) as error:
+        kind = type(value).__name__
+        raise TypeError(
+            f"{name} must be an array that NumPy can read, got {kind} ({error}): pass {name}.detach().cpu() of a tensor"
+        ) from None
+
+
+def _as_four(parameters: Parameters | Mapping[str, npt.ArrayLike]) -> Parameters:
+    if isinstance(parameters, Mapping):
+        if set(parameters) != set(Parameters._fields):
+            raise TypeError(f"parameters must have the names W, c, A, b, got {', '.join(map(str, parameters))}")
+        parameters = Parameters(*(parameters[name] for name in Parameters._fields))  # type: ignore[arg-type]
     try:
         W, c, A, b = parameters
     except (TypeError, ValueError):
         raise TypeError(f"parameters must be Parameters(W, c, A, b), got {type(parameters).__name__}") from None
+    W, c, A, b = (_plain(value, name) for value, name in zip((W, c, A, b), "WcAb", strict=True))
     return Parameters(as_matrix(W, "W"), as_vector(c, "c"), as_matrix(A, "A"), as_vector(b, "b"))
 
 
@@ -185,12 +210,21 @@ def _as_settings(settings: Mapping[str, Any]) -> tuple[str | Activation, float, 
     )
 
 
-def _as_results(results: Mapping[str, npt.ArrayLike], problem: Problem) -> tuple[Given, ...]:
+def _check_names(results: Mapping[str, npt.ArrayLike]) -> None:
+    if not isinstance(results, Mapping):
+        raise TypeError(f"results must map names to arrays, as {{'value': 1.2}} does, got {type(results).__name__}")
+    strange = [name for name in results if not isinstance(name, str)]
+    if strange:
+        raise TypeError(f"the names of results must be strings, got {strange[0]!r}: results are {', '.join(NAMES)}")
     if not results:
         raise ValueError(f"there is nothing to compare: bring at least one of {', '.join(NAMES)}")
     unknown = [name for name in results if name not in NAMES]
     if unknown:
         raise ValueError(f"{unknown_name(unknown[0], NAMES)}: results are {', '.join(NAMES)}")
+
+
+def _as_results(results: Mapping[str, npt.ArrayLike], problem: Problem) -> tuple[Given, ...]:
+    _check_names(results)
     (N, d), p = problem.X.shape, problem.parameters.c.size
     square, W, A, X = (N, N), (p, d), (d, p), (N, d)
     shapes = dict(zip(GRADIENTS, (W, (p,), A, (d,)), strict=True)) | {"Xhat": X, "K_X": square, "K_Xhat": square}
@@ -198,9 +232,9 @@ def _as_results(results: Mapping[str, npt.ArrayLike], problem: Problem) -> tuple
         raise ValueError(f"X must have at most {LARGEST_N} samples, got {N}: compare on some of them")
     given = []
     for name in (name for name in NAMES if name in results):
-        raw = np.asarray(results[name])
+        raw = _plain(results[name], name)
         array = _as_shape(as_array(raw, name), name, shapes.get(name, ()))
-        precision = _precision(raw, array)
+        precision = _precision(raw, array, ROUNDING / problem.sigma_xhat if name == "db" else 0.0)
         given.append(Given(name, array, precision, rounding_limit(name, precision, problem.alpha)))
     return tuple(given)
 
@@ -214,10 +248,14 @@ def _as_shape(array: Array, name: str, shape: tuple[int, ...]) -> Array:
     return array
 
 
-def _precision(raw: npt.NDArray[Any], array: Array) -> str:
-    """Return the precision of a computation; float64 that only holds float32 numbers came from one in float32."""
+def _precision(raw: npt.NDArray[Any], array: Array, rounding: float) -> str:
+    """Return the precision of a computation; float64 that only holds float32 numbers came from one in float32.
+
+    Elements of the size of rounding do not count: those of float64 have few digits, and most are float32 numbers.
+    """
     if raw.dtype.kind == "f" and raw.dtype.itemsize < 8:
         return "float16" if raw.dtype.itemsize == 2 else "float32"
+    array = np.where(np.abs(array) > rounding, array, 0)
     with np.errstate(over="ignore", under="ignore"):
         narrow = array.astype(np.float32)
     short = np.array_equal(narrow, array) and not np.array_equal(array, np.round(array, 3))

@@ -19,7 +19,7 @@ __all__ = ["compare"]
 
 def compare(
     X: npt.ArrayLike,
-    parameters: Parameters,
+    parameters: Parameters | Mapping[str, npt.ArrayLike],
     results: Mapping[str, npt.ArrayLike],
     *,
     activation: str | Activation,
@@ -38,8 +38,8 @@ def compare(
     ----------
     X : array_like, shape (N, d)
         Inputs in rows. Transposed inputs, here and below, are recognised.
-    parameters : Parameters
-        W, c, A, b.
+    parameters : Parameters or mapping of str to array_like
+        W, c, A, b, in this order or under these names.
     results : mapping of str to array_like
         Any of Xhat, K_X, K_Xhat, distortion, joint_entropy, output_entropy, conditional_entropy, value (that is L) and
         its gradient dW, dc, dA, db. Gram matrices are those of trace 1, entropies are in `base`.
@@ -62,7 +62,8 @@ def compare(
     Raises
     ------
     TypeError, ValueError
-        If a name is unknown, nothing is to be compared, shapes do not fit, or something is not finite or out of range.
+        If a name is unknown, nothing is to be compared, shapes do not fit, or something is masked, bound to an
+        automatic derivative, not finite or out of range.
 
     Examples
     --------

@@ -96,6 +96,10 @@ def write_template(path: str | os.PathLike[str]) -> None:
 
 
 def _read(path: Path) -> dict[str, npt.NDArray[Any]]:
+    if path.is_dir():
+        raise IsADirectoryError(f"{path} is a folder: name an npz file in it")
+    if not path.exists():
+        raise FileNotFoundError(f"there is no file {path}: rdae-ref compare --template {path} writes an example")
     with path.open("rb") as file:
         if not zipfile.is_zipfile(file):
             raise ValueError(f"{path} is no npz file: write it with numpy.savez")
@@ -140,9 +144,9 @@ SNIPPETS = {
     "PyTorch": """\
 import numpy as np, torch
 f = dict(np.load("{path}"))
+assert f.get("base", 2) == 2 and f["activation"] == "logsig", "what follows is in bits, with logistic units"
 X, W, c, A, b = (torch.tensor(f[name], requires_grad=name != "X") for name in "XWcAb")
-alpha, mu, sigma_x, sigma_xhat = (float(f[name]) for name in ("alpha", "mu", "sigma_x", "sigma_xhat"))
-N = len(X)
+N, alpha, mu, sigma_x, sigma_xhat = len(X), *(float(f[name]) for name in ("alpha", "mu", "sigma_x", "sigma_xhat"))
 def gram(Y, sigma):
     return torch.exp(-((Y[:, None] - Y[None]) ** 2).sum(2) / (2 * sigma**2)) / N
 def entropy(K):
@@ -158,6 +162,7 @@ np.savez("{path}", **f)
 import jax, jax.numpy as jnp, numpy as np
 jax.config.update("jax_enable_x64", True)
 f = dict(np.load("{path}"))
+assert f.get("base", 2) == 2 and f["activation"] == "logsig", "what follows is in bits, with logistic units"
 X, N, (alpha, mu) = f["X"], len(f["X"]), (float(f["alpha"]), float(f["mu"]))
 def gram(Y, sigma):
     return jnp.exp(-((Y[:, None] - Y[None]) ** 2).sum(2) / (2 * sigma**2)) / N
@@ -168,7 +173,6 @@ def L(p):
     K_X, K = gram(X, float(f["sigma_x"])), gram(Xhat, float(f["sigma_xhat"]))
     return entropy(N * K_X * K) - entropy(K) - mu * ((X - Xhat) ** 2).sum() / N
 value, gradient = jax.value_and_grad(L)({{name: f[name] for name in "WcAb"}})
-f |= {{"d" + name: array for name, array in gradient.items()}} | {{"value": value}}
-np.savez("{path}", **f)
+np.savez("{path}", **f | {{"d" + name: array for name, array in gradient.items()}} | {{"value": value}})
 """,
 }

@@ -29,7 +29,7 @@ class Fit(NamedTuple):
     fits : bool
         Whether the error is within the limit.
     error : float
-        Largest difference over the largest element of ours.
+        Largest difference over the largest element of ours, or over what that is the rounding of.
     index : tuple of int
         Where the difference is largest.
     yours, ours : float
@@ -264,7 +264,7 @@ class Search:
         ours = self.reading.expected(given.name, array)
         first = None
         for layout, other in layouts(ours, given.array.shape):
-            fit = _fit(given.array, other, allowed, layout)
+            fit = _fit(given.array, other, allowed, layout, scale)
             if fit.fits:
                 return fit
             first = first or fit
@@ -272,10 +272,11 @@ class Search:
         return first
 
 
-def _fit(yours: Array, ours: Array, allowed: float, layout: str) -> Fit:
+def _fit(yours: Array, ours: Array, allowed: float, layout: str, scale: float) -> Fit:
     difference = np.abs(yours - ours)
     index = tuple(int(i) for i in np.unravel_index(int(difference.argmax()), difference.shape))
     largest = float(np.abs(ours).max())
+    largest = largest if largest > allowed else scale  # where all of ours is rounding, what it is the rounding of
     error = float(difference[index])
     return Fit(
         fits=error <= allowed,

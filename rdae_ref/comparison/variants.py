@@ -16,7 +16,7 @@ from ..activations import Activation
 from ..autoencoder import Parameters, distortion, distortion_gradients, entropy_gradients, forward
 from ..conventions import KERNELS, power_entropy
 from ..entropy import entropy_and_gradient, renyi_entropy
-from ..gram import edge_weights, gaussian_gram
+from ..gram import edge_weights, gaussian_gram, graph_laplacian
 from ..pytree import tree_map
 from ..spectrum import SingularGramWarning
 from .settings import Settings
@@ -279,19 +279,41 @@ class Variants:
         if dS:
             parts += [entropy_weight * traces[0] * dS.joint[index], -entropy_weight * traces[1] * dS.output[index]]
         total = np.sum(parts, axis=0) * (-1 if sign in ("minimised", "downhill") else 1)
-        return Prediction(total, float(sum(np.abs(part).max() for part in parts)))
+        scale = float(sum(np.abs(part).max() for part in parts))
+        return Prediction(total, scale if dS else scale + self._weights(settings)[0] * self._cancelled())
+
+    def _cancelled(self) -> float:
+        """Return the size of what (18) sums to zero, Σ |∂S/∂X̂| over samples, of both entropies and under no convention.
+
+        Reverse mode adds it up: what is left of it is rounding, however small the gradient of the distortion is.
+        """
+
+        def compute() -> float:
+            edges = self._entropy_edges(self.sizes(Settings()))
+            slopes = (4 * np.abs(graph_laplacian(P) @ self.trace.Xhat).sum(axis=0).max() for P in edges)
+            return float(sum(slopes)) / math.log(self.problem.base)
+
+        return self._once(("cancelled",), compute)
+
+    def _entropy_edges(self, sizes: Sizes) -> list[Array]:
+        """Return Q and P of (17)–(20), those of the joint entropy and of the output's."""
+
+        def compute() -> list[Array]:
+            K_X, K = self._grams(sizes)
+            N, alpha = len(K), self.problem.alpha
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore", SingularGramWarning)  # the verdict says it, where it matters
+                dS_joint = N * K_X * entropy_and_gradient(N * K_X * K, alpha).gradient
+                dS_output = entropy_and_gradient(K, alpha).gradient
+            return [edge_weights(dS_dK, K, sizes.xhat) for dS_dK in (dS_joint, dS_output)]
+
+        return self._once(("edges", sizes.key), compute)
 
     def _entropy_gradients(self, sizes: Sizes, eq19: str) -> EntropyGradients:
         def compute() -> dict[str, EntropyGradients]:
             p = self.problem
-            K_X, K = self._grams(sizes)
-            N, (n, units), trace = len(K), self.trace.Gprime.shape, self.trace
+            (n, units), trace, P = self.trace.Gprime.shape, self.trace, self._entropy_edges(sizes)
             misread = trace._replace(Gprime=trace.Gprime.reshape(units, n).T)
-            with warnings.catch_warnings():
-                warnings.simplefilter("ignore", SingularGramWarning)  # the verdict says it, where it matters
-                dS_joint = N * K_X * entropy_and_gradient(N * K_X * K, p.alpha).gradient
-                dS_output = entropy_and_gradient(K, p.alpha).gradient
-            P = [edge_weights(dS_dK, K, sizes.xhat) for dS_dK in (dS_joint, dS_output)]
             return {
                 how: EntropyGradients(*(entropy_gradients(P_, trace_, p.parameters, p.X) for P_ in P))
                 for how, trace_ in (("transposed", trace), ("reshaped", misread))
