@@ -1,5 +1,6 @@
-"""Files that are either whole or not there."""
+"""Files that are either whole or not there, and what they can hold."""
 
+import math
 import os
 import tempfile
 from collections.abc import Iterator
@@ -7,7 +8,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Any
 
-__all__ = ["written_whole"]
+__all__ = ["json_ready", "written_whole"]
 
 
 @contextmanager
@@ -47,6 +48,26 @@ def written_whole(path: str | os.PathLike[str], mode: str = "w") -> Iterator[IO[
     except BaseException:
         os.unlink(temporary)
         raise
+
+
+def json_ready(value: Any) -> Any:
+    """Return a value as JSON can hold it: tuples as lists, what is not finite as None.
+
+    Parameters
+    ----------
+    value : object
+        A number, a string, or nested dictionaries, tuples and lists of them.
+
+    Returns
+    -------
+    object
+        Of the same form.
+    """
+    if isinstance(value, dict):
+        return {key: json_ready(item) for key, item in value.items()}
+    if isinstance(value, (tuple, list)):
+        return [json_ready(item) for item in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
 def _umask() -> int:

@@ -21,7 +21,7 @@ from .entropy import entropy_and_gradient, renyi_entropy
 from .gram import edge_weights, gaussian_gram
 from .pytree import Pytree, tree_map
 
-__all__ = ["AutoencoderObjective", "Objective", "RateDistortion", "Terms"]
+__all__ = ["AutoencoderObjective", "DataObjective", "Objective", "RateDistortion", "Terms"]
 
 SPECTRA = ("exact",)
 
@@ -69,8 +69,8 @@ class Terms(NamedTuple):
 
 
 @dataclass(frozen=True, eq=False)
-class AutoencoderObjective:
-    """What the objectives on one auto-encoder have in common: data, units, the forward pass.
+class DataObjective:
+    """What all objectives on data have in common: data and units, which nobody can write to.
 
     Parameters
     ----------
@@ -92,6 +92,28 @@ class AutoencoderObjective:
     def __post_init__(self) -> None:
         self._accept(X=as_samples(self.X, "X").copy(), activation=as_activation(self.activation))
 
+    def _accept(self, **accepted: object) -> None:
+        for name, value in accepted.items():
+            object.__setattr__(self, name, _read_only(value) if isinstance(value, np.ndarray) else value)
+
+
+@dataclass(frozen=True, eq=False)
+class AutoencoderObjective(DataObjective):
+    """What the objectives on one auto-encoder have in common: the forward pass.
+
+    Parameters
+    ----------
+    X : array_like, shape (N, d)
+        Inputs in rows.
+    activation : str or Activation
+        The units g.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If `X` is no finite real matrix, or the activation is not known.
+    """
+
     def reconstruct(self, parameters: Parameters, X: npt.ArrayLike | None = None) -> Array:
         """Return the outputs X̂ of the auto-encoder.
 
@@ -108,10 +130,6 @@ class AutoencoderObjective:
             X̂.
         """
         return forward(parameters, self.X if X is None else X, self.activation).Xhat
-
-    def _accept(self, **accepted: object) -> None:
-        for name, value in accepted.items():
-            object.__setattr__(self, name, _read_only(value) if isinstance(value, np.ndarray) else value)
 
     def _forward(self, parameters: Parameters, X: Array | None = None) -> Trace:
         with np.errstate(over="ignore", invalid="ignore"):

@@ -1,9 +1,9 @@
 """The package beside automatic differentiation, with fifty digits as the judge."""
 
 import itertools
-import math
 from typing import Any, NamedTuple
 
+from ..files import json_ready
 from .table import worst
 
 __all__ = ["OracleCheck", "oracle_check"]
@@ -32,9 +32,10 @@ class OracleCheck(NamedTuple):
     @property
     def passed(self) -> bool:
         """Whether a framework was there, all agree to 1e-10 on full-rank matrices, and ours is right elsewhere."""
-        ours = [row for row in self.degenerate if row.framework == "rdae_ref"]
+        from ..oracles import wrong  # noqa: PLC0415  # only when it is asked for
+
         agree = bool(self.frameworks) and all(row.verdict == "right" for row in self.agreement)
-        return agree and not any(row.verdict in ("wrong", "NaN") for row in ours)
+        return agree and not any(row.framework == "rdae_ref" for row in wrong(self.degenerate))
 
     def __str__(self) -> str:
         from ..oracles import as_table, wrong  # noqa: PLC0415  # only when it is asked for
@@ -68,13 +69,8 @@ class OracleCheck(NamedTuple):
         dict
             ``agreement``, ``degenerate`` and ``missing``.
         """
-
-        def plain(row: Any) -> dict[str, Any]:
-            fields = row._asdict().items()
-            return {k: None if isinstance(v, float) and not math.isfinite(v) else v for k, v in fields}
-
-        tables = {"agreement": [*map(plain, self.agreement)], "degenerate": [*map(plain, self.degenerate)]}
-        return tables | {"missing": list(self.missing)}
+        tables = {name: [row._asdict() for row in getattr(self, name)] for name in ("agreement", "degenerate")}
+        return json_ready(tables | {"missing": self.missing})
 
 
 def oracle_check() -> OracleCheck:

@@ -9,6 +9,7 @@ import numpy as np
 
 from .._validation import Array
 from ..autoencoder import Parameters, initial_parameters
+from ..files import json_ready
 from ..gradcheck import ArrayReport, GradientReport
 
 __all__ = ["Row", "check_table"]
@@ -63,8 +64,7 @@ class Row(NamedTuple):
         dict
             The fields, and ``verdict``.
         """
-        finite = self.slope is not None and math.isfinite(self.slope)
-        return self._asdict() | {"slope": self.slope if finite else None, "verdict": "ok" if self.passed else "FAILED"}
+        return json_ready(self._asdict() | {"verdict": "ok" if self.passed else "FAILED"})
 
 
 def check_table(rows: Sequence[Row]) -> str:

@@ -1,8 +1,9 @@
 """What a comparison found: a row for each array, what explains the differences, one verdict; as text and for JSON."""
 
-import math
 from dataclasses import asdict, dataclass
 from typing import Any
+
+from ..files import json_ready
 
 __all__ = ["ArrayComparison", "Comparison", "Explanation"]
 
@@ -132,7 +133,7 @@ class Comparison:
         dict
             The fields, with ``verdict`` and ``agrees``.
         """
-        plain = _plain({"verdict": self.verdict, "agrees": self.agrees, **asdict(self)})
+        plain = json_ready({"verdict": self.verdict, "agrees": self.agrees, **asdict(self)})
         assert isinstance(plain, dict)
         return plain
 
@@ -167,12 +168,3 @@ class Comparison:
 
 def _listing(names: tuple[str, ...] | list[str]) -> str:
     return ", ".join(names)
-
-
-def _plain(value: Any) -> Any:
-    """Return what JSON can hold."""
-    if isinstance(value, dict):
-        return {key: _plain(item) for key, item in value.items()}
-    if isinstance(value, (tuple, list)):
-        return [_plain(item) for item in value]
-    return None if isinstance(value, float) and not math.isfinite(value) else value

@@ -4,6 +4,8 @@ import math
 from dataclasses import asdict, dataclass
 from typing import Any, NamedTuple
 
+from ..files import json_ready
+
 __all__ = ["ArrayReport", "Element", "GradientReport"]
 
 SEVERITY = ("right", "kink", "noisy", "wrong")
@@ -131,7 +133,7 @@ class GradientReport:
         """
         rows = [{**asdict(row), "worst": row.worst._asdict()} for row in self.arrays]
         summary = {"passed": self.passed, "worst": self.worst._asdict(), "max_relative_error": self.max_relative_error}
-        plain = _plain({**asdict(self), **summary, "arrays": rows})
+        plain = json_ready({**asdict(self), **summary, "arrays": rows})
         assert isinstance(plain, dict)
         return plain
 
@@ -195,12 +197,3 @@ def _table(rows: list[tuple[str, ...]]) -> list[str]:
 
 def _some(labels: tuple[str, ...], most: int = 5) -> str:
     return ", ".join(labels[:most]) + (f" and {len(labels) - most} more" if len(labels) > most else "")
-
-
-def _plain(value: Any) -> Any:
-    """Return what JSON can hold."""
-    if isinstance(value, dict):
-        return {key: _plain(item) for key, item in value.items()}
-    if isinstance(value, (tuple, list)):
-        return [_plain(item) for item in value]
-    return None if isinstance(value, float) and not math.isfinite(value) else value

@@ -9,7 +9,6 @@ Read with B_L = ∂L/∂Y, whatever L is, the way back is ::
     ∂L/∂W_l = B_lᵀ H_{l−1}      ∂L/∂b_l = B_lᵀ 1      B_{l−1} = (B_l W_l) ∘ g′(Z_{l−1})
 """
 
-import dataclasses
 import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -28,6 +27,7 @@ from .._validation import (
     as_vector,
 )
 from ..activations import Activation, as_activation
+from ..objective import DataObjective
 
 __all__ = [
     "Layer",
@@ -215,8 +215,8 @@ def as_layers(layers: Any, name: str, n_inputs: int | None = None, n_outputs: in
 
 
 @dataclass(frozen=True, eq=False)
-class LayeredObjective:
-    """What the objectives on layered networks have in common: data and units.
+class LayeredObjective(DataObjective):
+    """What the objectives on layered networks have in common: inputs of other data than their own.
 
     Parameters
     ----------
@@ -230,17 +230,6 @@ class LayeredObjective:
     TypeError, ValueError
         If `X` is no finite real matrix, or the activation is not known.
     """
-
-    X: Array
-    _: dataclasses.KW_ONLY
-    activation: str | Activation
-
-    def __post_init__(self) -> None:
-        self._accept(X=as_samples(self.X, "X").copy(), activation=as_activation(self.activation))
-
-    def _accept(self, **accepted: object) -> None:
-        for name, value in accepted.items():
-            object.__setattr__(self, name, value)
 
     def _inputs(self, X: Any) -> Array:
         return self.X if X is None else as_samples(X, "X", self.X.shape[1])
