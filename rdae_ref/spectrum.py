@@ -6,7 +6,7 @@ Every eigenvalue in this package comes through this file. The policy, in three c
 * below N · eps · λ_max: rounding of a zero, counted as zero;
 * everything else: as LAPACK returns it.
 
-Gram matrices of samples in few dimensions have few eigenvalues that are not rounding (finding 9 of docs/findings.md):
+Gram matrices of samples in few dimensions have few eigenvalues that are not rounding (docs/low_rank.md):
 `low_rank_spectrum` and `kernel_spectrum` find those alone, by a pivoted Cholesky factor A = L Lᵀ + R with R positive
 semidefinite, and say what they left out: tr R. `rdae_ref.entropy.truncation_error` bounds what that does to S_α.
 """
