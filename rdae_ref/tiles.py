@@ -17,7 +17,7 @@ __all__ = ["GaussianBlocks", "LaplacianProducts", "laplacian_products"]
 Block: TypeAlias = Callable[["Rows", "Rows"], Array]
 Rows: TypeAlias = slice | np.ndarray
 
-TILE = 512  # rows: some tiles of 2 MB stay in a processor's cache, and their products are large enough for BLAS
+TILE = 256  # rows: some tiles of half a megabyte stay in a cache, and their products are large enough for BLAS
 
 
 class GaussianBlocks:

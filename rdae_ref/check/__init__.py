@@ -15,6 +15,7 @@ from .equations import (
     entropy_gradient_rows,
     entropy_rows,
     fifty_digit_rows,
+    low_rank_rows,
     objective_rows,
     parameter_rows,
 )
@@ -46,6 +47,7 @@ def equation_check(seed: int = 0) -> list[Row]:
         entropy_gradient_rows,
         parameter_rows,
         objective_rows,
+        low_rank_rows,
         model_rows,
     ]
     if has_mpmath():
