@@ -18,6 +18,7 @@ from .gram import graph_laplacian
 __all__ = [
     "Parameters",
     "Trace",
+    "backpropagate",
     "distortion",
     "distortion_gradients",
     "entropy_gradients",
@@ -255,6 +256,47 @@ def distortion_gradients(trace: Trace, parameters: Parameters, X: npt.ArrayLike,
         W=-2 / len(X) * back.T @ X,
         c=-2 / len(X) * back.sum(axis=0),
     )
+
+
+def backpropagate(dXhat: npt.ArrayLike, trace: Trace, parameters: Parameters, X: npt.ArrayLike) -> Parameters:
+    """Return the gradients by the parameters of whatever has the gradient dXhat by the outputs.
+
+    ::
+
+        ∂/∂A = dXhatᵀ Ẑ        ∂/∂W = [(dXhat A) ∘ G′]ᵀ X
+        ∂/∂b = dXhatᵀ 1        ∂/∂c = [(dXhat A) ∘ G′]ᵀ 1
+
+    Parameters
+    ----------
+    dXhat : array_like, shape (N, d)
+        −4 L_P X̂ gives (17)–(20), −(2/N) (X − X̂) gives (21)–(24).
+    trace : Trace
+        The forward pass.
+    parameters : Parameters
+        W, c, A, b.
+    X : array_like, shape (N, d)
+        Inputs in rows.
+
+    Returns
+    -------
+    gradient : Parameters
+        The gradient by each parameter, in its shape.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If shapes do not fit or something is not finite.
+
+    Notes
+    -----
+    The chain rule that (17)–(20) and (21)–(24) of the paper have in common.
+    """
+    X = as_samples(X, "X")
+    dXhat = as_matrix(dXhat, "dXhat", X.shape)
+    _, _, A, _ = as_parameters(parameters, X.shape[1])
+    _, Zhat, Gprime, _ = as_trace(trace, X, A)
+    back = (dXhat @ A) * Gprime
+    return Parameters(A=dXhat.T @ Zhat, b=dXhat.sum(axis=0), W=back.T @ X, c=back.sum(axis=0))
 
 
 def as_parameters(parameters: Parameters, n_features: int) -> Parameters:

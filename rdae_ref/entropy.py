@@ -6,7 +6,7 @@ Entropies are in bits unless `base` says otherwise; ``base=math.e`` gives nats, 
 Three things happen to α:
 
 * Near 1, S = log1p(Σ λ expm1((α−1) ln λ)) / (1−α), which is exact in the limit −Σ λ ln λ; elsewhere ln Σ λ^α / (1−α).
-* At 2, S = −ln |A|²: no eigenvalues.
+* At 2, S = −ln |A|²: no eigenvalues. Nor does the objective need them at 3, 4 and 5, where it multiplies matrices.
 * At ∞, S = −ln λ_max.
 
 The eigenvalues are divided by their sum. It differs from 1 by rounding only, but 1/(1−α) would magnify that rounding.
@@ -21,8 +21,18 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from ._validation import Array, as_base, as_order, as_symmetric, check_same_shape, check_unit_trace
-from .spectrum import SingularGramWarning, check_semidefinite, eigenvalues, spectral_product, spectrum, zero_below
+from ._validation import Array, as_base, as_choice, as_order, as_symmetric, check_same_shape, check_unit_trace
+from .spectrum import (
+    SPECTRA,
+    SingularGramWarning,
+    Spectrum,
+    check_semidefinite,
+    eigenvalues,
+    low_rank_if_chosen,
+    spectral_product,
+    zero_below,
+)
+from .spectrum import spectrum as decompose
 
 __all__ = [
     "conditional_entropy",
@@ -32,10 +42,11 @@ __all__ = [
     "product_entropy_gradient",
     "renyi_entropy",
     "renyi_entropy_gradient",
+    "truncation_error",
 ]
 
 
-def renyi_entropy(A: npt.ArrayLike, alpha: float, base: float = 2) -> float:
+def renyi_entropy(A: npt.ArrayLike, alpha: float, base: float = 2, *, spectrum: str = "exact") -> float:
     """Return the matrix-based Rényi entropy S_α(A) = log tr(A^α) / (1 − α).
 
     Parameters
@@ -46,6 +57,8 @@ def renyi_entropy(A: npt.ArrayLike, alpha: float, base: float = 2) -> float:
         Order α > 0. At 1 it is −Σ λ log λ, at infinity −log λ_max.
     base : float
         Of the logarithm: 2 for bits, ``math.e`` for nats.
+    spectrum : str
+        ``"exact"``, ``"low-rank"`` or ``"auto"``, see `rdae_ref.RateDistortion`.
 
     Returns
     -------
@@ -62,10 +75,12 @@ def renyi_entropy(A: npt.ArrayLike, alpha: float, base: float = 2) -> float:
     Eq. (10) of the paper.
     """
     A, alpha, base = _as_gram(A, "A"), as_order(alpha), as_base(base)
-    return _entropy(A, alpha) / math.log(base)
+    return _entropy(A, alpha, as_choice(spectrum, "spectrum", SPECTRA)) / math.log(base)
 
 
-def renyi_entropy_gradient(A: npt.ArrayLike, alpha: float, base: float = 2, tangent: bool = False) -> Array:
+def renyi_entropy_gradient(
+    A: npt.ArrayLike, alpha: float, base: float = 2, tangent: bool = False, *, spectrum: str = "exact"
+) -> Array:
     """Return ∂S_α(A)/∂A = α / ((1 − α) tr A^α) · U Λ^(α−1) Uᵀ / ln(base).
 
     Parameters
@@ -79,6 +94,8 @@ def renyi_entropy_gradient(A: npt.ArrayLike, alpha: float, base: float = 2, tang
     tangent : bool
         Give the part that is left along directions of constant trace: Λ^(α−1) − I for Λ^(α−1). It differs from the
         literal form by a multiple of I, and goes through α = 1 smoothly, where the literal form has no limit.
+    spectrum : str
+        ``"exact"``, ``"low-rank"`` or ``"auto"``, see `rdae_ref.RateDistortion`.
 
     Returns
     -------
@@ -101,10 +118,12 @@ def renyi_entropy_gradient(A: npt.ArrayLike, alpha: float, base: float = 2, tang
     Eq. (15) of the paper, times 1/ln(base), which the paper leaves out.
     """
     A, alpha, base = _as_gram(A, "A"), as_order(alpha), as_base(base)
-    return _gradient(A, alpha, tangent=tangent) / math.log(base)
+    return _gradient(A, alpha, as_choice(spectrum, "spectrum", SPECTRA), tangent=tangent) / math.log(base)
 
 
-def joint_entropy(A: npt.ArrayLike, B: npt.ArrayLike, alpha: float, base: float = 2) -> float:
+def joint_entropy(
+    A: npt.ArrayLike, B: npt.ArrayLike, alpha: float, base: float = 2, *, spectrum: str = "exact"
+) -> float:
     """Return the joint entropy S_α(A, B) = S_α(A ∘ B / tr(A ∘ B)).
 
     Parameters
@@ -115,6 +134,8 @@ def joint_entropy(A: npt.ArrayLike, B: npt.ArrayLike, alpha: float, base: float 
         Order α > 0.
     base : float
         Of the logarithm: 2 for bits.
+    spectrum : str
+        ``"exact"``, ``"low-rank"`` or ``"auto"``, see `rdae_ref.RateDistortion`.
 
     Returns
     -------
@@ -131,13 +152,13 @@ def joint_entropy(A: npt.ArrayLike, B: npt.ArrayLike, alpha: float, base: float 
     -----
     Eq. (12) of the paper.
     """
-    alpha, base = as_order(alpha), as_base(base)
+    alpha, base, how = as_order(alpha), as_base(base), as_choice(spectrum, "spectrum", SPECTRA)
     A, B = _as_pair(A, B)
-    return _entropy(_joint(A, B), alpha) / math.log(base)
+    return _entropy(_joint(A, B), alpha, how) / math.log(base)
 
 
 def joint_entropy_gradient(
-    A: npt.ArrayLike, B: npt.ArrayLike, alpha: float, base: float = 2, tangent: bool = False
+    A: npt.ArrayLike, B: npt.ArrayLike, alpha: float, base: float = 2, tangent: bool = False, *, spectrum: str = "exact"
 ) -> Array:
     """Return ∂S_α(A, B)/∂B = α / ((1−α) ln base) · [A ∘ (A∘B)^(α−1) / tr (A∘B)^α − A ∘ I / tr(A∘B)].
 
@@ -152,6 +173,8 @@ def joint_entropy_gradient(
     tangent : bool
         Give A ∘ T / tr(A∘B) with the tangent part T of (15) instead: it differs by a multiple of A ∘ I only. This one
         is finite at α = 1 and so is the full form; only the tangent one is infinite at α = ∞.
+    spectrum : str
+        ``"exact"``, ``"low-rank"`` or ``"auto"``, see `rdae_ref.RateDistortion`.
 
     Returns
     -------
@@ -172,9 +195,10 @@ def joint_entropy_gradient(
     -----
     The derivative of (12) for any A and B: the second term comes from tr(A ∘ B), which the paper's (16) holds constant.
     """
-    alpha, base = as_order(alpha), as_base(base)
+    alpha, base, how = as_order(alpha), as_base(base), as_choice(spectrum, "spectrum", SPECTRA)
     A, B = _as_pair(A, B)
-    G = _gradient(_joint(A, B), alpha, tangent=True) if tangent else _traceless_gradient(_joint(A, B), alpha)
+    joint = _joint(A, B)
+    G = _gradient(joint, alpha, how, tangent=True) if tangent else _traceless_gradient(joint, alpha, how)
     unit = A / np.abs(A).max()
     return unit * G / np.sum(unit.diagonal() * B.diagonal()) / math.log(base)
 
@@ -221,7 +245,9 @@ def product_entropy_gradient(
     return N * K_X * renyi_entropy_gradient(N * K_X * K, alpha, base, tangent)
 
 
-def conditional_entropy(A: npt.ArrayLike, B: npt.ArrayLike, alpha: float, base: float = 2) -> float:
+def conditional_entropy(
+    A: npt.ArrayLike, B: npt.ArrayLike, alpha: float, base: float = 2, *, spectrum: str = "exact"
+) -> float:
     """Return the conditional entropy S_α(A | B) = S_α(A, B) − S_α(B).
 
     Parameters
@@ -232,6 +258,8 @@ def conditional_entropy(A: npt.ArrayLike, B: npt.ArrayLike, alpha: float, base: 
         Order α > 0.
     base : float
         Of the logarithm: 2 for bits.
+    spectrum : str
+        ``"exact"``, ``"low-rank"`` or ``"auto"``, see `rdae_ref.RateDistortion`.
 
     Returns
     -------
@@ -248,10 +276,13 @@ def conditional_entropy(A: npt.ArrayLike, B: npt.ArrayLike, alpha: float, base: 
     -----
     Eq. (13) of the paper.
     """
-    return joint_entropy(A, B, alpha, base) - renyi_entropy(_as_gram(B, "B"), alpha, base)
+    output = renyi_entropy(_as_gram(B, "B"), alpha, base, spectrum=spectrum)
+    return joint_entropy(A, B, alpha, base, spectrum=spectrum) - output
 
 
-def mutual_information(A: npt.ArrayLike, B: npt.ArrayLike, alpha: float, base: float = 2) -> float:
+def mutual_information(
+    A: npt.ArrayLike, B: npt.ArrayLike, alpha: float, base: float = 2, *, spectrum: str = "exact"
+) -> float:
     """Return the mutual information I_α(A; B) = S_α(A) + S_α(B) − S_α(A, B).
 
     Parameters
@@ -262,6 +293,8 @@ def mutual_information(A: npt.ArrayLike, B: npt.ArrayLike, alpha: float, base: f
         Order α > 0.
     base : float
         Of the logarithm: 2 for bits.
+    spectrum : str
+        ``"exact"``, ``"low-rank"`` or ``"auto"``, see `rdae_ref.RateDistortion`.
 
     Returns
     -------
@@ -278,7 +311,8 @@ def mutual_information(A: npt.ArrayLike, B: npt.ArrayLike, alpha: float, base: f
     -----
     The matrix-based counterpart of Eq. (6) of the paper.
     """
-    return renyi_entropy(_as_gram(A, "A"), alpha, base) - conditional_entropy(A, B, alpha, base)
+    of_A = renyi_entropy(_as_gram(A, "A"), alpha, base, spectrum=spectrum)
+    return of_A - conditional_entropy(A, B, alpha, base, spectrum=spectrum)
 
 
 # Always the same words, so that Python's filter shows them once for each place and not at each step of an ascent.
@@ -295,24 +329,117 @@ class EntropyAndGradient(NamedTuple):
     gradient: Array
 
 
-def entropy_and_gradient(A: Array, alpha: float) -> EntropyAndGradient:
-    """Return S_α(A) in nats and its gradient up to a multiple of I, from one decomposition of a checked matrix.
+class EntropyAndFactor(NamedTuple):
+    """S_α(A) in nats, and B of shape (N, r): the gradient is sign · B Bᵀ, up to a multiple of I."""
 
-    The multiple is the one that costs least: the tangent form near α = 1, where the literal one diverges, the literal
-    one elsewhere, since at α = 10 the tangent form is 10⁵ times larger than the part of it that matters.
-    """
+    value: float
+    factor: Array
+    sign: float
+
+
+def entropy_and_gradient(A: Array, alpha: float) -> EntropyAndGradient:
+    """Return S_α(A) in nats and its gradient up to a multiple of I, from one decomposition of a checked matrix."""
     if alpha == 2:
         return EntropyAndGradient(_collision_entropy(A), _collision_gradient(A))
-    values, vectors = spectrum(A)
-    if _near_one(alpha, len(A)):
-        weights = _tangent_weights(values, alpha)
-        if alpha > 1:
-            # An exact zero weighs 1/(α−1), which magnifies the rounding of its eigenvector. It is the rounding of some
-            # eigenvalue below the threshold, where S does not change: the weight at the threshold is as right.
-            weights = np.minimum(weights, _tangent_weight(zero_below(values) / values.sum(), values, alpha))
-    else:
-        weights = _literal_weights(values, alpha)
-    return EntropyAndGradient(_spectral_entropy(values, alpha), spectral_product(vectors, weights))
+    if alpha in BY_PRODUCTS:
+        return _by_products(A, int(alpha))
+    value, B, sign = entropy_and_factor(decompose(A), alpha)
+    gradient = B @ B.T  # syrk: symmetric, and half the work
+    return EntropyAndGradient(value, np.negative(gradient, out=gradient) if sign < 0 else gradient)
+
+
+BY_PRODUCTS = (3, 4, 5)  # one or two products of matrices, a fifth of what the eigenvectors cost
+
+
+def _by_products(A: Array, alpha: int) -> EntropyAndGradient:
+    power = np.linalg.matrix_power(A, alpha - 1)
+    power_trace = float(np.vdot(power, A))
+    value = math.log(power_trace / np.trace(A) ** alpha) / (1 - alpha)
+    return EntropyAndGradient(max(0.0, value), alpha / ((1 - alpha) * power_trace) * power)
+
+
+def entropy_and_factor(decomposition: Spectrum, alpha: float) -> EntropyAndFactor:
+    """Return S_α in nats and the factor of its gradient, up to the multiple of I that costs least.
+
+    Near α = 1 the tangent form, where the literal one diverges; the literal one elsewhere, since at α = 10 the tangent
+    form is 10⁵ times larger than the part of it that matters. Eigenvectors of weight zero, and those that a low-rank
+    spectrum left out, are not needed: the multiple of I is chosen so that the weight of an eigenvalue 0 is 0.
+    """
+    values, vectors, _ = decomposition
+    N = len(vectors)
+    weights = _gradient_weights(values, alpha, N)
+    used = weights != 0
+    B = (vectors if used.all() else vectors[:, used]) * np.sqrt(np.abs(weights[used]))
+    return EntropyAndFactor(_spectral_entropy(values, alpha, N), B, 1.0 if alpha <= 1 else -1.0)
+
+
+def entropy_of(decomposition: Spectrum, alpha: float) -> float:
+    """Return S_α in nats, Eq. (10), of a matrix of which this is the spectrum."""
+    return _spectral_entropy(decomposition.values, alpha, len(decomposition.vectors))
+
+
+def truncation_error(decomposition: Spectrum, alpha: float, base: float = 2) -> float:
+    """Return a bound on how far S_α of a low-rank spectrum is from that of the whole matrix of trace 1.
+
+    With τ = tr R, p the eigenvalues over their sum 1 − τ, T = Σ p^α and |λ|_α = (Σ λ^α)^(1/α), the smaller of::
+
+        E / (T − (α−1) E),  E = 2τ [1 + (1 − (2τ/N)^(α−1)) / (α−1)]
+        α/(α−1) · max(−ln(1−τ), ln(1 + τ/|λ|_α))
+
+    Parameters
+    ----------
+    decomposition : Spectrum
+        With its residual τ.
+    alpha : float
+        Order α > 1, ∞ included.
+    base : float
+        Of the logarithm: 2 for bits.
+
+    Returns
+    -------
+    float
+        0 for a spectrum without residual. Rounding comes on top, as it does for every spectrum.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If `alpha` is not above 1, or `base` out of range.
+
+    Notes
+    -----
+    Proved in docs/low_rank.md.
+    """
+    alpha, base = as_order(alpha), as_base(base)
+    if alpha <= 1:
+        raise ValueError(f"alpha must be above 1, got {alpha:g}: below, eigenvalues however small can carry entropy")
+    values, vectors, tau = decomposition
+    if tau == 0:
+        return 0.0
+    if tau >= values.sum():
+        return math.inf
+    order = 1.0 if alpha == math.inf else alpha / (alpha - 1)
+    norm = values[-1] * (1.0 if alpha == math.inf else np.sum((values / values[-1]) ** alpha) ** (1 / alpha))
+    bound = order * max(-math.log1p(-tau), math.log1p(tau / norm))
+    if alpha < math.inf and tau <= len(vectors) / 6:  # where x ↦ (x − x^α)/(α−1) still rises at 2τ/N
+        E = 2 * tau * (1 - math.expm1((alpha - 1) * math.log(2 * tau / len(vectors))) / (alpha - 1))
+        T = np.sum((values / values.sum()) ** alpha)
+        if (alpha - 1) * E < T:
+            bound = min(bound, E / (T - (alpha - 1) * E))
+    return float(bound) / math.log(base)
+
+
+def _gradient_weights(values: Array, alpha: float, N: int) -> Array:
+    """Return eigenvalues of the gradient up to a common constant: all ≥ 0 for α ≤ 1, all ≤ 0 and 0 at zero above."""
+    if not _near_one(alpha, N):
+        return _literal_weights(values, alpha)
+    weights = _tangent_weights(values, alpha)
+    if alpha <= 1:
+        return weights
+    # An exact zero weighs 1/(α−1), which magnifies the rounding of its eigenvector. It is the rounding of some
+    # eigenvalue below the threshold, where S does not change: the weight at the threshold is as right.
+    smallest = values[0] if len(values) == N else 0.0
+    largest = _tangent_weight(np.array(max(smallest, zero_below(values, N)) / values.sum()), values, alpha)
+    return np.minimum(weights - largest, 0)
 
 
 def _near_one(alpha: float, N: int) -> bool:
@@ -321,27 +448,32 @@ def _near_one(alpha: float, N: int) -> bool:
     return abs(alpha - 1) * math.log(N) < 0.3
 
 
-def _entropy(A: Array, alpha: float) -> float:
+def _entropy(A: Array, alpha: float, how: str) -> float:
     """S_α(A) in nats, Eq. (10)."""
     if alpha == 2:
         check_semidefinite(A)
         return _collision_entropy(A)
-    return _spectral_entropy(eigenvalues(A), alpha)
+    found = low_rank_if_chosen(A, alpha, how)
+    return _spectral_entropy(eigenvalues(A), alpha, len(A)) if found is None else entropy_of(found, alpha)
 
 
-def _gradient(A: Array, alpha: float, *, tangent: bool) -> Array:
+def _gradient(A: Array, alpha: float, how: str, *, tangent: bool) -> Array:
     """∂S_α(A)/∂A in nats, Eq. (15)."""
     if alpha == 2 and not tangent:
         check_semidefinite(A)
         return _collision_gradient(A)
-    values, vectors = spectrum(A)
+    found = low_rank_if_chosen(A, alpha, how)
+    values, vectors, _ = decompose(A) if found is None else found
     weights = _tangent_weights(values, alpha) if tangent else _literal_weights(values, alpha)
-    return spectral_product(vectors, weights)
+    if found is None or not tangent:  # the literal weight of an eigenvalue 0 is 0, for α > 1
+        return spectral_product(vectors, weights)
+    of_zero = float(_tangent_weight(np.array(0.0), values, alpha))
+    return of_zero * np.eye(len(A)) + spectral_product(vectors, weights - of_zero)
 
 
-def _traceless_gradient(A: Array, alpha: float) -> Array:
+def _traceless_gradient(A: Array, alpha: float, how: str) -> Array:
     """Return the gradient G of S_α(A / tr A) in nats at tr A = 1: tr(G A) = 0, and a limit at every α."""
-    G = _gradient(A, alpha, tangent=_near_one(alpha, len(A)))
+    G = _gradient(A, alpha, how, tangent=_near_one(alpha, len(A)))
     return G - np.vdot(G, A) * np.eye(len(A))
 
 
@@ -353,12 +485,12 @@ def _collision_gradient(A: Array) -> Array:
     return -2 / np.vdot(A, A) * A
 
 
-def _spectral_entropy(values: Array, alpha: float) -> float:
-    """S_α in nats of the eigenvalues; those that are zero do not count, also where λ^α would be 0^0."""
+def _spectral_entropy(values: Array, alpha: float, N: int) -> float:
+    """S_α in nats of the eigenvalues of an N×N matrix; zeros do not count, also where λ^α would be 0^0."""
     p = values[values > 0] / values.sum()
     if alpha == 1:
         entropy = -np.sum(p * np.log(p))
-    elif _near_one(alpha, len(values)):
+    elif _near_one(alpha, N):
         entropy = np.log1p(np.sum(p * np.expm1((alpha - 1) * np.log(p)))) / (1 - alpha)
     elif alpha == math.inf:
         entropy = -np.log(p.max())

@@ -127,7 +127,10 @@ def graph_laplacian(P: npt.ArrayLike) -> Array:
     -----
     The matrix that (17), (19) and (20) of the paper have in common.
     """
-    P = as_symmetric(P, "P")
+    return _laplacian(as_symmetric(P, "P"))
+
+
+def _laplacian(P: Array) -> Array:
     L = -P
     # Without the diagonal, which cancels: near α = 1 it is far larger than all the rest and would swamp the sum.
     np.fill_diagonal(L, 0)
@@ -168,7 +171,12 @@ def gram_pullback(dS_dK: npt.ArrayLike, K: npt.ArrayLike, Y: npt.ArrayLike, sigm
     check_same_shape(dS_dK, K, "dS_dK and K")
     if len(Y) != len(K):
         raise ValueError(f"Y must have one row for each of the {len(K)} rows of K, got shape {Y.shape}")
-    L_P = graph_laplacian(edge_weights(dS_dK, K, sigma))
+    return pull_back(dS_dK, K, Y, sigma)
+
+
+def pull_back(dS_dK: Array, K: Array, Y: Array, sigma: float) -> Array:
+    """Return −4 L_P Y from arrays that were checked."""
+    L_P = _laplacian(edge_weights(dS_dK, K, sigma))
     return -4 * L_P @ (Y - Y.mean(axis=0))  # L_P 1 = 0: centring changes nothing but the rounding far from the origin
 
 

@@ -7,6 +7,7 @@ Units: S_α is in bits unless `base` says otherwise, and μ weighs it against D_
 
 import copy
 import dataclasses
+import functools
 import math
 from dataclasses import dataclass, field
 from typing import NamedTuple, Protocol
@@ -16,14 +17,15 @@ import numpy.typing as npt
 
 from ._validation import LARGEST_SAMPLE, Array, as_base, as_choice, as_nonnegative, as_order, as_positive, as_samples
 from .activations import Activation, as_activation
-from .autoencoder import Parameters, Trace, distortion, distortion_gradients, entropy_gradients, forward
-from .entropy import entropy_and_gradient, renyi_entropy
-from .gram import edge_weights, gaussian_gram
-from .pytree import Pytree, tree_map
+from .autoencoder import Parameters, Trace, backpropagate, distortion, forward
+from .conditional import ConditionalEntropy, collision, from_matrices, from_spectra, spectra
+from .entropy import BY_PRODUCTS, renyi_entropy
+from .gram import gaussian_gram
+from .pytree import Pytree
+from .spectrum import SPECTRA, kernel_is_low_rank
+from .tiles import GaussianBlocks
 
 __all__ = ["AutoencoderObjective", "DataObjective", "Objective", "RateDistortion", "Terms"]
-
-SPECTRA = ("exact",)
 
 
 class Objective(Protocol):
@@ -158,7 +160,9 @@ class RateDistortion(AutoencoderObjective):
     base : float
         Of the logarithm: 2 for bits, ``math.e`` for the form printed in the paper.
     spectrum : str
-        How eigenvalues are computed: ``"exact"``.
+        How eigenvalues are computed. ``"exact"``: all of them. ``"low-rank"``: for α > 1, those that are no rounding,
+        as long as there are few, without any N×N matrix; `truncation_error` bounds what that does to L. ``"auto"``:
+        the one of the two that is likely to be faster. At α = 2 nothing needs them, and N×N matrices neither.
 
     Raises
     ------
@@ -188,7 +192,7 @@ class RateDistortion(AutoencoderObjective):
     sigma_xhat: float
     base: float = 2
     spectrum: str = "exact"
-    K_X: Array = field(init=False, repr=False)
+    _path: str = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -200,7 +204,27 @@ class RateDistortion(AutoencoderObjective):
             base=as_base(self.base),
             spectrum=as_choice(self.spectrum, "spectrum", SPECTRA),
         )
-        self._accept(K_X=gaussian_gram(self.X, self.sigma_x))
+        # What all copies of this objective share is computed now.
+        self._accept(_path=self._fastest_path())
+        if self._path == "exact":
+            _ = self.K_X
+
+    @functools.cached_property
+    def K_X(self) -> Array:  # noqa: N802  # the paper's name
+        """The Gram matrix of the inputs, shape (N, N)."""
+        return _read_only(gaussian_gram(self.X, self.sigma_x))
+
+    @functools.cached_property
+    def _inputs(self) -> GaussianBlocks:
+        return GaussianBlocks(self.X, self.sigma_x)
+
+    def _fastest_path(self) -> str:
+        if self.alpha == 2:
+            return "collision"
+        if self.spectrum == "exact" or self.alpha <= 1 or self.alpha in BY_PRODUCTS:
+            return "exact"
+        # N K_X ∘ K_X̂ has hardly fewer eigenvalues than K_X: inputs that fill many dimensions are refused at once.
+        return "low-rank" if self.spectrum == "low-rank" or kernel_is_low_rank(self._inputs, len(self.X)) else "exact"
 
     def value_and_gradient(self, parameters: Parameters) -> tuple[float, Parameters]:
         """Return L and ∂L/∂(W, c, A, b), in `base`.
@@ -222,16 +246,22 @@ class RateDistortion(AutoencoderObjective):
         FloatingPointError
             If the outputs overflow, as they do when an ascent diverges.
         """
-        X, N, sigma = self.X, len(self.X), self.sigma_xhat
         trace = self._forward(parameters)
-        K = gaussian_gram(trace.Xhat, sigma)
-        S_joint, dS_joint = entropy_and_gradient(N * self.K_X * K, self.alpha)
-        S_output, dS_output = entropy_and_gradient(K, self.alpha)
-        dS_dK = (N * self.K_X * dS_joint - dS_output) / math.log(self.base)
-        dS = entropy_gradients(edge_weights(dS_dK, K, sigma), trace, parameters, X)
-        dD = distortion_gradients(trace, parameters, X, X)
-        value = (S_joint - S_output) / math.log(self.base) - self.mu * distortion(X, trace.Xhat)
-        return value, tree_map(lambda s, d: s - self.mu * d, dS, dD)
+        joint, output, dS = self._conditional_entropy(trace.Xhat)
+        unit, error = math.log(self.base), self.X - trace.Xhat
+        value = (joint - output) / unit - self.mu * float(np.sum(error**2) / len(error))
+        dL = dS / unit + 2 * self.mu / len(error) * error
+        return value, backpropagate(dL, trace, parameters, self.X)
+
+    def _conditional_entropy(self, Xhat: Array) -> ConditionalEntropy:
+        """Return S_α(K_X | K_X̂) in nats, and its gradient by X̂."""
+        outputs = GaussianBlocks(Xhat, self.sigma_xhat)
+        if self._path == "collision":
+            return collision(self._inputs, outputs, Xhat)
+        found = spectra(self._inputs, outputs) if self._path == "low-rank" else None
+        if found is not None:
+            return from_spectra(found, self._inputs, outputs, Xhat, self.alpha)
+        return from_matrices(self.K_X, Xhat, self.sigma_xhat, self.alpha)
 
     def terms(self, parameters: Parameters) -> Terms:
         """Return the parts of L: L = conditional_entropy − μ distortion.
@@ -252,10 +282,48 @@ class RateDistortion(AutoencoderObjective):
             If the outputs overflow.
         """
         Xhat = self._forward(parameters).Xhat
-        K = gaussian_gram(Xhat, self.sigma_xhat)
-        joint = renyi_entropy(len(K) * self.K_X * K, self.alpha, self.base)
-        output = renyi_entropy(K, self.alpha, self.base)
+        joint, output = self._entropies(Xhat)
         return Terms(joint, output, joint - output, distortion(self.X, Xhat))
+
+    def _entropies(self, Xhat: Array) -> tuple[float, float]:
+        """Return S_α(N K_X ∘ K_X̂) and S_α(K_X̂) in `base`."""
+        unit, outputs = math.log(self.base), GaussianBlocks(Xhat, self.sigma_xhat)
+        if self._path == "collision":
+            joint, output, _ = collision(self._inputs, outputs, Xhat[:, :0])
+            return joint / unit, output / unit
+        found = spectra(self._inputs, outputs) if self._path == "low-rank" else None
+        if found is not None:
+            joint, output = found.entropies(self.alpha)
+            return joint / unit, output / unit
+        K = gaussian_gram(Xhat, self.sigma_xhat)
+        return renyi_entropy(len(K) * self.K_X * K, self.alpha, self.base), renyi_entropy(K, self.alpha, self.base)
+
+    def truncation_error(self, parameters: Parameters) -> float:
+        """Return a proven bound on what a low-rank spectrum changes in L.
+
+        Parameters
+        ----------
+        parameters : Parameters
+            W, c, A, b.
+
+        Returns
+        -------
+        float
+            In `base`; 0 where the path that is taken leaves no eigenvalue out.
+
+        Raises
+        ------
+        FloatingPointError
+            If the outputs overflow.
+
+        Notes
+        -----
+        `rdae_ref.entropy.truncation_error`, for both entropies; docs/low_rank.md proves it.
+        """
+        if self._path != "low-rank":
+            return 0.0
+        found = spectra(self._inputs, GaussianBlocks(self._forward(parameters).Xhat, self.sigma_xhat))
+        return 0.0 if found is None else found.truncation_error(self.alpha) / math.log(self.base)
 
     def with_mu(self, mu: float) -> "RateDistortion":
         """Return the same objective with another trade-off.

@@ -5,8 +5,13 @@ Every eigenvalue in this package comes through this file. The policy, in three c
 * negative beyond both `NEGATIVE_ABSOLUTE` and `NEGATIVE_RELATIVE` · λ_max: not positive semidefinite, an error;
 * below N · eps · λ_max: rounding of a zero, counted as zero;
 * everything else: as LAPACK returns it.
+
+Gram matrices of samples in few dimensions have few eigenvalues that are not rounding (finding 9 of docs/findings.md):
+`low_rank_spectrum` and `kernel_spectrum` find those alone, by a pivoted Cholesky factor A = L Lᵀ + R with R positive
+semidefinite, and say what they left out: tr R. `rdae_ref.entropy.truncation_error` bounds what that does to S_α.
 """
 
+from collections.abc import Callable
 from typing import NamedTuple
 
 import numpy as np
@@ -15,10 +20,16 @@ import scipy.linalg
 from ._validation import Array
 
 __all__ = [
+    "SPECTRA",
     "SingularGramWarning",
     "Spectrum",
     "check_semidefinite",
     "eigenvalues",
+    "kernel_factor",
+    "kernel_is_low_rank",
+    "kernel_spectrum",
+    "low_rank_if_chosen",
+    "low_rank_spectrum",
     "spectral_product",
     "spectrum",
     "zero_below",
@@ -29,24 +40,32 @@ __all__ = [
 NEGATIVE_ABSOLUTE = 1e-10
 NEGATIVE_RELATIVE = 1e-5
 
+SPECTRA = ("exact", "low-rank", "auto")
+RESIDUAL = 1e-12  # tr R of a matrix of trace 1: less than what counts as zero adds up to
+MOST_RANK = 0.95  # of N: beyond it the factor and its products cost what they save
+AUTO_FROM = 600  # samples: below, the eigenvalues of the whole matrix are as fast
+
 
 class SingularGramWarning(RuntimeWarning):
     """A derivative was taken at a singular matrix for α ≤ 1, where the true one is infinite."""
 
 
 class Spectrum(NamedTuple):
-    """The eigendecomposition V diag(values) Vᵀ.
+    """The eigendecomposition A = V diag(values) Vᵀ + R.
 
     Parameters
     ----------
-    values : Array, shape (N,)
-        Ascending; those counted as zero are exactly zero.
-    vectors : Array, shape (N, N)
+    values : Array, shape (r,)
+        Ascending; those counted as zero are exactly zero, or left out where r < N.
+    vectors : Array, shape (N, r)
         Eigenvectors in columns.
+    residual : float
+        The trace of R, which is positive semidefinite: 0 where all N eigenvalues are there.
     """
 
     values: Array
     vectors: Array
+    residual: float = 0.0
 
 
 def spectrum(A: Array) -> Spectrum:
@@ -111,20 +130,183 @@ def check_semidefinite(A: Array) -> None:
         eigenvalues(A)
 
 
-def zero_below(values: Array) -> float:
+def low_rank_spectrum(A: Array, residual: float = RESIDUAL) -> Spectrum | None:
+    """Return the eigendecomposition of all but a residual of a matrix, if its rank is low enough to pay.
+
+    By LAPACK's pivoted Cholesky factor A = L Lᵀ + R: the eigenvalues of L Lᵀ are those of the small matrix Lᵀ L.
+
+    Parameters
+    ----------
+    A : Array, shape (N, N)
+        Symmetric, finite and positive semidefinite, as `check_semidefinite` finds.
+    residual : float
+        Largest trace of R.
+
+    Returns
+    -------
+    Spectrum or None
+        The eigenvalues that do not count as zero; None where there are too many.
+    """
+    L, pivots, rank, _ = scipy.linalg.lapack.dpstrf(A, tol=residual / len(A), lower=1)
+    if rank > MOST_RANK * len(A):
+        return None
+    factor = np.empty((len(A), rank))
+    factor[pivots - 1] = np.tril(L)[:, :rank]
+    return _of_factor(factor, float(np.trace(A)))
+
+
+def kernel_spectrum(
+    block: Callable[[np.ndarray | slice, np.ndarray | slice], Array], N: int, residual: float = RESIDUAL
+) -> Spectrum | None:
+    """Return the eigendecomposition of all but a residual of K/N, of which only the columns needed are evaluated.
+
+    Parameters
+    ----------
+    block : callable
+        Takes rows and columns to that block of the positive semidefinite matrix K, whose diagonal is 1.
+    N : int
+        Its size.
+    residual : float
+        Largest trace of R.
+
+    Returns
+    -------
+    Spectrum or None
+        As `low_rank_spectrum`.
+    """
+    factor = kernel_factor(block, N, residual, round(MOST_RANK * N))
+    return None if factor is None else _of_factor(factor, 1.0)
+
+
+CANDIDATES, CHOSEN, WORTH = 128, 32, 0.1  # a few thousand samples are fastest with these
+
+
+def kernel_factor(
+    block: Callable[[np.ndarray | slice, np.ndarray | slice], Array], N: int, residual: float, most: int
+) -> Array | None:
+    """Return L of a pivoted Cholesky factor K/N = L Lᵀ + R with tr R ≤ residual, in N · rank² operations.
+
+    The pivots are taken some at a time, so that matrix products do the work: the `CANDIDATES` samples with the largest
+    residual diagonal are factored by LAPACK, and those taken of which the residual is still worth it.
+
+    Parameters
+    ----------
+    block : callable
+        As for `kernel_spectrum`.
+    N : int
+        Size of K.
+    residual : float
+        Largest trace of R.
+    most : int
+        Columns of L.
+
+    Returns
+    -------
+    Array or None
+        L, shape (N, rank); None where it would have more columns than `most`.
+    """
+    L, rank, diagonal = np.empty((4 * CHOSEN, N)), 0, np.full(N, 1 / N)  # Lᵀ, so that new columns are contiguous
+    while diagonal.sum() > residual:
+        pivots, small = _next_pivots(block, L[:rank], diagonal)
+        if rank + len(pivots) > most:
+            return None
+        if rank + len(pivots) > len(L):
+            L = np.concatenate([L, np.empty_like(L)])
+        columns = block(pivots, slice(None))
+        columns[np.arange(len(pivots)), pivots] = 1
+        columns /= N
+        columns -= L[:rank, pivots].T @ L[:rank]
+        new = L[rank : rank + len(pivots)]
+        new[:] = scipy.linalg.solve_triangular(small, columns, lower=True, check_finite=False)
+        rank += len(pivots)
+        diagonal = np.maximum(diagonal - np.einsum("ij,ij->j", new, new), 0)
+        diagonal[pivots] = 0
+    return L[:rank].T
+
+
+def kernel_is_low_rank(block: Callable[[np.ndarray | slice, np.ndarray | slice], Array], N: int) -> bool:
+    """Return whether K has so few eigenvalues that products of it with another kernel are worth a low-rank spectrum.
+
+    Parameters
+    ----------
+    block : callable
+        As for `kernel_spectrum`.
+    N : int
+        Size of K.
+
+    Returns
+    -------
+    bool
+        False, too, where N is so small that LAPACK's decomposition of the whole is as fast.
+    """
+    return N >= AUTO_FROM and kernel_factor(block, N, RESIDUAL, round(N / 3)) is not None
+
+
+def _next_pivots(
+    block: Callable[[np.ndarray | slice, np.ndarray | slice], Array], L: Array, diagonal: Array
+) -> tuple[np.ndarray, Array]:
+    """Return the next pivots, and the Cholesky factor of the residual matrix on them."""
+    N = len(diagonal)
+    candidates = np.argpartition(diagonal, -min(CANDIDATES, N))[-min(CANDIDATES, N) :]
+    here = block(candidates, candidates) / N - L[:, candidates].T @ L[:, candidates]
+    np.fill_diagonal(here, diagonal[candidates])
+    factor, order, rank, _ = scipy.linalg.lapack.dpstrf(here, tol=WORTH * diagonal.max(), lower=1)
+    taken = max(1, min(rank, CHOSEN))
+    return candidates[order[:taken] - 1], np.tril(factor[:taken, :taken])
+
+
+def _of_factor(factor: Array, trace: float) -> Spectrum:
+    """Return the spectrum of L Lᵀ, and what it leaves out of a matrix with this trace."""
+    values, vectors = _lapack(factor.T @ factor, eigvals_only=False)
+    kept = values > zero_below(values, len(factor))
+    values = values[kept]
+    return Spectrum(values, factor @ vectors[:, kept] / np.sqrt(values), max(0.0, trace - float(values.sum())))
+
+
+def low_rank_if_chosen(A: Array, alpha: float, how: str) -> Spectrum | None:
+    """Return the low-rank spectrum of a matrix where a choice among `SPECTRA` means that one.
+
+    Parameters
+    ----------
+    A : Array, shape (N, N)
+        Symmetric and finite.
+    alpha : float
+        Order of the entropy. For α ≤ 1 the smallest eigenvalues matter most: it is never the low-rank one.
+    how : str
+        One of `SPECTRA`.
+
+    Returns
+    -------
+    Spectrum or None
+        None for the exact one: it was chosen, or pays.
+
+    Raises
+    ------
+    ValueError
+        If `A` is not positive semidefinite.
+    """
+    if how == "exact" or alpha <= 1 or (how == "auto" and len(A) < AUTO_FROM):
+        return None
+    check_semidefinite(A)
+    return low_rank_spectrum(A)
+
+
+def zero_below(values: Array, N: int) -> float:
     """Return the threshold N · eps · λ_max, below which an eigenvalue is rounding of a zero.
 
     Parameters
     ----------
-    values : Array, shape (N,)
+    values : Array, shape (r,)
         Ascending.
+    N : int
+        Size of the matrix.
 
     Returns
     -------
     float
         The threshold.
     """
-    return float(len(values) * np.finfo(float).eps * values[-1])
+    return float(N * np.finfo(float).eps * values[-1])
 
 
 def spectral_product(vectors: Array, weights: Array) -> Array:
@@ -166,4 +348,4 @@ def _clean(values: Array) -> Array:
             f"{largest:.6g}: below -{NEGATIVE_ABSOLUTE:g} and below -{NEGATIVE_RELATIVE:g} times the largest is no "
             "rounding; the kernel is not positive definite, or the matrix is no Gram matrix"
         )
-    return np.where(values < zero_below(values), 0.0, values)
+    return np.where(values < zero_below(values, len(values)), 0.0, values)

@@ -19,8 +19,8 @@ ROOT = Path(rdae_ref.__file__).parent
 
 # Imports point to the left: a room may know those before it, and none behind it.
 ORDER = [
-    *("_version", "files", "_validation", "pytree", "activations", "gram", "spectrum", "entropy", "autoencoder"),
-    *("objective", "optimize", "gradcheck", "datasets", "theory", "models"),
+    *("_version", "files", "_validation", "pytree", "activations", "gram", "tiles", "spectrum", "entropy"),
+    *("autoencoder", "conditional", "objective", "optimize", "gradcheck", "datasets", "theory", "models"),
     *("conventions", "comparison", "oracles", "vectors", "experiments", "check", "estimator", "cli", "__main__"),
 ]
 KNOWS_NO_MODEL = ("optimize", "gradcheck")

@@ -194,6 +194,7 @@ def rate_distortion(X: Array, activation: str, training: Training) -> RateDistor
         sigma_x=training.sigma,
         sigma_xhat=training.sigma,
         base=training.base,
+        spectrum="auto",
     )
 
 

@@ -1,0 +1,230 @@
+"""Every faster path gives what the exact one gives, and no entropy is further off than its bound says."""
+
+import math
+import pickle
+import tracemalloc
+
+import numpy as np
+import pytest
+from cases import BAD_POSITIVE, samples
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from rdae_ref import (
+    Parameters,
+    RateDistortion,
+    conditional_entropy,
+    distortion_gradients,
+    entropy_gradients,
+    forward,
+    gaussian_gram,
+    initial_parameters,
+    joint_entropy,
+    joint_entropy_gradient,
+    mutual_information,
+    product_entropy_gradient,
+    renyi_entropy,
+    renyi_entropy_gradient,
+)
+from rdae_ref.conditional import spectra
+from rdae_ref.datasets import gaussian
+from rdae_ref.entropy import truncation_error
+from rdae_ref.pytree import ravel
+from rdae_ref.spectrum import Spectrum, kernel_factor, kernel_spectrum, low_rank_spectrum, spectrum
+from rdae_ref.tiles import GaussianBlocks
+
+ORDERS = (1.01, 1.3, 2.0, 2.5, 3.0, 4.0, 5.0, 10.0, math.inf)
+
+
+def low_rank_problem(alpha, how="low-rank", n=200, sigma=1.5, d=2, **settings):
+    """Make a problem whose kernels are so wide that most eigenvalues are rounding."""
+    rng = np.random.default_rng(0)
+    X = rng.normal(size=(n, d))
+    objective = RateDistortion(
+        X, activation="logsig", alpha=alpha, mu=0.5, sigma_x=sigma, sigma_xhat=sigma, spectrum=how, **settings
+    )
+    return objective, initial_parameters(d, 6, rng, scale=1.0)
+
+
+def as_printed(objective, parameters):
+    """Write (25) and its gradient with the literal functions for (10)–(24), eigenvalue by eigenvalue."""
+    X, alpha, sigma, base = objective.X, objective.alpha, objective.sigma_xhat, objective.base
+    trace = forward(parameters, X, objective.activation)
+    K_X, K = gaussian_gram(X, objective.sigma_x), gaussian_gram(trace.Xhat, sigma)
+    near_one = alpha < 1.1
+    Q = product_entropy_gradient(K_X, K, alpha, base, tangent=near_one) * K / (2 * sigma**2)
+    P = renyi_entropy_gradient(K, alpha, base, tangent=near_one) * K / (2 * sigma**2)
+    dS = ravel(entropy_gradients(Q, trace, parameters, X))[0] - ravel(entropy_gradients(P, trace, parameters, X))[0]
+    dD = ravel(distortion_gradients(trace, parameters, X, X))[0]
+    D = np.mean(np.sum((X - trace.Xhat) ** 2, axis=1))
+    return conditional_entropy(K_X, K, alpha, base) - objective.mu * D, dS - objective.mu * dD
+
+
+@pytest.mark.parametrize("how", ["exact", "low-rank", "auto"])
+@pytest.mark.parametrize("base", [2, math.e])
+@pytest.mark.parametrize("alpha", [0.5, 1.0, *ORDERS])
+def test_every_path_gives_value_gradient_and_terms_of_the_printed_equations(alpha, base, how):
+    # At α ≤ 1 the derivative at a singular matrix is infinite: there, samples further apart than the kernel.
+    objective, parameters = low_rank_problem(alpha, how, base=base, sigma=1.5 if alpha > 1 else 0.02)
+    value, gradient = objective.value_and_gradient(parameters)
+    expected_value, expected_gradient = as_printed(objective, parameters)
+    assert value == pytest.approx(expected_value, abs=1e-10)
+    np.testing.assert_allclose(ravel(gradient)[0], expected_gradient, atol=1e-9 * np.abs(expected_gradient).max())
+    terms = objective.terms(parameters)
+    assert terms.conditional_entropy - objective.mu * terms.distortion == pytest.approx(value, abs=1e-11)
+
+
+def test_the_paths_are_really_taken_and_left_where_they_do_not_pay():
+    objective, parameters = low_rank_problem(1.01)
+    found = spectra(GaussianBlocks(objective.X, 1.5), GaussianBlocks(objective.reconstruct(parameters), 1.5))
+    assert len(found.joint.values) < 140
+    assert len(found.output.values) < 50
+    assert 0 < objective.truncation_error(parameters) < 1e-8
+    assert "K_X" not in vars(objective)  # no N×N matrix was made
+    apart, _ = low_rank_problem(1.01, sigma=0.01)
+    assert spectra(GaussianBlocks(apart.X, 0.01), GaussianBlocks(apart.X, 0.01)) is None
+    assert apart.truncation_error(parameters) == 0
+    for exact in (low_rank_problem(1.01, "exact")[0], low_rank_problem(1.01, "auto")[0], low_rank_problem(0.9)[0]):
+        assert exact.truncation_error(parameters) == 0
+        assert "K_X" in vars(exact)
+
+
+def test_auto_is_low_rank_for_many_samples_in_few_dimensions_and_exact_for_digits():
+    assert "K_X" not in vars(low_rank_problem(1.01, "auto", n=800)[0])
+    assert "K_X" in vars(low_rank_problem(1.01, "auto", n=800, d=40)[0])
+
+
+@pytest.mark.parametrize("alpha", [1 + 1e-12, 1 + 1e-6, 1.0001])
+def test_near_order_one_the_low_rank_spectrum_gives_what_the_exact_one_gives(alpha):
+    exact, low = (low_rank_problem(alpha, how)[0] for how in ("exact", "low-rank"))
+    parameters = low_rank_problem(alpha)[1]
+    (value, gradient), (low_value, low_gradient) = (one.value_and_gradient(parameters) for one in (exact, low))
+    assert low_value == pytest.approx(value, abs=min(1e-10, low.truncation_error(parameters)))
+    gradient = ravel(gradient)[0]
+    np.testing.assert_allclose(ravel(low_gradient)[0], gradient, atol=1e-9 * np.abs(gradient).max())
+
+
+def test_another_mu_shares_what_does_not_depend_on_it_and_all_of_it_pickles():
+    for how in ("exact", "low-rank"):
+        objective, parameters = low_rank_problem(1.01, how)
+        objective.value_and_gradient(parameters)
+        other = objective.with_mu(2.0)
+        name = "K_X" if how == "exact" else "_inputs"
+        assert vars(other)[name] is vars(objective)[name]
+        copy = pickle.loads(pickle.dumps(objective))
+        assert copy.value_and_gradient(parameters)[0] == objective.value_and_gradient(parameters)[0]
+
+
+@pytest.mark.parametrize("alpha", [2.0, 1.01])
+def test_no_matrix_of_all_pairs_exists(alpha):
+    objective, parameters = low_rank_problem(alpha, n=4000, sigma=3.0)
+    tracemalloc.start()
+    objective.value_and_gradient(parameters)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 8 * 4000**2 / 2
+
+
+@pytest.mark.parametrize("alpha", ORDERS)
+def test_the_functions_of_matrices_take_the_low_rank_spectrum_too(alpha):
+    A, B = gaussian_gram(samples(100), 2.0), gaussian_gram(samples(100, seed=1), 3.0)
+    for function in (joint_entropy, conditional_entropy, mutual_information):
+        assert function(A, B, alpha, spectrum="low-rank") == pytest.approx(function(A, B, alpha), abs=1e-9)
+    assert renyi_entropy(A, alpha, spectrum="low-rank") == pytest.approx(renyi_entropy(A, alpha), abs=1e-9)
+    assert low_rank_spectrum(A).vectors.shape[1] < 75
+    tangents = [False] if alpha == math.inf else [False, True]
+    for tangent in tangents:
+        for function, matrices in ((renyi_entropy_gradient, (A,)), (joint_entropy_gradient, (A, B))):
+            low = function(*matrices, alpha, tangent=tangent, spectrum="low-rank")
+            exact = function(*matrices, alpha, tangent=tangent)
+            # Along eigenvectors whose eigenvalue is rounding, λ^(α−1) is a matter of that rounding: not compared.
+            values, vectors, _ = spectrum(matrices[0] if len(matrices) == 1 else 100 * A * B)
+            vectors = vectors[:, values > 1e-8 * values[-1]]
+            scale = np.abs(vectors.T @ exact @ vectors).max()
+            np.testing.assert_allclose(vectors.T @ low @ vectors, vectors.T @ exact @ vectors, atol=1e-6 * scale)
+
+
+def test_a_matrix_that_is_not_semidefinite_is_refused_on_every_path():
+    for how in ("exact", "low-rank", "auto"):
+        with pytest.raises(ValueError, match="positive semidefinite"):
+            renyi_entropy([[0.5, 0.6], [0.6, 0.5]], 1.5, spectrum=how)
+    with pytest.raises(ValueError, match="spectrum must be one of"):
+        renyi_entropy(np.eye(2) / 2, 1.5, spectrum="fast")
+
+
+@pytest.mark.parametrize("residual", [1e-2, 1e-6, 1e-12])
+@pytest.mark.parametrize(("n", "sigma"), [(1, 1.0), (40, 0.5), (300, 0.7)])
+def test_the_factor_leaves_a_semidefinite_residual_as_small_as_asked(n, sigma, residual):
+    X = samples(n)
+    block, K = GaussianBlocks(X, sigma), gaussian_gram(X, sigma)
+    L = kernel_factor(block, n, residual, n)
+    R = K - L @ L.T
+    assert np.trace(R) <= residual + 1e-15
+    assert np.linalg.eigvalsh(R).min() > -1e-15
+    assert kernel_factor(block, n, residual, L.shape[1] - 1) is None
+
+
+def test_equal_samples_are_one_column():
+    X = np.repeat(samples(5), 40, axis=0)
+    assert kernel_factor(GaussianBlocks(X, 0.5), 200, 1e-12, 200).shape[1] == 5
+
+
+@given(
+    eigenvalues=st.lists(st.floats(-30, 0), min_size=2, max_size=30),
+    left_out=st.lists(st.floats(-20, 0), min_size=30, max_size=30),
+    alpha=st.one_of(st.floats(1.0001, 60), st.just(math.inf)),
+)
+@settings(max_examples=300, deadline=None)
+def test_no_entropy_is_further_off_than_the_bound(eigenvalues, left_out, alpha):
+    """A = V λ Vᵀ with λ = p + r, of which a spectrum keeps p and leaves out r ≥ 0: any two spectra that can occur."""
+    values = np.sort(np.exp(eigenvalues))
+    values /= values.sum()
+    kept = values * (1 - np.exp(left_out[: len(values)]))
+    order = np.argsort(kept)
+    low = Spectrum(kept[order][kept[order] > 0], np.eye(len(values))[:, kept[order] > 0], float((values - kept).sum()))
+    if len(low.values) == 0:
+        return
+    exact = renyi_entropy(np.diag(values), alpha)
+    found = renyi_entropy(np.diag(low.values) / low.values.sum(), alpha)
+    assert abs(exact - found) <= truncation_error(low, alpha) * (1 + 1e-9) + 1e-9
+
+
+@pytest.mark.parametrize("alpha", [*ORDERS, 60.0])
+@pytest.mark.parametrize("residual", [1e-1, 1e-3, 1e-6, 1e-9])
+def test_nor_is_one_of_a_factor_that_does_not_commute_with_what_it_leaves_out(residual, alpha):
+    for seed in range(5):
+        X = samples(60, seed=seed)
+        low = kernel_spectrum(GaussianBlocks(X, 1.5), 60, residual)
+        A = gaussian_gram(X, 1.5)
+        approximation = low.vectors * low.values @ low.vectors.T
+        assert low.residual == pytest.approx(np.trace(A - approximation), abs=1e-12)
+        found = renyi_entropy(approximation / np.trace(approximation), alpha)
+        assert abs(renyi_entropy(A, alpha) - found) <= truncation_error(low, alpha) + 1e-11
+
+
+def test_the_bound_is_of_the_order_of_the_error_and_knows_its_range():
+    low = Spectrum(np.array([0.3, 0.69]), np.eye(10)[:, :2], 0.01)
+    whole = np.concatenate([np.full(8, 0.01 / 8), low.values])
+    for alpha in (1.001, 1.5, 3.0, 20.0):
+        error = abs(renyi_entropy(np.diag(whole), alpha) - renyi_entropy(np.diag(low.values) / 0.99, alpha))
+        assert error <= truncation_error(low, alpha) < 20 * error
+    assert truncation_error(Spectrum(np.ones(1), np.ones((1, 1))), 1.5) == 0
+    assert truncation_error(low._replace(residual=5.0), 1.5) == math.inf
+    with pytest.raises(ValueError, match="above 1"):
+        truncation_error(low, 1.0)
+    for value, error in BAD_POSITIVE.values():
+        with pytest.raises(error):
+            truncation_error(low, value)
+
+
+@pytest.mark.slow
+def test_many_samples_of_the_first_figure():
+    X = gaussian(1500, np.random.default_rng(0))
+    settings = {"activation": "relu", "alpha": 1.01, "mu": 1.5, "sigma_x": 0.2 * 2**0.5, "sigma_xhat": 0.2 * 2**0.5}
+    parameters = initial_parameters(2, 10, np.random.default_rng(0), scale=0.5)
+    exact, low = (RateDistortion(X, **settings, spectrum=how) for how in ("exact", "low-rank"))
+    (value, gradient), (low_value, low_gradient) = (one.value_and_gradient(parameters) for one in (exact, low))
+    assert abs(value - low_value) < low.truncation_error(parameters) < 1e-8
+    for name in Parameters._fields:
+        ours, theirs = getattr(low_gradient, name), getattr(gradient, name)
+        np.testing.assert_allclose(ours, theirs, atol=1e-9 * np.abs(ravel(gradient)[0]).max())
