@@ -4,7 +4,7 @@ import statistics
 from collections.abc import Iterable, Sequence
 from typing import Any, NamedTuple
 
-__all__ = ["Claim", "claim", "claims_table", "with_claims"]
+__all__ = ["Claim", "claim", "claims_table", "with_claims", "with_table"]
 
 BEGIN, END = "<!-- claims: written by rdae-ref figures --readme -->", "<!-- end of claims -->"
 
@@ -148,8 +148,33 @@ def with_claims(text: str, claims: Sequence[Claim]) -> str:
     ValueError
         If the marks are not there.
     """
-    before, begin, rest = text.partition(BEGIN)
-    _, end, after = rest.partition(END)
-    if not (begin and end):
-        raise ValueError(f"the page must have the marks {BEGIN!r} and {END!r} around its table of claims")
-    return f"{before}{BEGIN}\n{claims_table(claims)}\n{END}{after}"
+    return with_table(text, BEGIN, END, claims_table(claims))
+
+
+def with_table(text: str, begin: str, end: str, table: str) -> str:
+    """Return a page with what stands between two marks replaced.
+
+    Parameters
+    ----------
+    text : str
+        The page.
+    begin, end : str
+        The marks, each on a line of its own.
+    table : str
+        What shall stand between them.
+
+    Returns
+    -------
+    str
+        The page with the new table.
+
+    Raises
+    ------
+    ValueError
+        If the marks are not there.
+    """
+    before, found_begin, rest = text.partition(begin)
+    _, found_end, after = rest.partition(end)
+    if not (found_begin and found_end):
+        raise ValueError(f"the page must have the marks {begin!r} and {end!r} around its table")
+    return f"{before}{begin}\n{table}\n{end}{after}"

@@ -1,0 +1,343 @@
+"""Time this package against PyTorch, JAX and what no implementation can do without; write table, JSON and figure.
+
+    python scripts/benchmark.py                  # all rows, an hour or more; needs the extra [oracles]
+    python scripts/benchmark.py --rows 1 4       # some of them; the others stay as they are in the JSON file
+    python scripts/benchmark.py --rows           # none: README's table and the figure from the JSON file
+
+Two contestants sit in a process each, with the same number of threads, and take turns: one waits while the other is
+timed. A time is the median over the turns, a ratio is one of medians. Use an idle machine.
+"""
+
+import argparse
+import json
+import os
+import platform
+from dataclasses import asdict
+from datetime import date
+from importlib import metadata
+from importlib.util import find_spec
+from pathlib import Path
+
+import numpy as np
+import scipy
+from contestants.cases import DIGITS, MNIST, ROOT, Case, FigureCase
+from contestants.process import answer, peak_memory, take_turns
+
+import rdae_ref
+from rdae_ref.experiments.claims import with_table
+from rdae_ref.experiments.output import COLOURS, paper_style, write_figure
+from rdae_ref.files import written_whole
+
+BEGIN, END = "<!-- performance: written by scripts/benchmark.py -->", "<!-- end of performance -->"
+THREADS = ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS", "NPROC")  # the last one is JAX's
+PACKAGES = ("numpy", "scipy", "torch", "jax")
+SAME = 1e-6  # gradients that differ by more, relative to the largest element, are not of the same objective
+GB = 1e9
+
+# Rows. Each yields dictionaries: the case, the quantity, what was measured, its goal, and times where there are any.
+
+
+def exact(quick):
+    """Row 1: the exact path."""
+    for N in (30,) if quick else (200, 500, 1000, 2000):
+        for rival in ("pytorch.gradient", "jax.gradient"):
+            yield against(rival, Case(N, quick=quick), 0.75)
+
+
+def exact_floor(quick):
+    """Row 2: the exact path, over its two eigendecompositions."""
+    for N in (30,) if quick else (200, 500, 1000, 2000):
+        yield against("floor.eigh", Case(N, quick=quick), 1.15 if N >= 1000 else None)
+
+
+def low_rank(quick):
+    """Row 3: the low-rank path, and whether its gradient is the exact one."""
+    goals = {60: 0} if quick else {1000: 0.65, 2000: 0.40, 4000: 0.07}
+    for N, goal in goals.items():
+        case = Case(N, spectrum="low-rank", quick=quick)
+        yield against("pytorch.gradient", case, goal)
+        error = difference(answer("ours.gradient", case), answer("ours.gradient", Case(N, quick=quick)))
+        yield {"case": case, "quantity": "gradient, off the exact one by", "measured": error, "goal": 1e-9}
+    yield against("floor.eigh", case, 0.15)
+
+
+def order_two(quick):
+    """Row 4: α = 2, without eigenvalues, against PyTorch's Frobenius norm."""
+    goals = {600: 0} if quick else {500: None, 1000: None, 2000: 0.33, 4000: 0.15}
+    for N, goal in goals.items():
+        case = Case(N, alpha=2, quick=quick)
+        yield against("pytorch.gradient", case, goal)
+    for N in tuple(goals)[-2:]:
+        yield lighter_than("pytorch.gradient", Case(N, alpha=2, quick=quick), 0.5)
+
+
+def low_rank_tiles(quick):
+    """Row 5: the low-rank path where an N × N matrix is too large."""
+    *sizes, largest = (60, 120, 240) if quick else (2000, 3000, 5000, 10_000, 20_000)
+    alone = [on_its_own(Case(N, spectrum="low-rank", quick=quick)) for N in (*sizes, largest)]
+    yield from alone
+    law = exponent(sizes, [found["measured"] for found in alone[:-1]])
+    quantity = f"exponent of the time, N = {sizes[0]} to {sizes[-1]}"
+    yield {"case": alone[-1]["case"], "quantity": quantity, "measured": law, "goal": 2.2}
+    yield memory(alone[-1]["case"], 4)
+
+
+def digits_at_once(quick):
+    """Row 6: α = 2 with all digits in one batch, over the matrix products that it needs."""
+    case = Case(200 if quick else 20_000, alpha=2, quick=quick, **DIGITS)
+    yield against("floor.products", case, 2)
+    yield memory(case, 1.5)
+
+
+def figures(quick):
+    """Row 7: Figures 1–3 from data to numbers, one seed."""
+    found = [against("pytorch.figure", FigureCase(name, quick), None, "figure") for name in "123"]
+    yield from found
+    ours, theirs = ({"who": f"{who}.figure", "median": sum(item[side]["median"] for item in found)}
+                    for side, who in (("ours", "ours"), ("theirs", "pytorch")))  # fmt: skip
+    case, goal = FigureCase("1, 2 and 3", quick), 0.5
+    yield {"case": case, "quantity": "time over", "measured": ours["median"] / theirs["median"], "goal": goal,
+           "ours": ours, "theirs": theirs}  # fmt: skip
+
+
+def epoch(quick):
+    """Row 8: one epoch of Figure 4, in batches of digits."""
+    case = Case(120, batch=40, quick=True, **DIGITS) if quick else Case(20_000, batch=500, **DIGITS)
+    yield against("pytorch.epoch", case, 0.7, "epoch")
+
+
+ROWS = dict(enumerate((exact, exact_floor, low_rank, order_two, low_rank_tiles, digits_at_once, figures, epoch), 1))
+
+
+# What the rows are made of.
+
+
+def against(rival, case, goal, function="gradient"):
+    """Time this package over a rival, and make sure that a rival with a gradient has the same."""
+    (ours, theirs), answers = take_turns(case, f"ours.{function}", rival)
+    found = {"case": case, "quantity": "time over", "measured": ours["median"] / theirs["median"], "goal": goal}
+    found["processor"] = ours["processor"] / theirs["processor"]  # not moved by other work on the machine
+    if function == "figure":  # 10 000 steps apart, rounding has led elsewhere; what remains is how many there were
+        found["evaluations"] = [int(counts.sum()) for counts in answers]
+    elif not rival.startswith("floor"):
+        found["difference"] = difference(*answers)
+        if not found["difference"] < SAME:
+            raise ArithmeticError(f"the gradient of {rival} differs by {found['difference']:.1e} in {case}")
+    return found | {"ours": ours, "theirs": theirs}
+
+
+def on_its_own(case):
+    """Time this package alone."""
+    (ours,), _ = take_turns(case, "ours.gradient")
+    return {"case": case, "quantity": "time, s", "measured": ours["median"], "goal": None, "ours": ours}
+
+
+def memory(case, goal):
+    """Take the peak memory of this package."""
+    peak = peak_memory("ours.gradient", case) / GB
+    return {"case": case, "quantity": "peak memory, GB", "measured": peak, "goal": goal}
+
+
+def lighter_than(rival, case, goal):
+    """Take the peak memory of this package over that of a rival."""
+    ours, theirs = ({"who": who, "GB": peak_memory(who, case) / GB} for who in ("ours.gradient", rival))
+    found = {"case": case, "quantity": "peak memory over", "measured": ours["GB"] / theirs["GB"], "goal": goal}
+    return found | {"ours": ours, "theirs": theirs}
+
+
+def difference(found, reference):
+    """Return the largest difference of two gradients, relative to the largest element."""
+    return float(np.abs(found - reference).max() / np.abs(reference).max())
+
+
+def exponent(sizes, seconds):
+    """Return the k of seconds ∝ N^k, by least squares of the logarithms."""
+    return float(np.polyfit(np.log(sizes), np.log(seconds), 1)[0])
+
+
+def measure(row, quick):
+    """Run a row; print, and return as JSON can hold it, what it found."""
+    for found in ROWS[row](quick):
+        goal = None if quick else found["goal"]
+        met = None if goal is None else found["measured"] <= goal
+        changed = {"case": asdict(found["case"]), "goal": goal, "met": met, "date": date.today().isoformat()}
+        entry = {"row": row} | found | changed
+        print(table_line(entry), flush=True)
+        yield entry
+
+
+# What is written.
+
+HEADING = "| row | case | measured | this package | other | value | goal | met |\n|---|---|---|---|---|---|---|---|"
+OTHERS = {
+    "pytorch.gradient": "PyTorch",
+    "pytorch.figure": "PyTorch",
+    "pytorch.epoch": "PyTorch",
+    "jax.gradient": "JAX",
+    "floor.eigh": "two `eigh`",
+    "floor.products": "the products",
+}
+
+
+def table_line(entry):
+    """Return one line of the table."""
+    other = OTHERS[entry["theirs"]["who"]] if "theirs" in entry else ""
+    goal = "" if entry["goal"] is None else f"≤ {entry['goal']:g}"
+    met = {True: "yes", False: "**no**", None: ""}[entry["met"]]
+    sides = (amount(entry.get(side)) for side in ("ours", "theirs"))
+    quantity = f"{entry['quantity']} {other}".strip()
+    cells = (str(entry["row"]), sizes(entry["case"]), quantity, *sides, f"{entry['measured']:.3g}", goal, met)
+    return f"| {' | '.join(cells)} |"
+
+
+def amount(side):
+    """Return a time or a memory, with its unit."""
+    if side is None:
+        return ""
+    if "GB" in side:
+        return f"{1000 * side['GB']:.3g} MB" if side["GB"] < 1 else f"{side['GB']:.3g} GB"
+    return f"{1000 * side['median']:.3g} ms" if side["median"] < 1 else f"{side['median']:.3g} s"
+
+
+def sizes(case):
+    """Return what is computed, in short."""
+    if "figure" in case:
+        return f"Figure {case['figure']}, one seed"
+    units = f"d = {case['d']}, p = {case['p']} {case['activation']}"
+    path = "" if case["alpha"] == 2 else f", {case['spectrum']}"
+    batches = f" in batches of {case['batch']}" if case["batch"] else ""
+    return f"N = {case['N']}{batches}, {units}, α = {case['alpha']:g}{path}"
+
+
+def performance_table(results):
+    """Return all results as a Markdown table, below it where they come from."""
+    setting, days = results["setting"], sorted({entry["date"] for entry in results["rows"]})
+    versions = (f"{name} {version}" for name, version in setting["versions"].items())
+    threads = "1 thread" if setting["threads"] == 1 else f"{setting['threads']} threads"
+    run = (
+        " to ".join(dict.fromkeys((days[0], days[-1]))),
+        f"{threads} of {setting['cores']} cores",
+        setting["machine"],
+    )
+    source = f"Measured {', '.join((*run, *versions))}; digits: {setting['digits']}."
+    return "\n".join([HEADING, *map(table_line, results["rows"]), "", source])
+
+
+def with_performance(page, results):
+    """Return a Markdown page with its table of performance replaced."""
+    if results["setting"]["quick"]:
+        raise ValueError("a quick run measures nothing: run scripts/benchmark.py without --quick")
+    return with_table(page, BEGIN, END, performance_table(results))
+
+
+SERIES = {  # name: side, contestant, rows, colour, dashes for those of others
+    "exact": ("ours", "ours.gradient", (1, 2), "blue", "o-"),
+    "low-rank": ("ours", "ours.gradient", (3, 5), "green", "o-"),
+    "α = 2": ("ours", "ours.gradient", (4,), "purple", "o-"),
+    "PyTorch": ("theirs", "pytorch.gradient", (1, 3), "vermilion", "s--"),
+    "JAX": ("theirs", "jax.gradient", (1,), "orange", "s--"),
+    "PyTorch, α = 2": ("theirs", "pytorch.gradient", (4,), "sky", "s--"),
+    "two eigh": ("theirs", "floor.eigh", (2, 3), "grey", "^:"),
+}
+TICKS = (200, 500, 1000, 2000, 5000, 10_000, 20_000)
+FITTED_FROM = 500  # below, calls and not arithmetic take the time
+
+
+def draw(results):
+    """Draw time over N, with fitted exponents."""
+    from matplotlib.figure import Figure  # noqa: PLC0415  # only drawing needs it
+
+    with paper_style():
+        figure = Figure(figsize=(6.8, 3.8), layout="constrained")
+        axes = figure.subplots()
+        for name, (side, who, rows, colour, style) in SERIES.items():
+            seconds = times(results, side, who, rows)
+            if not seconds:
+                continue
+            fitted = {N: t for N, t in seconds.items() if N >= FITTED_FROM}
+            law = f", $N^{{{exponent(list(fitted), list(fitted.values())):.2f}}}$" if len(fitted) > 1 else ""
+            axes.loglog(seconds.keys(), seconds.values(), style, ms=3.5, color=COLOURS[colour], label=name + law)
+        axes.set(xlabel="samples $N$ ($d$ = 2, $p$ = 10)", ylabel="value and gradient, seconds")
+        axes.set_xticks(TICKS, map(str, TICKS))
+        axes.set_xticks([], minor=True)
+        axes.legend(loc="upper left", bbox_to_anchor=(1, 1), title=f"growth fitted from N = {FITTED_FROM}")
+    return figure
+
+
+def times(results, side, who, rows):
+    """Return median seconds by N; the mean over rows that have measured the same."""
+    found = {}
+    for entry in results["rows"]:
+        if entry["row"] in rows and entry.get(side, {}).get("who") == who and "median" in entry[side]:
+            found.setdefault(entry["case"]["N"], []).append(entry[side]["median"])
+    return {N: float(np.mean(found[N])) for N in sorted(found)}
+
+
+def setting(options):
+    """Return what all results of a file have in common."""
+    return {
+        "threads": options.threads,
+        "cores": os.cpu_count(),
+        "machine": platform.machine(),
+        "versions": versions(),
+        "digits": "MNIST" if MNIST.exists() else "random numbers",
+        "quick": options.quick,
+    }
+
+
+def versions():
+    """Return the versions of all that a time depends on."""
+    packages = {name: metadata.version(name) for name in PACKAGES if find_spec(name)}
+    blas = {library: library.show_config("dicts")["Build Dependencies"]["blas"] for library in (np, scipy)}
+    return (
+        {"rdae_ref": rdae_ref.__version__}
+        | packages
+        | {f"{library.__name__}'s {found['name']}": found["version"] for library, found in blas.items()}
+        | {"Python": platform.python_version()}
+    )
+
+
+def arguments():
+    """Read the command line."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--rows", type=int, nargs="*", choices=ROWS, default=[*ROWS], help="default: all")
+    parser.add_argument("--quick", action="store_true", help="tiny sizes, to see that it runs; not for README")
+    parser.add_argument("--threads", type=int, default=1, help="of each process (1)")
+    parser.add_argument("--json", type=Path, help="results (figures/benchmark.json; with --quick: none)")
+    parser.add_argument("--figure", type=Path, help="folder of the figure (figures; with --quick: none)")
+    parser.add_argument("--readme", type=Path, help="page that has the table (README.md; with --quick: none)")
+    options = parser.parse_args()
+    if not options.quick:
+        options.json = options.json or ROOT / "figures" / "benchmark.json"
+        options.figure = options.figure or ROOT / "figures"
+        options.readme = options.readme or ROOT / "README.md"
+    return options
+
+
+def main():
+    """Measure, and write after each row, so that nothing is lost."""
+    options = arguments()
+    os.environ |= dict.fromkeys(THREADS, str(options.threads))
+    results = {"setting": setting(options), "rows": []}
+    if options.json and options.json.exists():
+        before = json.loads(options.json.read_text(encoding="utf-8"))
+        if not options.rows or before["setting"] == results["setting"]:  # rows of other versions are no part of a table
+            results = before
+    print(HEADING)
+    for row in options.rows:
+        others = [entry for entry in results["rows"] if entry["row"] != row]
+        results["rows"] = sorted([*others, *measure(row, options.quick)], key=lambda entry: entry["row"])
+        if options.json:
+            with written_whole(options.json) as file:
+                json.dump(results, file, indent=1, ensure_ascii=False)
+                file.write("\n")
+    if options.figure:
+        write_figure(draw(results), options.figure, "benchmark")
+    if options.readme:
+        page = with_performance(options.readme.read_text(encoding="utf-8"), results)
+        with written_whole(options.readme) as file:
+            file.write(page)
+
+
+if __name__ == "__main__":
+    main()

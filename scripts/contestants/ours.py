@@ -1,0 +1,67 @@
+"""The package itself."""
+
+import tempfile
+from dataclasses import replace
+
+from rdae_ref import RateDistortion
+from rdae_ref.experiments import load
+from rdae_ref.models import FixedDenoising, Reconstruction
+from rdae_ref.pytree import tree_map
+
+from .cases import MOMENTUM, RATE
+
+
+def objective(X, case):
+    """Return the objective of a case on these data."""
+    settings = {"activation": case.activation, "alpha": case.alpha, "mu": case.mu, "spectrum": case.spectrum}
+    return RateDistortion(X, sigma_x=case.sigma, sigma_xhat=case.sigma, **settings)
+
+
+def gradient(case):
+    """Evaluate L and its gradient."""
+    L, parameters = objective(case.data(), case), case.parameters()
+    return lambda: L.value_and_gradient(parameters)[1]
+
+
+def epoch(case):
+    """Ascend through all batches, one step on each."""
+    objectives, start = [objective(X, case) for X in case.batches()], case.parameters()
+
+    def ascend():
+        parameters, velocity = start, tree_map(lambda x: 0 * x, start)
+        for L in objectives:
+            _, uphill = L.value_and_gradient(parameters)
+            velocity = tree_map(lambda v, g: MOMENTUM * v + g, velocity, uphill)
+            parameters = tree_map(lambda x, v: x + RATE * v, parameters, velocity)
+        return parameters
+
+    return ascend
+
+
+def figure(case):
+    """Make all runs of a figure for one seed; return how often each objective was evaluated."""
+    experiment = load(case.figure)
+    settings = experiment.Settings(seeds=(0,))
+    if case.quick:
+        training = replace(settings.training, max_iterations=(1,) * 7, plain_iterations=2)
+        others = {name: 1 for name in ("sweep_iterations", "noise_iterations") if hasattr(settings, name)}
+        settings = replace(settings, n_samples=20, training=training, **others)
+    counts = {}
+    for objective in (RateDistortion, Reconstruction, FixedDenoising):
+        objective.value_and_gradient = _counted(objective.value_and_gradient, counts, objective.__name__)
+
+    def run():
+        counts.clear()
+        with tempfile.TemporaryDirectory() as folder:  # a fresh one: no run is read back
+            experiment.run(settings, folder=folder, workers=map)
+        return [counts.get(name, 0) for name in ("RateDistortion", "Reconstruction", "FixedDenoising")]
+
+    return run
+
+
+def _counted(method, counts, name):
+    def value_and_gradient(self, parameters):
+        counts[name] = counts.get(name, 0) + 1
+        return method(self, parameters)
+
+    return value_and_gradient

@@ -1,0 +1,122 @@
+"""PyTorch with autograd, as somebody who knows it would write it.
+
+Against the oracle, which is written to be read: distances by a matrix product, the Gram matrix of the inputs computed
+once, and eigenvalues that rounding made negative set to zero, whose power would be NaN.
+"""
+
+import functools
+import math
+
+import torch
+
+from rdae_ref import RateDistortion
+from rdae_ref.autoencoder import Parameters
+from rdae_ref.models import FixedDenoising, Reconstruction
+
+from . import ours
+from .cases import MOMENTUM, RATE
+
+UNITS = {
+    "linear": lambda z: z,
+    "logsig": torch.sigmoid,
+    "relu": torch.relu,
+    "satlin": lambda z: z.clamp(0, 1),
+    "softplus": torch.nn.functional.softplus,
+}
+
+
+def gram(X, sigma):
+    """Return A_ij = exp(−|x_i − x_j|² / (2σ²)) / N."""
+    norms = X.square().sum(dim=1)
+    return torch.exp((norms[:, None] + norms - 2 * X @ X.T) / (-2 * sigma**2)) / len(X)
+
+
+def entropy(A, alpha):
+    """Return S_α(A) in nats, Eq. (10)."""
+    if alpha == 2:
+        return -2 * torch.linalg.matrix_norm(A).log()
+    return torch.linalg.eigvalsh(A).clamp_min(0).pow(alpha).sum().log() / (1 - alpha)
+
+
+def reconstruct(parameters, X, activation):
+    """Return X̂."""
+    W, c, A, b = parameters
+    return UNITS[activation](X @ W.T + c) @ A.T + b
+
+
+def distortion(X, Xhat):
+    """Return D_emp, Eq. (9)."""
+    return (X - Xhat).square().sum() / len(X)
+
+
+def rate_distortion(parameters, X, NK_X, *, activation, alpha, mu, sigma):
+    """Return L in bits, Eq. (25)."""
+    Xhat = reconstruct(parameters, X, activation)
+    K = gram(Xhat, sigma)
+    return (entropy(NK_X * K, alpha) - entropy(K, alpha)) / math.log(2) - mu * distortion(X, Xhat)
+
+
+def gradient(case):
+    """Evaluate L and its gradient."""
+    X, parameters = torch.tensor(case.data()), tensors(case.parameters())
+    NK_X = case.N * gram(X, case.sigma)
+    return lambda: torch.autograd.grad(rate_distortion(parameters, X, NK_X, **case.settings()), parameters)
+
+
+def epoch(case):
+    """Ascend through all batches, one step on each."""
+    batches = [torch.tensor(X) for X in case.batches()]
+    products = [len(X) * gram(X, case.sigma) for X in batches]
+
+    def ascend():
+        parameters = tensors(case.parameters())
+        ascent = torch.optim.SGD(parameters, lr=RATE, momentum=MOMENTUM, maximize=True)
+        for X, NK_X in zip(batches, products, strict=True):
+            ascent.zero_grad()
+            rate_distortion(parameters, X, NK_X, **case.settings()).backward()
+            ascent.step()
+        return [x.detach() for x in parameters]
+
+    return ascend
+
+
+def figure(case):
+    """Make the same runs as `ours` with the same optimiser, but with each gradient from here."""
+    RateDistortion.value_and_gradient = _rate_distortion
+    Reconstruction.value_and_gradient = FixedDenoising.value_and_gradient = _reconstruction
+    return ours.figure(case)
+
+
+def tensors(parameters):
+    """Return leaves that require a gradient."""
+    return [torch.tensor(array, requires_grad=True) for array in parameters]
+
+
+def _rate_distortion(self, parameters):
+    X, NK_X = _constants(self)
+    settings = {"activation": self.activation.name, "alpha": self.alpha, "mu": self.mu, "sigma": self.sigma_xhat}
+    return _value_and_gradient(lambda leaves: rate_distortion(leaves, X, NK_X, **settings), parameters)
+
+
+def _reconstruction(self, parameters):
+    inputs, X = _constants(self)
+    unit = self.activation.name
+    return _value_and_gradient(lambda leaves: -distortion(X, reconstruct(leaves, inputs, unit)), parameters)
+
+
+@functools.lru_cache(maxsize=1)
+def _constants(objective):
+    if isinstance(objective, RateDistortion):
+        X = torch.tensor(objective.X)
+        return X, len(X) * gram(X, objective.sigma_x)
+    if isinstance(objective, FixedDenoising):
+        return tuple(torch.tensor(array) for array in objective._pairs())
+    return torch.tensor(objective.X), torch.tensor(objective.X)
+
+
+def _value_and_gradient(objective, parameters):
+    leaves = tensors(parameters)
+    value = objective(leaves)
+    if not torch.isfinite(value):
+        raise FloatingPointError("the objective overflows: the parameters are too large")
+    return value.item(), Parameters(*(slope.numpy() for slope in torch.autograd.grad(value, leaves)))
