@@ -29,6 +29,7 @@ from .spectrum import (
     check_semidefinite,
     eigenvalues,
     low_rank_if_chosen,
+    nonzero_spectrum,
     spectral_product,
     zero_below,
 )
@@ -343,7 +344,8 @@ def entropy_and_gradient(A: Array, alpha: float) -> EntropyAndGradient:
         return EntropyAndGradient(_collision_entropy(A), _collision_gradient(A))
     if alpha in BY_PRODUCTS:
         return _by_products(A, int(alpha))
-    value, B, sign = entropy_and_factor(decompose(A), alpha)
+    # For α ≤ 1 the smallest eigenvalues matter most, and zeros are worth a warning.
+    value, B, sign = entropy_and_factor(nonzero_spectrum(A) if alpha > 1 else decompose(A), alpha)
     gradient = B @ B.T  # syrk: symmetric, and half the work
     return EntropyAndGradient(value, np.negative(gradient, out=gradient) if sign < 0 else gradient)
 
