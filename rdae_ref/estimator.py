@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from ._validation import Array, as_choice, as_count, as_matrix, as_positive
+from ._validation import Array, as_choice, as_count, as_fraction, as_matrix, as_positive
 from .activations import Activation
 from .autoencoder import Parameters, as_parameters, forward, initial_parameters
 from .gram import median_distance
@@ -338,6 +338,8 @@ class RateDistortionAutoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixi
                 raise ValueError(f"a distortion is met by solver='lbfgs' only, got solver={self.solver!r}")
         if self.step_size is not None:
             as_positive(self.step_size, "step_size")
+        if as_fraction(self.momentum, "momentum") > 0 and self.step_size is None:
+            raise ValueError(f"a line search takes no momentum, got momentum={self.momentum}: give a step_size, too")
         if self.batch_size is not None:
             as_count(self.batch_size, "batch_size", maximum=n_samples)
             if self.solver != "ascent" or self.step_size is None:

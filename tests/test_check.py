@@ -78,7 +78,8 @@ def test_a_check_against_frameworks_fails_where_there_is_none():
 
 
 def test_a_row_that_is_nan_fails_and_is_still_written(monkeypatch, tmp_path, capsys):
-    monkeypatch.setattr("rdae_ref.cli.check.equation_check", lambda seed: [Row("(9)", "a", "b", 1, float("nan"), 1e-12)])
+    spoilt = Row("(9)", "a", "b", 1, float("nan"), 1e-12)
+    monkeypatch.setattr("rdae_ref.cli.check.equation_check", lambda seed: [spoilt])
     assert main(["check", "--json", str(tmp_path / "c.json")]) == 1
     (row,) = json.loads((tmp_path / "c.json").read_text())["rows"]
     assert (row["error"], row["verdict"]) == (None, "FAILED")
