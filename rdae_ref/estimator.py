@@ -6,6 +6,7 @@ loads scikit-learn, so the package loads this file only when one of its names is
 """
 
 import dataclasses
+import math
 import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -71,8 +72,8 @@ class RateDistortionAutoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixi
     distortion : float, optional
         The bound D of (14); the multiplier that goes with it is found, and stands in ``mu_``.
     sigma : float or "median"
-        Kernel size of the inputs: a number, or the median of their distances. The median is large beside the
-        0.28 of the paper's figures (1.4 for their Gaussian data) and bends the outputs less.
+        Kernel size of the inputs: a number, or the median of their distances. The median is large beside the 0.28 of
+        the paper's figures (1.4 for their Gaussian data), and leaves the outputs nearer to the inputs.
     sigma_xhat : float or "median", optional
         Kernel size of the outputs; that of the inputs, if there is none.
     base : float
@@ -404,11 +405,12 @@ class RateDistortionAutoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixi
         if self.solver == "lbfgs":
             result = maximize(objective, start, **limits)
         else:
+            n_batches = 1 if self.batch_size is None else math.ceil(len(objective.X) / self.batch_size)
             result = gradient_ascent(
                 objective if self.batch_size is None else _in_batches(objective, self.batch_size, rng),
                 start,
                 step_size=1.0 if self.step_size is None else self.step_size,
-                n_steps=self.max_iter * -(-len(objective.X) // (self.batch_size or len(objective.X))),
+                n_steps=self.max_iter * n_batches,
                 momentum=self.momentum,
                 line_search=self.step_size is None,
                 callback=callback,

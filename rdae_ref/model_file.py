@@ -123,8 +123,8 @@ def _model(content: Mapping[str, Any]) -> RateDistortionAutoencoder:
     _check_names(content, ("about", *Parameters._fields), "the file")
     about = _about(content["about"])
     settings, fitted = _part(about, "settings"), _part(about, "fitted")
-    known = RateDistortionAutoencoder().get_params(deep=False)
-    _check_names(settings, [name for name in known if name not in (*LEFT_OUT, *PERHAPS)], "settings")
+    known = [name for name in RateDistortionAutoencoder().get_params(deep=False) if name not in LEFT_OUT]
+    _check_names(settings, [name for name in known if name not in PERHAPS], "settings")
     unknown = sorted(set(settings) - set(known))
     if unknown:
         raise ValueError(f"there is no setting {unknown[0]!r}")
@@ -135,6 +135,8 @@ def _model(content: Mapping[str, Any]) -> RateDistortionAutoencoder:
     model.alpha = float(model.alpha)  # which may be the word "inf"
     model.parameters_ = as_parameters(Parameters(*(content[name] for name in Parameters._fields)), _width(content["W"]))
     model.n_features_in_ = _width(content["W"])
+    if len(model.parameters_.W) != model.n_hidden:
+        raise ValueError(f"W must have one row for each of the {model.n_hidden} units, got {len(model.parameters_.W)}")
     model.mu_ = as_nonnegative(fitted["mu"], "mu")
     model.sigma_x_, model.sigma_xhat_ = (as_positive(fitted[name], name) for name in ("sigma_x", "sigma_xhat"))
     model.value_ = _number(fitted["value"], "value")
@@ -146,10 +148,11 @@ def _model(content: Mapping[str, Any]) -> RateDistortionAutoencoder:
     model.message_, model.converged_ = str(fitted["message"]), fitted["converged"]
     if model.converged_ not in (True, False, None):
         raise ValueError(f"converged must be true, false or null, got {model.converged_!r}")
-    if fitted["feature_names"] is not None:
-        model.feature_names_in_ = np.array(fitted["feature_names"], dtype=object)
-        if model.feature_names_in_.shape != (model.n_features_in_,):
-            raise ValueError(f"feature_names must be {model.n_features_in_} names")
+    names = fitted["feature_names"]
+    if names is not None:
+        if not isinstance(names, list) or [type(name) for name in names] != [str] * model.n_features_in_:
+            raise ValueError(f"feature_names must be {model.n_features_in_} names, got {names!r}")
+        model.feature_names_in_ = np.array(names, dtype=object)
     return model
 
 

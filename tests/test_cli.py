@@ -175,6 +175,13 @@ def test_inspect_says_settings_terms_and_history(here, model_file, capsys):
     assert capsys.readouterr().out == ""
 
 
+def test_the_history_of_a_bound_is_that_of_its_lagrangian(here, capsys):
+    assert main(["fit", "data.csv", "-o", "model.npz", "--distortion", "0.5", "--quiet", *QUICK]) == 0
+    assert main(["inspect", "model.npz", "--plot", "history.svg"]) == 0
+    assert "the augmented Lagrangian of Eq. (14) in the last" in capsys.readouterr().out
+    assert "svg" in (here / "history.svg").read_text()
+
+
 def test_a_sparkline_ends_where_the_numbers_end():
     assert sparkline([0, 1, 2, 3, 4, 5, 6, 7]) == "▁▂▃▄▅▆▇█"
     assert sparkline([2.0]) == "▁"
@@ -199,6 +206,8 @@ BAD = {
     ),
     "one row": (["fit", "one.csv", "-o", "m.npz"], "minimum of 2"),
     "example's form": (["fit", "--example", "m.txt"], "must end in .csv"),
+    "data as output": (["fit", "data.csv", "-o", "data.csv"], "data.csv is what is read"),
+    "data as codes": (["transform", "MODEL", "data.csv", "-o", "./data.csv"], "data.csv is what is read"),
     "no model": (["transform", "none.npz", "data.csv", "-o", "m.csv"], "there is no file none.npz"),
     "data for a model": (["transform", "data.csv", "data.csv", "-o", "m.csv"], "data.csv is no npz file"),
     "output's form": (["transform", "MODEL", "data.csv", "-o", "m.txt"], "must end in .csv, .npy or .npz"),
@@ -230,7 +239,7 @@ BEGUN = "import sys, rdae_ref.estimator; from rdae_ref.cli import main; print('b
 
 def test_ctrl_c_ends_a_fit_with_a_sentence_and_no_file(tmp_path):
     write_table(tmp_path / "data.csv", gaussian(300, np.random.default_rng(0)))
-    options = "--solver ascent --step-size 1e-9 --max-iter 1000000 --init random".split()
+    options = ["--solver", "ascent", "--step-size", "1e-9", "--max-iter", "1000000", "--init", "random"]
     command = [sys.executable, "-c", BEGUN, "fit", "data.csv", "-o", "model.npz", *options]
     pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
     process = subprocess.Popen(command, **pipes, text=True, cwd=tmp_path, start_new_session=True)

@@ -43,7 +43,7 @@ def model():
 @pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 @pytest.mark.parametrize(
     "settings",
-    [{"n_hidden": 3, "max_iter": 5}, pytest.param({"random_state": 0}, marks=pytest.mark.slow)],
+    [{"n_hidden": 2, "max_iter": 3}, pytest.param({"random_state": 0}, marks=pytest.mark.slow)],
     ids=["quick", "defaults"],
 )
 def test_all_checks_of_scikit_learn_pass(settings):
@@ -307,7 +307,7 @@ def test_without_scikit_learn_it_is_the_same_model_with_the_same_manners(model, 
 
 def test_the_package_loads_scikit_learn_when_the_estimator_is_asked_for():
     code = (
-        "import sys, rdae_ref; before = 'sklearn' in sys.modules; names = dir(rdae_ref);"
+        "import sys, rdae_ref, rdae_ref.cli; before = 'sklearn' in sys.modules; names = dir(rdae_ref);"
         "one = rdae_ref.RateDistortionAutoencoder; import rdae_ref.estimator as e;"
         "print(before, 'sklearn' in sys.modules, one is e.RateDistortionAutoencoder, 'save_model' in names)"
     )

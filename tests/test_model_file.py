@@ -112,6 +112,8 @@ BAD_CONTENT = {
     "no fitted": (lambda a, s: (a, {**s, "fitted": 3}), "fitted is missing"),
     "no activation": (lambda a, s: (a, {**s, "settings": without(s["settings"], "activation", "mu")}), "lacks.*mu"),
     "unknown setting": (lambda a, s: (a, changed(s, "settings", nu=1)), "no setting 'nu'"),
+    "a callback": (lambda a, s: (a, changed(s, "settings", callback="print")), "no setting 'callback'"),
+    "other units": (lambda a, s: (a, changed(s, "settings", n_hidden=4)), "one row for each of the 4 units, got 3"),
     "unknown units": (lambda a, s: (a, changed(s, "settings", activation="sine")), "activation must be one of"),
     "no terms": (lambda a, s: (a, {**s, "fitted": without(s["fitted"], "terms")}), "fitted lacks terms"),
     "half the terms": (lambda a, s: (a, changed(s, "fitted", terms={"distortion": 1.0})), "terms lacks joint_entropy"),
@@ -174,6 +176,7 @@ json_values = st.recursive(
 )
 
 
+@pytest.mark.filterwarnings("ignore:X does not have valid feature names")
 @settings(deadline=None, max_examples=60)
 @given(data=st.data())
 def test_anything_else_in_the_place_of_a_part_is_a_model_or_refused(data, content, tmp_path_factory):

@@ -17,7 +17,7 @@ History = Sequence[Mapping[str, float]]
 
 
 def history_text(history: History) -> str:
-    """Draw the objective and the norm of its gradient in one line each.
+    """Draw what was maximised in the last stage, and the norm of the gradient in all, in one line each.
 
     Parameters
     ----------
@@ -36,16 +36,21 @@ def history_text(history: History) -> str:
     values = [entry["value"] for entry in last]
     return "\n".join(
         [
-            f"history: the objective in the last {len(last)} iterations, all of them at the final trade-off, and",
-            f"the norm of the gradient in all {len(history)}, as its logarithm",
+            f"history: the {climbed(history)} in the last {len(last)} iterations, and the norm of the gradient",
+            f"in all {len(history)}, as its logarithm",
             f"  {values[0]:>10.4g}  {sparkline(values)}  {values[-1]:.4g}",
             f"  {10 ** norms[0]:>10.1e}  {sparkline(norms)}  {10 ** norms[-1]:.1e}",
         ]
     )
 
 
+def climbed(history: History) -> str:
+    """Say what was maximised in the end: (14) has a multiplier in each entry."""
+    return "augmented Lagrangian of Eq. (14)" if "mu" in history[-1] else "objective at the final trade-off"
+
+
 def at_the_end(history: History) -> History:
-    """Return the iterations at the final trade-off: values from one trade-off to another do not compare."""
+    """Return the iterations of the last stage: values from one trade-off to another do not compare."""
     return [entry for entry in history if entry.get("factor") == history[-1].get("factor")]
 
 
@@ -87,7 +92,7 @@ def check_drawable(path: Path) -> None:
 
 
 def draw_history(history: History, path: Path) -> None:
-    """Draw the objective at the final trade-off, and the norm of the gradient.
+    """Draw what was maximised in the last stage, and the norm of the gradient in all.
 
     Parameters
     ----------
@@ -112,13 +117,13 @@ def draw_history(history: History, path: Path) -> None:
         figure = Figure(figsize=(7, 2.6), layout="constrained")
         left, right = figure.subplots(1, 2)
         left.plot(iterations[-len(last) :], [entry["value"] for entry in last], ".-", ms=3, color=COLOURS["blue"])
-        left.set(xlabel="iteration", ylabel="objective at the final trade-off")
+        left.set(xlabel="iteration", ylabel=climbed(history))
         right.semilogy(iterations, [entry["gradient_norm"] for entry in history], color=COLOURS["vermilion"])
         right.set(xlabel="iteration", ylabel="norm of the gradient")
         if len(last) < len(history):
             begin, late = len(history) - len(last) + 0.5, len(last) < len(history) / 2
             style = {"color": COLOURS["grey"], "ha": "right" if late else "left", "va": "top"}
             right.axvline(begin, color=COLOURS["grey"], lw=0.8, ls=":")
-            right.text(begin, 1, " final trade-off ", transform=right.get_xaxis_transform(), **style)
+            right.text(begin, 1, " the last stage ", transform=right.get_xaxis_transform(), **style)
         with written_whole(path, "wb") as file:
             figure.savefig(file, format=path.suffix[1:])

@@ -71,6 +71,7 @@ def _fit(options: argparse.Namespace) -> int:
         return 0
     if options.output is None:
         raise ValueError("the model needs a file: -o model.npz")
+    _check_apart(options.output, options.data)
     table = _read(options)
 
     from ..estimator import RateDistortionAutoencoder  # noqa: PLC0415  # loads scikit-learn, which takes a second
@@ -110,6 +111,7 @@ def add_transform(verbs: Verbs) -> None:
 def _transform(options: argparse.Namespace) -> int:
     check_folder(options.output)
     check_writable_table(options.output)
+    _check_apart(options.output, options.model, options.data)
     model, table = _load(options.model), _read(options)
     if options.reconstruct:
         values, name = model.reconstruct(table.values), "Xhat"
@@ -180,6 +182,11 @@ def _add_data(parser: argparse.ArgumentParser, add: Any, **kwargs: Any) -> None:
         "--header", action=argparse.BooleanOptionalAction, help="whether line 1 has names (default: found out)"
     )
     reading.add_argument("--key", metavar="NAME", help="the array of an npz file (default: the only one)")
+
+
+def _check_apart(output: Path, *inputs: Path) -> None:
+    if output.resolve() in [path.resolve() for path in inputs]:
+        raise ValueError(f"{output} is what is read: name another file to write")
 
 
 def _read(options: argparse.Namespace) -> Table:
