@@ -75,7 +75,7 @@ class RateDistortionAutoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixi
         Kernel size of the inputs: a number, or the median of their distances. The median is large beside the 0.28 of
         the paper's figures (1.4 for their Gaussian data), and leaves the outputs nearer to the inputs.
     sigma_xhat : float or "median", optional
-        Kernel size of the outputs; that of the inputs, if there is none.
+        Kernel size of the outputs; that of the inputs, if there is none. The median is that of the inputs here, too.
     base : float
         Of the logarithm: 2 for bits.
     solver : str

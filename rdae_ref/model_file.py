@@ -96,7 +96,7 @@ def load_model(path: str | os.PathLike[str]) -> RateDistortionAutoencoder:
     content = read_npz(path)
     try:
         return _model(content)
-    except (ValueError, TypeError, RecursionError) as error:  # the last from JSON that is nested without end
+    except (ValueError, TypeError, OverflowError, RecursionError) as error:  # the last from endlessly nested JSON
         raise ModelFileError(f"{path} is no model of rdae_ref that can be read: {error}") from None
 
 

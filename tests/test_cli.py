@@ -1,5 +1,6 @@
 """The command line: every example works as pasted, every mistake gets a sentence, and nothing is left half done."""
 
+import io
 import os
 import re
 import select
@@ -258,6 +259,13 @@ def test_a_reader_that_leaves_early_is_no_traceback(model_file):
     pipe = f'"{sys.executable}" -m rdae_ref inspect "{model_file}" | true'
     done = subprocess.run(["bash", "-c", pipe], capture_output=True, text=True, check=False)
     assert done.stderr == ""
+
+
+def test_a_terminal_without_greek_gets_the_rest(model_file, monkeypatch):
+    written = io.BytesIO()
+    monkeypatch.setattr(sys, "stdout", io.TextIOWrapper(written, encoding="ascii"))
+    assert main(["inspect", str(model_file)]) == 0
+    assert b"conditional entropy" in written.getvalue()
 
 
 def test_progress_is_drawn_on_a_terminal_only(here):

@@ -121,6 +121,7 @@ BAD_CONTENT = {
         lambda a, s: (a, changed(s, "fitted", terms=dict.fromkeys(s["fitted"]["terms"], "x"))),
         "must be a finite number",
     ),
+    "an enormous number": (lambda a, s: (a, changed(s, "fitted", mu=10**400)), "too large"),
     "no kernel size": (lambda a, s: (a, changed(s, "fitted", sigma_x=0)), "sigma_x must be"),
     "history of numbers": (lambda a, s: (a, changed(s, "fitted", history=[1, 2])), "history must be a list"),
     "history of words": (

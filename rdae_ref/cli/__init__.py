@@ -5,6 +5,7 @@ or an interrupt.
 """
 
 import argparse
+import io
 import os
 import sys
 from collections.abc import Sequence
@@ -35,6 +36,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     int
         The exit code.
     """
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="replace")  # a terminal that knows no Greek gets the rest
     options = _parser().parse_args(arguments)
     try:
         code: int = options.command(options)
