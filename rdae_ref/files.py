@@ -107,7 +107,7 @@ def read_npz(
         except ContentError:
             raise
         except BROKEN as error:
-            raise ValueError(f"{path} is no npz file that can be read ({error or type(error).__name__})") from None
+            raise ValueError(f"{path} is no npz file that can be read ({str(error) or type(error).__name__})") from None
 
 
 def _member(archive: Any, name: str, path: Path) -> npt.NDArray[Any]:

@@ -133,7 +133,7 @@ def _read_npy(path: Path) -> npt.NDArray[np.generic]:
         try:
             array = np.load(file, allow_pickle=False)
         except BROKEN as error:
-            raise ValueError(f"{path} is no npy file that can be read ({error or type(error).__name__})") from None
+            raise ValueError(f"{path} is no npy file that can be read ({str(error) or type(error).__name__})") from None
         if not isinstance(array, np.ndarray):
             array.close()
             raise ValueError(f"{path} is an npz file by its content: rename it")

@@ -38,15 +38,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(errors="replace")  # a terminal that knows no Greek gets the rest
-    options = _parser().parse_args(arguments)
     try:
+        options = _parser().parse_args(arguments)
         code: int = options.command(options)
         sys.stdout.flush()  # here, where a reader that has left can still be answered for
         return code
     except BrokenPipeError:  # as `head` does once it has its lines; nothing more can be said to it
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     except (ValueError, TypeError, ArithmeticError, OSError, ImportError, MemoryError) as error:
-        print(f"rdae-ref: {error or type(error).__name__}", file=sys.stderr)
+        print(f"rdae-ref: {str(error) or type(error).__name__}", file=sys.stderr)
     except KeyboardInterrupt:
         print("\nrdae-ref: interrupted; no file is half written, and finished runs are kept", file=sys.stderr)
     return 2
