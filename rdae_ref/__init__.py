@@ -2,8 +2,12 @@
 
 Read it in the order in which the data goes through it: `gram` (11), `spectrum`, `entropy` (10) (12) (13) (15) (16),
 `activations`, `autoencoder` (17)-(24), `objective` (9) (25), `optimize`; and `gradcheck`, which proves a gradient right
-or wrong. `theory` is what lies under it, `models` what it is compared with, `experiments` the figures.
+or wrong. `theory` is what lies under it, `models` what it is compared with, `experiments` the figures; `estimator` has
+scikit-learn's conventions.
 """
+
+import importlib
+from typing import TYPE_CHECKING, Any
 
 from ._version import __version__
 from .activations import ACTIVATIONS, Activation
@@ -40,6 +44,10 @@ from .optimize import (
 )
 from .spectrum import SingularGramWarning
 
+if TYPE_CHECKING:
+    from .estimator import RateDistortionAutoencoder
+    from .model_file import load_model, save_model
+
 __all__ = [
     "ACTIVATIONS",
     "Activation",
@@ -48,6 +56,7 @@ __all__ = [
     "GradientReport",
     "Parameters",
     "RateDistortion",
+    "RateDistortionAutoencoder",
     "Result",
     "SingularGramWarning",
     "Terms",
@@ -69,6 +78,7 @@ __all__ = [
     "initial_parameters",
     "joint_entropy",
     "joint_entropy_gradient",
+    "load_model",
     "maximize",
     "maximize_at_distortion",
     "mutual_information",
@@ -77,4 +87,19 @@ __all__ = [
     "progress_bar",
     "renyi_entropy",
     "renyi_entropy_gradient",
+    "save_model",
 ]
+
+# Imported when they are asked for, as they load scikit-learn where it is installed.
+_LATER = {"RateDistortionAutoencoder": "estimator", "load_model": "model_file", "save_model": "model_file"}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _LATER:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    value = globals()[name] = getattr(importlib.import_module(f".{_LATER[name]}", __name__), name)
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

@@ -1,14 +1,29 @@
-"""Files that are either whole or not there, and what they can hold."""
+"""Files that are either whole or not there, what they can hold, and npz files that are read whole or refused."""
 
 import math
 import os
 import tempfile
-from collections.abc import Iterator
+import zipfile
+import zlib
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Any
 
-__all__ = ["json_ready", "written_whole"]
+import numpy as np
+import numpy.typing as npt
+
+__all__ = ["BROKEN", "ContentError", "json_ready", "read_npz", "written_whole"]
+
+# What NumPy and zipfile raise for a file that is damaged, encrypted, or claims to be larger than memory.
+BROKEN = (
+    *(ValueError, TypeError, KeyError, SyntaxError, UnicodeError, EOFError, OSError, RuntimeError, MemoryError),
+    *(OverflowError, zipfile.BadZipFile, zlib.error),
+)
+
+
+class ContentError(ValueError):
+    """A file that could be read holds what was not expected in it."""
 
 
 @contextmanager
@@ -48,6 +63,63 @@ def written_whole(path: str | os.PathLike[str], mode: str = "w") -> Iterator[IO[
     except BaseException:
         os.unlink(temporary)
         raise
+
+
+def read_npz(
+    path: str | os.PathLike[str], check_name: Callable[[str], object] | None = None
+) -> dict[str, npt.NDArray[Any]]:
+    """Read all arrays of an npz file, and unpickle nothing.
+
+    Parameters
+    ----------
+    path : str or path-like
+        The file.
+    check_name : callable, optional
+        Called with each name before anything is read; it refuses one by a `ContentError`.
+
+    Returns
+    -------
+    dict of arrays
+        By name, in the order of the file.
+
+    Raises
+    ------
+    OSError
+        If there is no such file, or it is not to be read.
+    ValueError
+        If it is no npz file; a `ContentError` if something in it is no array of numbers or text.
+    """
+    path = Path(path)
+    if path.is_dir():
+        raise IsADirectoryError(f"{path} is a folder: name an npz file in it")
+    if not path.exists():
+        raise FileNotFoundError(f"there is no file {path}")
+    with path.open("rb") as file:
+        if not zipfile.is_zipfile(file):
+            raise ValueError(f"{path} is no npz file: write it with numpy.savez")
+        file.seek(0)
+        try:
+            with np.load(file, allow_pickle=False) as archive:
+                if check_name is not None:
+                    for name in archive.files:
+                        check_name(name)
+                return {name: _member(archive, name, path) for name in archive.files}
+        except ContentError:
+            raise
+        except BROKEN as error:
+            raise ValueError(f"{path} is no npz file that can be read ({str(error) or type(error).__name__})") from None
+
+
+def _member(archive: Any, name: str, path: Path) -> npt.NDArray[Any]:
+    try:
+        array = archive[name]
+    except ValueError as error:
+        if "allow_pickle" not in str(error):
+            raise
+        raise ContentError(f"{path}: {name} holds Python objects, which are not unpickled: store numbers") from None
+    if not isinstance(array, np.ndarray):
+        raise ContentError(f"{path}: {name} is no array: write the file with numpy.savez")
+    return array
 
 
 def json_ready(value: Any) -> Any:

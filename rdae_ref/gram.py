@@ -6,9 +6,16 @@ Notation of the paper: N samples in rows, X and Y are (N, d); K and P are (N, N)
 import numpy as np
 import numpy.typing as npt
 
-from ._validation import Array, as_positive, as_samples, as_symmetric, check_same_shape
+from ._validation import Array, as_count, as_positive, as_samples, as_symmetric, check_same_shape
 
-__all__ = ["gaussian_gram", "gram_pullback", "graph_laplacian", "normalize_gram", "squared_distances"]
+__all__ = [
+    "gaussian_gram",
+    "gram_pullback",
+    "graph_laplacian",
+    "median_distance",
+    "normalize_gram",
+    "squared_distances",
+]
 
 
 def squared_distances(X: npt.ArrayLike) -> Array:
@@ -38,6 +45,34 @@ def squared_distances(X: npt.ArrayLike) -> Array:
     np.maximum(distances, 0, out=distances)
     np.fill_diagonal(distances, 0)
     return distances
+
+
+def median_distance(X: npt.ArrayLike) -> float:
+    """Return the median of |x_i − x_j| over all pairs of rows: a kernel size that follows the scale of the data.
+
+    Parameters
+    ----------
+    X : array_like, shape (N, d)
+        Samples in rows, at least two.
+
+    Returns
+    -------
+    float
+        In the units of `X`; 0 where more than half of the pairs are equal.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If `X` is no finite real matrix with two rows or more.
+
+    Examples
+    --------
+    >>> median_distance([[0.0], [1.0], [5.0]])
+    4.0
+    """
+    X = as_samples(X, "X")
+    N = as_count(len(X), "the number of rows of X", minimum=2)
+    return float(np.sqrt(np.median(squared_distances(X)[np.triu_indices(N, k=1)])))
 
 
 def gaussian_gram(X: npt.ArrayLike, sigma: float) -> Array:

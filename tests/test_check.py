@@ -35,7 +35,7 @@ def test_a_wrong_equation_fails_its_row_and_the_exit_code(monkeypatch, capsys):
     monkeypatch.setattr(rdae_ref.check.equations, "entropy_gradients", spoilt)
     rows = list(rdae_ref.check.parameter_rows(np.random.default_rng(0)))
     assert {row.equation for row in rows if not row.passed} == {"(19)"}
-    monkeypatch.setattr("rdae_ref.cli.equation_check", lambda seed: rows)
+    monkeypatch.setattr("rdae_ref.cli.check.equation_check", lambda seed: rows)
     assert main(["check"]) == 1
     assert "FAILED" in capsys.readouterr().out
 
@@ -49,7 +49,7 @@ def test_a_slope_of_one_fails_whatever_the_error():
 
 
 def test_the_command_writes_the_table_as_json(rows, monkeypatch, tmp_path, capsys):
-    monkeypatch.setattr("rdae_ref.cli.equation_check", lambda seed: rows)
+    monkeypatch.setattr("rdae_ref.cli.check.equation_check", lambda seed: rows)
     path = tmp_path / "check.json"
     assert main(["check", "--json", str(path), "--quiet"]) == 0
     assert capsys.readouterr().out == ""
@@ -61,7 +61,7 @@ def test_the_command_writes_the_table_as_json(rows, monkeypatch, tmp_path, capsy
 
 
 def test_an_unwritable_file_is_an_error_without_a_traceback(rows, monkeypatch, tmp_path, capsys):
-    monkeypatch.setattr("rdae_ref.cli.equation_check", lambda seed: rows)
+    monkeypatch.setattr("rdae_ref.cli.check.equation_check", lambda seed: rows)
     assert main(["check", "--json", str(tmp_path / "nowhere" / "check.json")]) == 2
     assert "rdae-ref:" in capsys.readouterr().err
 
@@ -78,7 +78,8 @@ def test_a_check_against_frameworks_fails_where_there_is_none():
 
 
 def test_a_row_that_is_nan_fails_and_is_still_written(monkeypatch, tmp_path, capsys):
-    monkeypatch.setattr("rdae_ref.cli.equation_check", lambda seed: [Row("(9)", "a", "b", 1, float("nan"), 1e-12)])
+    spoilt = Row("(9)", "a", "b", 1, float("nan"), 1e-12)
+    monkeypatch.setattr("rdae_ref.cli.check.equation_check", lambda seed: [spoilt])
     assert main(["check", "--json", str(tmp_path / "c.json")]) == 1
     (row,) = json.loads((tmp_path / "c.json").read_text())["rows"]
     assert (row["error"], row["verdict"]) == (None, "FAILED")

@@ -733,7 +733,7 @@ def test_files_that_are_not_there_and_no_file_at_all(tmp_path, capsys):
 
 
 def test_a_folder_that_is_not_there_is_named_before_the_work(tmp_path, capsys, monkeypatch):
-    monkeypatch.setattr("rdae_ref.cli.compare_file", lambda path: pytest.fail("the work was done"))
+    monkeypatch.setattr("rdae_ref.cli.compare.compare_file", lambda path: pytest.fail("the work was done"))
     nowhere = tmp_path / "nowhere"
     assert main(["compare", str(written(tmp_path)), "--json", str(nowhere / "a.json")]) == 2
     assert f"there is no folder {nowhere} to write a.json in" in capsys.readouterr().err

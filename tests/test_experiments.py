@@ -13,7 +13,8 @@ import numpy as np
 import pytest
 from scipy.optimize import OptimizeResult
 
-from rdae_ref.cli import _update, main
+from rdae_ref.cli import main
+from rdae_ref.cli.figures import _update
 from rdae_ref.experiments import FIGURES, figure1, figure2, figure3, load
 from rdae_ref.experiments.claims import BEGIN, END, claim, claims_table
 from rdae_ref.experiments.output import read_claims, write_csv, write_figure, write_json

@@ -3,10 +3,10 @@ import pytest
 from cases import BAD_GRAMS, BAD_MATRICES, BAD_POSITIVE, directional_difference, samples
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from scipy.spatial.distance import cdist
+from scipy.spatial.distance import cdist, pdist
 
 from rdae_ref import gaussian_gram, gram_pullback, graph_laplacian, normalize_gram
-from rdae_ref.gram import squared_distances
+from rdae_ref.gram import median_distance, squared_distances
 
 seeds = st.integers(0, 10_000)
 
@@ -117,3 +117,16 @@ def test_other_misfits_are_refused():
         gram_pullback(np.eye(3), np.eye(3), np.eye(2), 1.0)
     with pytest.raises(ValueError, match=r"reshape\(-1, 1\)"):
         gaussian_gram([1.0, 2.0], 1.0)
+
+
+@pytest.mark.parametrize("n", [2, 3, 30])
+def test_the_median_of_the_distances_is_that_of_scipy(n):
+    X = samples(n, 3, seed=1)
+    assert median_distance(X) == pytest.approx(np.median(pdist(X)), rel=1e-12)
+    assert median_distance(1e-3 * X + 5) == pytest.approx(1e-3 * np.median(pdist(X)), rel=1e-9)
+
+
+def test_the_median_needs_a_pair():
+    with pytest.raises(ValueError, match="number of rows of X must be at least 2"):
+        median_distance(np.ones((1, 3)))
+    assert median_distance(np.ones((4, 2))) == 0

@@ -21,7 +21,8 @@ ROOT = Path(rdae_ref.__file__).parent
 ORDER = [
     *("_version", "files", "_validation", "pytree", "activations", "gram", "tiles", "spectrum", "entropy"),
     *("autoencoder", "conditional", "objective", "optimize", "gradcheck", "datasets", "theory", "models"),
-    *("conventions", "comparison", "oracles", "vectors", "experiments", "check", "estimator", "cli", "__main__"),
+    *("conventions", "comparison", "oracles", "vectors", "experiments", "check"),
+    *("_without_sklearn", "estimator", "model_file", "tables", "cli", "__main__"),
 ]
 KNOWS_NO_MODEL = ("optimize", "gradcheck")
 

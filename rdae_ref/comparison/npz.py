@@ -1,8 +1,6 @@
 """The file of a comparison: read or refused whole, and a template to fill from a framework."""
 
 import os
-import zipfile
-import zlib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -11,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ..autoencoder import Parameters, initial_parameters
-from ..files import written_whole
+from ..files import ContentError, read_npz, written_whole
 from .arrays import unknown_name
 from .core import compare
 from .report import Comparison
@@ -23,12 +21,6 @@ POINT = ("X", "W", "c", "A", "b")
 NUMBERS = ("alpha", "mu", "sigma_x", "sigma_xhat")
 OPTIONAL = {"base": 2.0}
 KNOWN = (*POINT, "activation", *NUMBERS, *OPTIONAL, *NAMES)
-
-# What NumPy and zipfile raise for a file that is damaged, encrypted, or claims to be larger than memory.
-BROKEN = (
-    *(ValueError, TypeError, KeyError, SyntaxError, UnicodeError, EOFError, OSError, RuntimeError, MemoryError),
-    *(OverflowError, zipfile.BadZipFile, zlib.error),
-)
 
 
 def compare_file(path: str | os.PathLike[str]) -> Comparison:
@@ -69,13 +61,15 @@ def compare_file(path: str | os.PathLike[str]) -> Comparison:
     )
 
 
-def write_template(path: str | os.PathLike[str]) -> None:
+def write_template(path: str | os.PathLike[str], seed: int = 0) -> None:
     """Write an npz file with a point and settings, to be filled with the results of another implementation.
 
     Parameters
     ----------
     path : str or path-like
         Where; a file that is there stays as it is.
+    seed : int
+        Of the point.
 
     Raises
     ------
@@ -86,7 +80,7 @@ def write_template(path: str | os.PathLike[str]) -> None:
         raise ValueError(f"{path} must end in .npz, which numpy.savez would add to it")
     if Path(path).exists():
         raise FileExistsError(f"{path} is there already, perhaps with results: name another file")
-    rng = np.random.default_rng(0)
+    rng = np.random.default_rng(seed)
     X = rng.normal(size=(30, 2))
     parameters = initial_parameters(2, 5, rng, scale=0.7)
     settings = {"activation": "logsig", "alpha": 1.01, "mu": 1.5, "sigma_x": 0.4, "sigma_xhat": 0.3, "base": 2.0}
@@ -96,42 +90,13 @@ def write_template(path: str | os.PathLike[str]) -> None:
 
 
 def _read(path: Path) -> dict[str, npt.NDArray[Any]]:
-    if path.is_dir():
-        raise IsADirectoryError(f"{path} is a folder: name an npz file in it")
+    def check_name(name: str) -> None:
+        if name not in KNOWN:
+            raise ContentError(f"{path}: {unknown_name(name, KNOWN)}; known are {', '.join(KNOWN)}")
+
     if not path.exists():
         raise FileNotFoundError(f"there is no file {path}: rdae-ref compare --template {path} writes an example")
-    with path.open("rb") as file:
-        if not zipfile.is_zipfile(file):
-            raise ValueError(f"{path} is no npz file: write it with numpy.savez")
-        file.seek(0)
-        content = {}
-        try:
-            with np.load(file, allow_pickle=False) as archive:
-                for name in archive.files:
-                    if name not in KNOWN:
-                        raise _RefusedError(f"{path}: {unknown_name(name, KNOWN)}; known are {', '.join(KNOWN)}")
-                    content[name] = _member(archive, name, path)
-        except _RefusedError as error:
-            raise ValueError(str(error)) from None
-        except BROKEN as error:
-            raise ValueError(f"{path} is no npz file that can be read ({error or type(error).__name__})") from None
-    return content
-
-
-class _RefusedError(Exception):
-    """What was found in a file that could be read."""
-
-
-def _member(archive: Any, name: str, path: Path) -> npt.NDArray[Any]:
-    try:
-        array = archive[name]
-    except ValueError as error:
-        if "allow_pickle" not in str(error):
-            raise
-        raise _RefusedError(f"{path}: {name} holds Python objects, which are not unpickled: store numbers") from None
-    if not isinstance(array, np.ndarray):
-        raise _RefusedError(f"{path}: {name} is no array: write the file with numpy.savez")
-    return array
+    return read_npz(path, check_name)
 
 
 def _number(array: npt.NDArray[Any], name: str) -> float:

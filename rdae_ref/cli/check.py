@@ -1,0 +1,40 @@
+"""``rdae-ref check``."""
+
+import argparse
+from pathlib import Path
+
+from ..check import check_table, equation_check, has_mpmath, oracle_check
+from .common import Verbs, add_verb, as_seed, check_folder, write_json
+
+
+def add_check(verbs: Verbs) -> None:
+    """Add the verb."""
+    check = add_verb(
+        verbs,
+        "check",
+        "Compare every equation with something that shares no code with it; exit code 1 if one fails.",
+        "rdae-ref check --json check.json",
+    )
+    check.add_argument("--json", type=Path, metavar="FILE", help="write the table as JSON, too")
+    check.add_argument("--oracles", action="store_true", help="against HIPS autograd, PyTorch and JAX, too (a minute)")
+    check.add_argument("--seed", type=as_seed, default=0, help="of data and parameters (default 0)")
+    check.add_argument("--quiet", action="store_true", help="print nothing: the exit code says it")
+    check.set_defaults(command=_check)
+
+
+def _check(options: argparse.Namespace) -> int:
+    check_folder(options.json)
+    rows = equation_check(options.seed)
+    passed, report = all(row.passed for row in rows), {"rows": [row.to_dict() for row in rows]}
+    text = [check_table(rows)]
+    if not has_mpmath():
+        text.append('Without mpmath the comparisons with 50 digits are left out: pip install "rdae_ref[test]"')
+    if options.oracles:
+        compared = oracle_check()
+        text.append(str(compared))
+        passed, report = passed and compared.passed, report | compared.to_dict()
+    if not options.quiet:
+        print("\n\n".join(text))
+    if options.json:
+        write_json(options.json, {"passed": passed, **report})
+    return 0 if passed else 1

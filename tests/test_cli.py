@@ -1,0 +1,284 @@
+"""The command line: every example works as pasted, every mistake gets a sentence, and nothing is left half done."""
+
+import io
+import os
+import re
+import select
+import shlex
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from rdae_ref import RateDistortionAutoencoder, load_model
+from rdae_ref.cli import main
+from rdae_ref.cli.history import sparkline
+from rdae_ref.cli.model import SETTINGS
+from rdae_ref.datasets import gaussian
+from rdae_ref.tables import read_table, write_table
+
+README = Path(__file__).parents[1] / "README.md"
+VERBS = ("check", "compare", "figures", "fit", "transform", "inspect")
+QUICK = ["--activation", "linear", "--sigma", "0.5", "--n-hidden", "3", "--tol", "1e-3"]
+
+
+@pytest.fixture
+def here(tmp_path, monkeypatch):
+    """Stand in a folder with data of two named columns."""
+    monkeypatch.chdir(tmp_path)
+    write_table(tmp_path / "data.csv", gaussian(30, np.random.default_rng(0)), ("x1", "x2"))
+    return tmp_path
+
+
+@pytest.fixture(scope="module")
+def model_file(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("model")
+    write_table(folder / "data.csv", gaussian(30, np.random.default_rng(0)), ("x1", "x2"))
+    assert main(["fit", str(folder / "data.csv"), "-o", str(folder / "model.npz"), "--quiet", *QUICK]) == 0
+    return folder / "model.npz"
+
+
+# ------------------------------------------------------------------------------------------------------ every verb
+
+
+def help_of(capsys, *verb):
+    with pytest.raises(SystemExit, match="0"):
+        main([*verb, "--help"])
+    return capsys.readouterr().out
+
+
+SLOW = ("check", "figures")  # what they do, other tests do, too
+
+
+@pytest.mark.parametrize("verb", [pytest.param(v, marks=[pytest.mark.slow] if v in SLOW else []) for v in VERBS])
+def test_the_example_of_each_verb_works_as_pasted(verb, capsys, monkeypatch, tmp_path):
+    monkeypatch.chdir(tmp_path)
+    _, example = help_of(capsys, verb).split("example:\n")
+    commands = [shlex.split(command) for command in re.split(r"\n(?=  (?:rdae-ref|python) )", example)]
+    assert ["rdae-ref", verb] in [command[:2] for command in commands]
+    for program, *arguments in commands:
+        if program == "rdae-ref":
+            assert main(arguments) == 0
+        else:
+            subprocess.run([sys.executable, *arguments], check=True)
+    assert capsys.readouterr().err == ""
+    assert list(tmp_path.iterdir())
+
+
+def test_the_commands_of_the_readme_work_as_pasted(capsys, monkeypatch, tmp_path):
+    section = README.read_text(encoding="utf-8").split("## From the command line\n")[1].split("\n## ")[0]
+    commands = [shlex.split(line, comments=True) for line in section.splitlines() if line.startswith("    rdae-ref ")]
+    monkeypatch.chdir(tmp_path)
+    assert [command[1] for command in commands] == ["fit", "fit", "transform", "inspect"]
+    for _, *arguments in commands:
+        assert main(arguments) == 0
+    assert capsys.readouterr().err == ""
+
+
+def test_the_help_names_every_verb_and_says_about_seeds(capsys):
+    said = help_of(capsys)
+    assert all(re.search(rf"\n +{verb}\s", said) for verb in VERBS)
+    assert "--seed" in said
+    for verb in VERBS:
+        said = help_of(capsys, verb)
+        assert "--quiet" in said
+        assert ("--seed" in said) == (verb in ("check", "compare", "fit"))
+
+
+def test_the_defaults_in_the_help_are_those_of_the_estimator():
+    defaults = RateDistortionAutoencoder().get_params()
+    for name, (_, what) in SETTINGS.items():
+        if defaults[name] is not None:
+            assert re.search(rf"\bdefault {re.escape(str(defaults[name]))}\)", what), name
+    assert set(defaults) - set(SETTINGS) == {"callback", "verbose", "random_state"}
+
+
+@pytest.mark.parametrize("arguments", [[], ["no such"], ["fit", "--seed", "-1"], ["fit"], ["transform", "m.npz"]])
+def test_wrong_arguments_are_exit_code_2(arguments, capsys):
+    with pytest.raises(SystemExit, match="2"):
+        main(arguments)
+    assert "usage: rdae-ref" in capsys.readouterr().err
+
+
+# ------------------------------------------------------------------------------------------ fit, transform, inspect
+
+
+def test_fit_writes_the_model_of_the_estimator(here, capsys):
+    assert main(["fit", "data.csv", "-o", "model.npz", "--seed", "3", "--mu", "2", *QUICK]) == 0
+    said, errors = capsys.readouterr()
+    assert "2 features, 3 units" in said
+    assert "converged" in said
+    assert errors == ""
+    X = read_table(here / "data.csv").values
+    settings = {"n_hidden": 3, "activation": "linear", "sigma": 0.5, "tol": 1e-3, "mu": 2.0, "random_state": 3}
+    ours, found = RateDistortionAutoencoder(**settings).fit(X), load_model(here / "model.npz")
+    assert found.get_params() == ours.get_params()
+    assert np.array_equal(found.parameters_.W, ours.parameters_.W)
+
+
+def test_fit_without_convergence_writes_the_model_says_so_and_is_exit_code_1(here, capsys):
+    command = ["fit", "data.csv", "-o", "model.npz", "--max-iter", "1", "--sigma-xhat", "median"]
+    assert main(command) == 1
+    said, errors = capsys.readouterr()
+    assert errors.startswith("rdae-ref: the ascent stopped before it converged")
+    assert "raise max_iter, now 1" in errors
+    assert errors.count("\n") == 1
+    assert "did not converge" in said
+    assert load_model(here / "model.npz").converged_ is False
+    assert main([*command, "--quiet"]) == 1
+    assert capsys.readouterr() == ("", "")
+
+
+def test_the_example_data_are_those_of_figure_1_and_of_a_seed(here):
+    assert main(["fit", "--example", "a.csv"]) == 0
+    assert main(["fit", "--example", "b.csv", "--seed", "1"]) == 0
+    table = read_table(here / "a.csv")
+    assert table.columns == ("x1", "x2")
+    assert np.array_equal(table.values, gaussian(100, np.random.default_rng(0)))
+    assert not np.array_equal(table.values, read_table(here / "b.csv").values)
+
+
+def test_every_form_of_a_table_is_read_and_written(here, model_file, capsys):
+    X = read_table(here / "data.csv").values
+    model = load_model(model_file)
+    np.save("a.npy", X)
+    np.savez("a.npz", a=X, b=-X)
+    np.savetxt("a.txt", X, delimiter="|")
+    ways = [["data.csv"], ["a.npy"], ["a.npz", "--key", "a"], ["a.txt", "--delimiter", "|", "--no-header"]]
+    for way in ways:
+        for out in ("code.csv", "code.npy", "code.npz"):
+            assert main(["transform", str(model_file), *way, "-o", out]) == 0
+            assert f"{out}: 30 rows, 3 columns; distortion" in capsys.readouterr().out
+            np.testing.assert_allclose(read_table(here / out).values, model.transform(X), rtol=1e-12)
+    assert read_table(here / "code.csv").columns == ("code1", "code2", "code3")
+    assert main(["transform", str(model_file), "data.csv", "-o", "xhat.csv", "--reconstruct", "--quiet"]) == 0
+    assert capsys.readouterr().out == ""
+    table = read_table(here / "xhat.csv")
+    assert np.array_equal(table.values, model.reconstruct(X))
+    assert table.columns == ("x1", "x2")
+
+
+def test_inspect_says_settings_terms_and_history(here, model_file, capsys):
+    model = load_model(model_file)
+    assert main(["inspect", str(model_file), "--plot", "history.png"]) == 0
+    said = capsys.readouterr().out
+    assert re.search(r"\n  activation +linear\n", said)
+    assert f"{model.terms_.conditional_entropy:.6g}  bits" in said
+    assert f"{model.terms_.distortion:.6g}" in said
+    assert f"in all {model.n_iter_}" in said
+    assert sparkline([entry["value"] for entry in model.history_ if entry["factor"] == 1]) in said
+    assert (here / "history.png").read_bytes().startswith(b"\x89PNG")
+    assert main(["inspect", str(model_file), "--quiet"]) == 0
+    assert capsys.readouterr().out == ""
+
+
+def test_the_history_of_a_bound_is_that_of_its_lagrangian(here, capsys):
+    assert main(["fit", "data.csv", "-o", "model.npz", "--distortion", "0.5", "--quiet", *QUICK]) == 0
+    assert main(["inspect", "model.npz", "--plot", "history.svg"]) == 0
+    assert "the augmented Lagrangian of Eq. (14) in the last" in capsys.readouterr().out
+    assert "svg" in (here / "history.svg").read_text()
+
+
+def test_a_sparkline_ends_where_the_numbers_end():
+    assert sparkline([0, 1, 2, 3, 4, 5, 6, 7]) == "▁▂▃▄▅▆▇█"
+    assert sparkline([2.0]) == "▁"
+    assert sparkline([1.0, 1.0]) == "▁▁"
+    long = sparkline(list(range(1000)))
+    assert len(long) == 60
+    assert long[-1] == "█"
+
+
+BAD = {
+    "no data": (["fit", "none.csv", "-o", "m.npz"], "there is no file none.csv"),
+    "a word": (["fit", "bad.csv", "-o", "m.npz"], "bad.csv, line 3, column 2: 'x' is no number"),
+    "no model named": (["fit", "data.csv"], "-o model.npz"),
+    "no folder": (["fit", "none.csv", "-o", "no/m.npz"], "there is no folder"),
+    "a folder": (["fit", "data.csv", "-o", "."], "is a folder"),
+    "a setting": (["fit", "data.csv", "-o", "m.npz", "--mu", "-1"], "mu must be a finite number, 0 or above"),
+    "a solver": (["fit", "data.csv", "-o", "m.npz", "--solver", "adam"], "solver must be one of"),
+    "a kernel": (["fit", "data.csv", "-o", "m.npz", "--sigma", "mean"], "sigma must be one of 'median', got 'mean'"),
+    "too large a step": (
+        ["fit", "data.csv", "-o", "m.npz", "--solver", "ascent", "--step-size", "1e300"],
+        "diverged",
+    ),
+    "one row": (["fit", "one.csv", "-o", "m.npz"], "minimum of 2"),
+    "example's form": (["fit", "--example", "m.txt"], "must end in .csv"),
+    "data as output": (["fit", "data.csv", "-o", "data.csv"], "data.csv is what is read"),
+    "data as codes": (["transform", "MODEL", "data.csv", "-o", "./data.csv"], "data.csv is what is read"),
+    "no model": (["transform", "none.npz", "data.csv", "-o", "m.csv"], "there is no file none.npz"),
+    "data for a model": (["transform", "data.csv", "data.csv", "-o", "m.csv"], "data.csv is no npz file"),
+    "output's form": (["transform", "MODEL", "data.csv", "-o", "m.txt"], "must end in .csv, .npy or .npz"),
+    "other columns": (["transform", "MODEL", "one.csv", "-o", "m.csv"], "features"),
+    "plot's form": (["inspect", "MODEL", "--plot", "m.gif"], "must end in .png, .svg or .pdf"),
+    "inspected data": (["inspect", "data.csv"], "data.csv is no npz file"),
+}
+
+
+@pytest.mark.parametrize("case", BAD)
+def test_a_mistake_gets_one_sentence_and_leaves_no_file(case, here, model_file, capsys):
+    arguments, words = BAD[case]
+    Path("bad.csv").write_text("a,b\n1,2\n3,x\n")
+    Path("one.csv").write_text("1,2,3\n")
+    before = sorted(os.listdir())
+    assert main([str(model_file) if argument == "MODEL" else argument for argument in arguments]) == 2
+    said, errors = capsys.readouterr()
+    assert said == ""
+    assert errors.startswith("rdae-ref: ")
+    assert words in errors
+    assert sorted(os.listdir()) == before
+
+
+# ----------------------------------------------------------------------------------------- processes and terminals
+
+
+BEGUN = "import sys, rdae_ref.estimator; from rdae_ref.cli import main; print('begun', flush=True); sys.exit(main())"
+
+
+def test_ctrl_c_ends_a_fit_with_a_sentence_and_no_file(tmp_path):
+    write_table(tmp_path / "data.csv", gaussian(300, np.random.default_rng(0)))
+    options = ["--solver", "ascent", "--step-size", "1e-9", "--max-iter", "1000000", "--init", "random"]
+    command = [sys.executable, "-c", BEGUN, "fit", "data.csv", "-o", "model.npz", *options]
+    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
+    process = subprocess.Popen(command, **pipes, text=True, cwd=tmp_path, start_new_session=True)
+    assert process.stdout.readline() == "begun\n"
+    time.sleep(0.5)
+    process.send_signal(signal.SIGINT)
+    said, errors = process.communicate(timeout=60)
+    assert process.returncode == 2
+    assert said == ""
+    assert "interrupted" in errors
+    assert "Traceback" not in errors
+    assert os.listdir(tmp_path) == ["data.csv"]
+
+
+def test_a_reader_that_leaves_early_is_no_traceback(model_file):
+    pipe = f'"{sys.executable}" -m rdae_ref inspect "{model_file}" | true'
+    done = subprocess.run(["bash", "-c", pipe], capture_output=True, text=True, check=False)
+    assert done.stderr == ""
+
+
+def test_a_terminal_without_greek_gets_the_rest(model_file, monkeypatch):
+    written = io.BytesIO()
+    monkeypatch.setattr(sys, "stdout", io.TextIOWrapper(written, encoding="ascii"))
+    assert main(["inspect", str(model_file)]) == 0
+    assert b"conditional entropy" in written.getvalue()
+
+
+def test_progress_is_drawn_on_a_terminal_only(here):
+    pytest.importorskip("tqdm")
+    import pty
+    import termios
+
+    command = [sys.executable, "-m", "rdae_ref", "fit", "data.csv", "-o", "model.npz", *QUICK]
+    ours, theirs = pty.openpty()
+    termios.tcsetwinsize(theirs, (24, 80))  # a bar has no room in the 0 columns of a new one
+    done = subprocess.run(command, stdout=subprocess.PIPE, stderr=theirs, text=True, check=True)
+    drawn = os.read(ours, 1 << 16).decode() if select.select([ours], [], [], 0)[0] else ""
+    os.close(theirs)
+    os.close(ours)
+    assert "\rfit:" in drawn
+    assert "\r" not in done.stdout

@@ -1,0 +1,194 @@
+"""Model files: what was saved is what is loaded, and nothing else is taken for a model."""
+
+import json
+import math
+import re
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from sklearn.exceptions import NotFittedError
+
+from rdae_ref import Activation, Parameters, RateDistortionAutoencoder, initial_parameters, load_model, save_model
+from rdae_ref.datasets import gaussian
+from rdae_ref.model_file import ModelFileError
+
+X = gaussian(30, np.random.default_rng(0))
+SETTINGS = {"n_hidden": 3, "sigma": 0.5, "tol": 1.0, "random_state": 0}
+
+
+def fitted(**changes):
+    return RateDistortionAutoencoder(**SETTINGS | changes).fit(X)
+
+
+@pytest.fixture(scope="module")
+def model():
+    return fitted()
+
+
+@pytest.fixture(scope="module")
+def content(model, tmp_path_factory):
+    path = tmp_path_factory.mktemp("models") / "model.npz"
+    save_model(model, path)
+    with np.load(path) as archive:
+        arrays = dict(archive)
+    return arrays, json.loads(str(arrays.pop("about")))
+
+
+CASES = {
+    "defaults": {},
+    "infinite order": {"alpha": math.inf},
+    "nats": {"base": math.e},
+    "a bound": {"distortion": 0.5, "activation": "linear"},
+    "other units": {"activation": "tanh"},
+    "numbers of NumPy": {"mu": np.float64(2.0), "n_hidden": np.int64(3), "max_iter": np.int32(50)},
+    "batches": {"solver": "ascent", "step_size": 0.01, "batch_size": 10, "max_iter": 2},
+}
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_a_model_that_is_saved_is_loaded_to_the_bit(case, tmp_path):
+    model, path = fitted(**CASES[case]), tmp_path / "model.npz"
+    save_model(model, path)
+    again = load_model(path)
+    assert again.get_params() == model.get_params()
+    assert np.array_equal(again.transform(X), model.transform(X))
+    assert np.array_equal(again.inverse_transform(model.transform(X)), model.inverse_transform(model.transform(X)))
+    assert np.array_equal(again.score_samples(X), model.score_samples(X))
+    assert list(again.get_feature_names_out()) == list(model.get_feature_names_out())
+    for name in vars(model):
+        if name.endswith("_") and name != "parameters_":
+            assert getattr(again, name) == getattr(model, name), name
+    save_model(again, path)
+    assert np.array_equal(load_model(path).transform(X), model.transform(X))
+
+
+def test_what_belongs_to_a_session_is_not_kept(tmp_path):
+    start = initial_parameters(2, 3, np.random.default_rng(0))
+    model = fitted(init=start, random_state=np.random.default_rng(0), callback=print, verbose=True)
+    save_model(model, tmp_path / "model.npz")
+    again = load_model(tmp_path / "model.npz")
+    assert (again.init, again.random_state, again.callback, again.verbose) == ("continuation", None, None, False)
+    assert np.array_equal(again.transform(X), model.transform(X))
+
+
+def test_the_names_of_the_columns_are_kept(model, tmp_path):
+    model.feature_names_in_ = np.array(["height", "width"], dtype=object)
+    try:
+        save_model(model, tmp_path / "model.npz")
+    finally:
+        del model.feature_names_in_
+    assert list(load_model(tmp_path / "model.npz").feature_names_in_) == ["height", "width"]
+
+
+def test_what_cannot_be_kept_is_refused_and_nothing_is_written(tmp_path):
+    with pytest.raises(NotFittedError):
+        save_model(RateDistortionAutoencoder(), tmp_path / "model.npz")
+    own = Activation("cube", lambda z: z**3, lambda z: 3 * z**2, lambda z: 6 * z)
+    with pytest.raises(ValueError, match="code of the units 'cube'"):
+        save_model(fitted(activation=own), tmp_path / "model.npz")
+    with pytest.raises(ValueError, match="code of the units 'relu'"):
+        save_model(fitted(activation=own._replace(name="relu")), tmp_path / "model.npz")
+    assert not list(tmp_path.iterdir())
+
+
+def without(mapping, *names):
+    return {name: value for name, value in mapping.items() if name not in names}
+
+
+def changed(about, part, **changes):
+    return {**about, part: {**about[part], **changes}}
+
+
+# Each takes the arrays and what is said about them to those of a file that is no model.
+BAD_CONTENT = {
+    "no W": (lambda a, s: (without(a, "W"), s), "the file lacks W"),
+    "no arrays": (lambda a, s: ({}, s), "the file lacks W, c, A, b"),
+    "another format": (lambda a, s: (a, {**s, "format": "x"}), "format is not 'rdae_ref model'"),
+    "a list": (lambda a, s: (a, [1]), "format is not"),
+    "a later version": (lambda a, s: (a, {**s, "version": 2}), "version is 2, and this rdae_ref reads 1"),
+    "no settings": (lambda a, s: (a, without(s, "settings")), "settings is missing"),
+    "no fitted": (lambda a, s: (a, {**s, "fitted": 3}), "fitted is missing"),
+    "no activation": (lambda a, s: (a, {**s, "settings": without(s["settings"], "activation", "mu")}), "lacks.*mu"),
+    "unknown setting": (lambda a, s: (a, changed(s, "settings", nu=1)), "no setting 'nu'"),
+    "a callback": (lambda a, s: (a, changed(s, "settings", callback="print")), "no setting 'callback'"),
+    "other units": (lambda a, s: (a, changed(s, "settings", n_hidden=4)), "one row for each of the 4 units, got 3"),
+    "unknown units": (lambda a, s: (a, changed(s, "settings", activation="sine")), "activation must be one of"),
+    "no terms": (lambda a, s: (a, {**s, "fitted": without(s["fitted"], "terms")}), "fitted lacks terms"),
+    "half the terms": (lambda a, s: (a, changed(s, "fitted", terms={"distortion": 1.0})), "terms lacks joint_entropy"),
+    "terms of words": (
+        lambda a, s: (a, changed(s, "fitted", terms=dict.fromkeys(s["fitted"]["terms"], "x"))),
+        "must be a finite number",
+    ),
+    "an enormous number": (lambda a, s: (a, changed(s, "fitted", mu=10**400)), "too large"),
+    "no kernel size": (lambda a, s: (a, changed(s, "fitted", sigma_x=0)), "sigma_x must be"),
+    "history of numbers": (lambda a, s: (a, changed(s, "fitted", history=[1, 2])), "history must be a list"),
+    "history of words": (
+        lambda a, s: (a, changed(s, "fitted", history=[{"value": "x", "gradient_norm": 1}])),
+        "value in history must be a finite number",
+    ),
+    "half a history": (lambda a, s: (a, changed(s, "fitted", history=[{"value": 1}])), "history lacks gradient_norm"),
+    "convergence": (lambda a, s: (a, changed(s, "fitted", converged="yes")), "converged must be true, false or null"),
+    "names": (lambda a, s: (a, changed(s, "fitted", feature_names=["a"])), "feature_names must be 2 names"),
+    "shapes": (lambda a, s: ({**a, "c": np.zeros(7)}, s), "c must have shape"),
+    "a vector": (lambda a, s: ({**a, "W": np.zeros(7)}, s), "W must be a matrix"),
+    "NaN": (lambda a, s: ({**a, "b": np.array([np.nan, 1])}, s), "b must be finite"),
+    "words": (lambda a, s: ({**a, "b": np.array(["x", "y"])}, s), "b must hold real numbers"),
+}
+
+
+def write(path, arrays, about):
+    np.savez(path, about=np.array(about if isinstance(about, str) else json.dumps(about)), **arrays)
+
+
+@pytest.mark.parametrize("case", BAD_CONTENT)
+def test_a_file_that_is_no_whole_model_says_what_is_missing(case, content, tmp_path):
+    spoil, words = BAD_CONTENT[case]
+    write(tmp_path / "m.npz", *spoil(*content))
+    with pytest.raises(ModelFileError, match=f"m.npz is no model of rdae_ref that can be read: .*{words}"):
+        load_model(tmp_path / "m.npz")
+
+
+def test_other_files_are_refused(content, tmp_path):
+    arrays, _ = content
+    path = tmp_path / "m.npz"
+    np.savez(path, **arrays)
+    with pytest.raises(ModelFileError, match="lacks about"):
+        load_model(path)
+    for text in ("{", "[" * 100_000, '{"format": NaN}', ""):
+        write(path, arrays, text)
+        with pytest.raises(ModelFileError, match=re.escape(str(path))):
+            load_model(path)
+    np.savez(path, about=np.arange(3), **arrays)
+    with pytest.raises(ModelFileError, match="about must be JSON text"):
+        load_model(path)
+    path.write_text("W = 1")
+    with pytest.raises(ValueError, match="is no npz file"):
+        load_model(path)
+    with pytest.raises(FileNotFoundError):
+        load_model(tmp_path / "none.npz")
+
+
+json_values = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=5),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=5), inner, max_size=3),
+    max_leaves=5,
+)
+
+
+@pytest.mark.filterwarnings("ignore:X does not have valid feature names")
+@settings(deadline=None, max_examples=60)
+@given(data=st.data())
+def test_anything_else_in_the_place_of_a_part_is_a_model_or_refused(data, content, tmp_path_factory):
+    arrays, about = content
+    part = data.draw(st.sampled_from(["settings", "fitted"]))
+    name = data.draw(st.sampled_from(sorted(about[part])))
+    path = tmp_path_factory.mktemp("m") / "m.npz"
+    write(path, arrays, changed(about, part, **{name: data.draw(json_values)}))
+    try:
+        model = load_model(path)
+    except ModelFileError:
+        return
+    assert isinstance(model.parameters_, Parameters)
+    assert model.transform(X).shape == (30, 3)
