@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from ._validation import Array
+from .autoencoder import Trace
 from .entropy import entropy_and_factor, entropy_and_gradient, entropy_of, truncation_error
 from .gram import gaussian_gram, pull_back
 from .spectrum import Spectrum, kernel_spectrum
@@ -35,15 +36,17 @@ class ConditionalEntropy(NamedTuple):
     gradient: Array
 
 
-def from_matrices(K_X: Array, Xhat: Array, sigma: float, alpha: float) -> ConditionalEntropy:
+def from_matrices(K_X: Array, trace: Trace, A: Array, sigma: float, alpha: float) -> ConditionalEntropy:
     """Return the conditional entropy and its gradient −4 L_(Q−P) X̂, from all eigenvalues.
 
     Parameters
     ----------
     K_X : Array, shape (N, N)
         Gram matrix of the inputs.
-    Xhat : Array, shape (N, d)
-        The outputs.
+    trace : Trace
+        The forward pass.
+    A : Array, shape (d, p)
+        Synthesis basis.
     sigma : float
         Kernel size of the outputs.
     alpha : float
@@ -58,11 +61,14 @@ def from_matrices(K_X: Array, Xhat: Array, sigma: float, alpha: float) -> Condit
     -----
     Eqs. (13), (15) and (16) of the paper; its (17)–(20) are the gradient here and the chain rule.
     """
-    N = len(Xhat)
-    K = gaussian_gram(Xhat, sigma)
+    N = len(trace.Xhat)
+    K = gaussian_gram(trace.Xhat, sigma)
     joint, dS_joint = entropy_and_gradient(N * K_X * K, alpha)
     output, dS_output = entropy_and_gradient(K, alpha)
-    return ConditionalEntropy(joint, output, pull_back(N * K_X * dS_joint - dS_output, K, Xhat, sigma))
+    dS_dK = N * K_X * dS_joint - dS_output
+    if A.shape[1] < A.shape[0]:  # L_P X̂ = (L_P Ẑ) Aᵀ, as L_P 1 = 0: with few units it is less work
+        return ConditionalEntropy(joint, output, pull_back(dS_dK, K, trace.Zhat, sigma) @ A.T)
+    return ConditionalEntropy(joint, output, pull_back(dS_dK, K, trace.Xhat, sigma))
 
 
 class Spectra(NamedTuple):

@@ -247,21 +247,22 @@ class RateDistortion(AutoencoderObjective):
             If the outputs overflow, as they do when an ascent diverges.
         """
         trace = self._forward(parameters)
-        joint, output, dS = self._conditional_entropy(trace.Xhat)
+        joint, output, dS = self._conditional_entropy(trace, parameters)
         unit, error = math.log(self.base), self.X - trace.Xhat
-        value = (joint - output) / unit - self.mu * float(np.sum(error**2) / len(error))
+        value = (joint - output) / unit - self.mu * float(np.vdot(error, error)) / len(error)
         dL = dS / unit + 2 * self.mu / len(error) * error
         return value, backpropagate(dL, trace, parameters, self.X)
 
-    def _conditional_entropy(self, Xhat: Array) -> ConditionalEntropy:
+    def _conditional_entropy(self, trace: Trace, parameters: Parameters) -> ConditionalEntropy:
         """Return S_α(K_X | K_X̂) in nats, and its gradient by X̂."""
-        outputs = GaussianBlocks(Xhat, self.sigma_xhat)
-        if self._path == "collision":
-            return collision(self._inputs, outputs, Xhat)
-        found = spectra(self._inputs, outputs) if self._path == "low-rank" else None
-        if found is not None:
-            return from_spectra(found, self._inputs, outputs, Xhat, self.alpha)
-        return from_matrices(self.K_X, Xhat, self.sigma_xhat, self.alpha)
+        if self._path != "exact":
+            outputs = GaussianBlocks(trace.Xhat, self.sigma_xhat)
+            if self._path == "collision":
+                return collision(self._inputs, outputs, trace.Xhat)
+            found = spectra(self._inputs, outputs)
+            if found is not None:
+                return from_spectra(found, self._inputs, outputs, trace.Xhat, self.alpha)
+        return from_matrices(self.K_X, trace, np.asarray(parameters[2]), self.sigma_xhat, self.alpha)
 
     def terms(self, parameters: Parameters) -> Terms:
         """Return the parts of L: L = conditional_entropy − μ distortion.
@@ -287,14 +288,15 @@ class RateDistortion(AutoencoderObjective):
 
     def _entropies(self, Xhat: Array) -> tuple[float, float]:
         """Return S_α(N K_X ∘ K_X̂) and S_α(K_X̂) in `base`."""
-        unit, outputs = math.log(self.base), GaussianBlocks(Xhat, self.sigma_xhat)
-        if self._path == "collision":
-            joint, output, _ = collision(self._inputs, outputs, Xhat[:, :0])
-            return joint / unit, output / unit
-        found = spectra(self._inputs, outputs) if self._path == "low-rank" else None
-        if found is not None:
-            joint, output = found.entropies(self.alpha)
-            return joint / unit, output / unit
+        if self._path != "exact":
+            unit, outputs = math.log(self.base), GaussianBlocks(Xhat, self.sigma_xhat)
+            if self._path == "collision":
+                joint, output, _ = collision(self._inputs, outputs, Xhat[:, :0])
+                return joint / unit, output / unit
+            found = spectra(self._inputs, outputs)
+            if found is not None:
+                joint, output = found.entropies(self.alpha)
+                return joint / unit, output / unit
         K = gaussian_gram(Xhat, self.sigma_xhat)
         return renyi_entropy(len(K) * self.K_X * K, self.alpha, self.base), renyi_entropy(K, self.alpha, self.base)
 
