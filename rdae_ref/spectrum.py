@@ -44,7 +44,7 @@ NEGATIVE_RELATIVE = 1e-5
 SPECTRA = ("exact", "low-rank", "auto")
 RESIDUAL = 1e-12  # tr R of a matrix of trace 1: less than what counts as zero adds up to
 MOST_RANK = 0.9  # of N: beyond it the factor and its products cost what they save
-FACTOR_FROM = 300  # samples: below, LAPACK is as fast without the factor
+FACTOR_FROM = 150  # samples: below, LAPACK is as fast without the factor
 AUTO_FROM = 600  # samples: below, the eigenvalues of the whole matrix are as fast
 
 
