@@ -184,9 +184,8 @@ def train_one(task: Task) -> dict[str, Any]:
     Returns
     -------
     dict
-        distortion, rate and the rates of the latents, for the Gaussian source in closed form also where the training
-        was sampled. Exact: covariance, and W, c, t of the encoder z | x ~ N(W x + c, diag(exp t)). Mixture: codes, the
-        means of the posterior in the order of the samples X; information, gap. Bits.
+        The terms, for the Gaussian source in closed form also where the training was sampled. Exact: covariance, and
+        W, c, t of the encoder z | x ~ N(W x + c, diag(exp t)). Mixture: information and gap. Bits.
     """
     return _train_on_mixture(task) if task.way == "mixture" else _train_on_gaussian(task)
 
@@ -215,8 +214,7 @@ def _train_on_mixture(task: Task) -> dict[str, Any]:
     start = initial_vae_parameters(2, 1, rng, hidden=settings.mixture_hidden)
     x = train_in_stages(objective, start, settings.mixture_stages)
     bound = scalar_rate_bound(*objective.encode(x))
-    terms = {name: value for name, value in objective.terms(x)._asdict().items() if name != "rate"}
-    return terms | bound._asdict()
+    return objective.terms(x)._asdict() | bound._asdict()
 
 
 def scaled_bound(outcome: Outcome, scale: float) -> RateBound:
