@@ -17,6 +17,7 @@ __all__ = [
     "ManifoldSample",
     "Mixture",
     "Ridge",
+    "blob_images",
     "blobs",
     "curved_manifold",
     "gaussian",
@@ -296,10 +297,9 @@ def blobs(
     spread: tuple[float, float] = (0.5, 0.5),
     radius: tuple[float, float] = (0.1, 0.2),
 ) -> FactorImages:
-    """Draw images of one Gaussian blob, twice as long as wide.
+    """Draw images of one Gaussian blob, twice as long as wide, as `blob_images` makes them.
 
-    A pixel p is exp(−½ |v|²) with v = diag(1/(2r), 1/r) R(θ)ᵀ (p − centre); the image is the square [−1, 1]². All
-    factors are uniform: the centre in ± spread, the radius r between its two bounds, the orientation θ in [0, π/2),
+    All factors are uniform: the centre in ± spread, the radius r between its two bounds, the orientation θ in [0, π/2),
     where no two angles give the same image.
 
     Parameters
@@ -337,12 +337,43 @@ def blobs(
     small, large = as_increasing(radius, "radius")
     low, high = np.array([[-across, -down, small, 0.0], [across, down, large, np.pi / 2]])
     factors = rng.uniform(low, high, size=(N, 4))
+    return FactorImages(blob_images(factors, size), factors, ("x", "y", "radius", "orientation"), (size, size))
+
+
+def blob_images(factors: npt.ArrayLike, size: int = 16) -> Array:
+    """Return the images of blobs with given factors: a pixel p of [−1, 1]² is exp(−½ |v|²).
+
+    v = diag(1/(2r), 1/r) R(θ)ᵀ (p − centre), R(θ) being the rotation by θ.
+
+    Parameters
+    ----------
+    factors : array_like, shape (N, 4)
+        x and y of the centre, to the right and down; the radius r > 0; the orientation θ, in radians.
+    size : int
+        Pixels in a row.
+
+    Returns
+    -------
+    Array, shape (N, size²)
+        Images in rows, each element in [0, 1].
+
+    Raises
+    ------
+    TypeError, ValueError
+        If an argument is out of its range.
+
+    Examples
+    --------
+    >>> print(blob_images([[0.0, 0.0, 0.5, 0.0]], size=2).round(3))
+    [[0.535 0.535 0.535 0.535]]
+    """
+    factors, size = as_samples(factors, "factors", 4), as_count(size, "size")
+    as_positive(float(factors[:, 2].min()), "the smallest radius")
     x, y, r, angle = factors.T[:, :, None, None]
     right, below = _pixels(size)
     along = np.cos(angle) * (right - x) + np.sin(angle) * (below - y)
     aside = -np.sin(angle) * (right - x) + np.cos(angle) * (below - y)
-    X = np.exp(-0.5 * ((along / (2 * r)) ** 2 + (aside / r) ** 2))
-    return FactorImages(X.reshape(N, -1), factors, ("x", "y", "radius", "orientation"), (size, size))
+    return np.exp(-0.5 * ((along / (2 * r)) ** 2 + (aside / r) ** 2)).reshape(len(factors), -1)
 
 
 def shapes(n_samples: int, rng: np.random.Generator, *, size: int = 32) -> FactorImages:

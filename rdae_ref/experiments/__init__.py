@@ -36,6 +36,8 @@ FIGURES = {
     "motivation": Experiment("motivation", "Gaussian data: water-filling, PCA and the auto-encoder (§2.1)", True),
     "rate-distortion": Experiment("rate_distortion", "Finite sources: R(D) with bounds, and closed forms", True),
     "manifold": Experiment("manifold", "Noisy circle and arc: the stochastic map onto points, Eq. (1)", True),
+    "beta-vae": Experiment("beta_vae", "beta-VAE: on the water-filling curve, and the bound on I(X; Z)", True),
+    "disentanglement": Experiment("disentanglement", "beta-VAE: what latents tell of known factors, over beta", True),
 }
 
 

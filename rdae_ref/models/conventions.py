@@ -22,6 +22,13 @@ class BetaConvention(NamedTuple):
         ``"sum"`` or ``"mean"``.
     over_latents : str
         ``"sum"`` or ``"mean"``.
+
+    Examples
+    --------
+    >>> from rdae_ref.models import BetaConvention, convert_beta
+    >>> yours = BetaConvention("half_squared_error", over_features="mean")  # ½ (x − x̂)², a mean over pixels, and Σ KL
+    >>> convert_beta(4.0, "this package", yours, n_features=100, n_latents=8, variance=0.5)
+    0.02
     """
 
     misfit: str = "log_likelihood"

@@ -67,6 +67,14 @@ class VAEParameters(NamedTuple):
         From d inputs to 2k outputs: k means, then k log variances.
     decoder : Layers
         From k codes to d outputs: means, or logits where the likelihood is Bernoulli's.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from rdae_ref.models import Layer, LinearBetaVAE, VAEParameters
+    >>> blind = VAEParameters((Layer(np.zeros((2, 1)), np.zeros(2)),), (Layer(np.zeros((1, 1)), np.zeros(1)),))
+    >>> print(LinearBetaVAE([[1.0], [-1.0]]).terms(blind).distortion)  # knows nothing of x: its variance
+    1.0
     """
 
     encoder: Layers
@@ -82,6 +90,15 @@ class Posterior(NamedTuple):
         Means.
     T : Array, shape (N, k)
         Logarithms of the variances.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from rdae_ref.models import LinearBetaVAE, initial_vae_parameters
+    >>> rng = np.random.default_rng(0)
+    >>> posterior = LinearBetaVAE(rng.normal(size=(50, 4))).encode(initial_vae_parameters(4, 2, rng))
+    >>> posterior.M.shape, posterior.sample(rng).shape
+    ((50, 2), (50, 2))
     """
 
     M: Array
@@ -118,6 +135,15 @@ class VAETerms(NamedTuple):
         (1/N) Σ_i KL_i, an upper bound on I(X; Z).
     rates : Array, shape (k,)
         What each latent adds to the rate.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from rdae_ref.models import LinearBetaVAE, initial_vae_parameters
+    >>> rng = np.random.default_rng(0)
+    >>> terms = LinearBetaVAE(rng.normal(size=(50, 4))).terms(initial_vae_parameters(4, 2, rng))
+    >>> bool(np.isclose(terms.rates.sum(), terms.rate))
+    True
     """
 
     log_likelihood: float
@@ -190,6 +216,14 @@ def initial_vae_parameters(
     ------
     TypeError, ValueError
         If a size is no integer above 0, `rng` is no Generator, or `gain` is negative.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from rdae_ref.models import initial_vae_parameters
+    >>> encoder, decoder = initial_vae_parameters(144, 8, np.random.default_rng(0), hidden=[64, 32])
+    >>> [layer.W.shape for layer in (*encoder, *decoder)]
+    [(64, 144), (32, 64), (16, 32), (32, 8), (64, 32), (144, 64)]
     """
     d, k, rng = as_count(n_features, "n_features"), as_count(n_latents, "n_latents"), as_generator(rng)
     encoder = initial_layers([d, *hidden, 2 * k], rng, gain)
