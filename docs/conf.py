@@ -1,0 +1,73 @@
+"""How Sphinx builds these pages: `scripts/docs`, where a warning is an error."""
+
+import os
+import sys
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).parent))
+
+from executed import run_page  # noqa: E402  # beside this file
+
+from rdae_ref import __version__  # noqa: E402
+
+project = "rdae_ref"
+author = "The rdae_ref developers"
+project_copyright = author
+version = release = __version__
+
+extensions = ["myst_parser", "sphinx.ext.autodoc", "sphinx.ext.autosummary", "numpydoc", "mathml"]
+exclude_patterns = ["_build", "_templates"]
+templates_path = ["_templates"]
+
+html_theme = "furo"
+html_title = f"rdae_ref {release}"
+html_copy_source = False
+html_math_renderer = "mathml"
+
+# $…$ and $$…$$, as forges show them, too; links to files of the repository are links to files.
+myst_enable_extensions = ["dollarmath"]
+myst_heading_anchors = 3
+
+default_role = "autolink"
+autodoc_typehints = "none"  # the docstrings have types and shapes
+autodoc_member_order = "bysource"
+autodoc_mock_imports = ["torch", "jax"]  # their oracles are documented without them
+autosummary_generate_overwrite = True
+numpydoc_show_class_members = False
+numpydoc_class_members_toctree = False
+# The page of a room shows its source file; the docstrings are checked by tests/test_docs.py.
+
+EXECUTED = ("tutorial",)
+
+
+def run_executed_pages(app, docname, source):
+    """Run a page before it is built: what it shows is what it prints."""
+    if docname not in EXECUTED:
+        return
+    folder = Path(app.outdir) / "executed"
+    folder.mkdir(parents=True, exist_ok=True)
+    before = Path.cwd()
+    os.chdir(folder)
+    try:
+        run_page(Path(app.srcdir) / f"{docname}.md")
+    finally:
+        os.chdir(before)
+
+
+def plain_bars(app, what, name, thing, options, lines):
+    """Keep the bars of |x|² as they are: reStructuredText would look for a substitution between them."""
+    literal = None  # how far the paragraph before a block of code is indented
+    for k, line in enumerate(lines):
+        indent = len(line) - len(line.lstrip())
+        if literal is not None and line and indent <= literal:
+            literal = None
+        if literal is None and not line.lstrip().startswith((">>>", "...")):
+            lines[k] = line.replace("|", r"\|")
+            if line.endswith("::"):
+                literal = indent
+
+
+def setup(app):
+    """Connect the two."""
+    app.connect("source-read", run_executed_pages)
+    app.connect("autodoc-process-docstring", plain_bars, priority=900)

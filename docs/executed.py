@@ -1,0 +1,39 @@
+"""Run the Python of a page of these documents, as the tests and the build do.
+
+The ```` ```python ```` blocks of a page run in order and in one namespace. A block of ``>>>`` lines is compared with
+what it prints, others have only to run. What a page writes, pictures included, it writes into the current folder.
+"""
+
+import doctest
+import re
+import sys
+from pathlib import Path
+
+OPTIONS = doctest.ELLIPSIS | doctest.NORMALIZE_WHITESPACE
+
+
+def blocks(page: Path) -> list[tuple[int, str]]:
+    """Return the Python blocks of a page, each with the number of lines above it."""
+    text = page.read_text(encoding="utf-8")
+    found = re.finditer(r"^```python\n(.*?)^```", text, re.DOTALL | re.MULTILINE)
+    return [(text.count("\n", 0, block.start(1)), block[1]) for block in found]
+
+
+def run_page(page: Path) -> None:
+    """Run the blocks of a page; the first one that fails, or prints something else, is an AssertionError that says so."""
+    names: dict[str, object] = {"__name__": "__main__"}
+    parser, runner, said = doctest.DocTestParser(), doctest.DocTestRunner(optionflags=OPTIONS), []
+    for line, block in blocks(page):
+        if ">>> " in block:
+            test = parser.get_doctest(block, names, page.name, str(page), line)
+            runner.run(test, out=said.append, clear_globs=False)
+            names = test.globs
+            if said:
+                raise AssertionError("".join(said))
+        else:
+            exec(compile("\n" * line + block, str(page), "exec"), names)
+
+
+if __name__ == "__main__":
+    for argument in sys.argv[1:]:
+        run_page(Path(argument))
