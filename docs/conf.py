@@ -6,9 +6,9 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parent))
 
-from executed import run_page  # noqa: E402  # beside this file
+from executed import run_page  # beside this file
 
-from rdae_ref import __version__  # noqa: E402
+from rdae_ref import __version__
 
 project = "rdae_ref"
 author = "The rdae_ref developers"

@@ -20,7 +20,7 @@ def blocks(page: Path) -> list[tuple[int, str]]:
 
 
 def run_page(page: Path) -> None:
-    """Run the blocks of a page; the first one that fails, or prints something else, is an AssertionError that says so."""
+    """Run the blocks of a page; the first that prints something else is an AssertionError which says what."""
     names: dict[str, object] = {"__name__": "__main__"}
     parser, runner, said = doctest.DocTestParser(), doctest.DocTestRunner(optionflags=OPTIONS), []
     for line, block in blocks(page):
