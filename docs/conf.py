@@ -6,6 +6,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parent))
 
+import sphinx.ext.autosummary
 from executed import run_page  # beside this file
 
 from rdae_ref import __version__
@@ -35,7 +36,7 @@ autodoc_mock_imports = ["torch", "jax"]  # their oracles are documented without 
 autosummary_generate_overwrite = True
 numpydoc_show_class_members = False
 numpydoc_class_members_toctree = False
-# The page of a room shows its source file; the docstrings are checked by tests/test_docs.py.
+sphinx.ext.autosummary.WELL_KNOWN_ABBREVIATIONS += ("Eq.", "Eqs.")  # no end of a sentence
 
 EXECUTED = ("tutorial",)
 
