@@ -17,12 +17,14 @@ project_copyright = author
 version = release = __version__
 
 extensions = ["myst_parser", "sphinx.ext.autodoc", "sphinx.ext.autosummary", "numpydoc", "mathml"]
-exclude_patterns = ["_build", "_templates"]
+exclude_patterns = ["_build", "_templates", "_static"]
 templates_path = ["_templates"]
 
 html_theme = "furo"
 html_title = f"rdae_ref {release}"
 html_copy_source = False
+html_static_path = ["_static"]
+html_css_files = ["mathml.css"]
 html_math_renderer = "mathml"
 
 # $…$ and $$…$$, as forges show them, too; links to files of the repository are links to files.
