@@ -1,6 +1,9 @@
 """How Sphinx builds these pages: `scripts/docs`, where a warning is an error."""
 
+import importlib
 import os
+import pkgutil
+import shutil
 import sys
 from pathlib import Path
 
@@ -9,12 +12,12 @@ sys.path.insert(0, str(Path(__file__).parent))
 import sphinx.ext.autosummary
 from executed import run_page  # beside this file
 
-from rdae_ref import __version__
+import rdae_ref
 
 project = "rdae_ref"
 author = "The rdae_ref developers"
 project_copyright = author
-version = release = __version__
+version = release = rdae_ref.__version__
 
 extensions = ["myst_parser", "sphinx.ext.autodoc", "sphinx.ext.autosummary", "numpydoc", "mathml"]
 exclude_patterns = ["_build", "_templates", "_static"]
@@ -35,6 +38,10 @@ default_role = "autolink"
 autodoc_typehints = "none"  # the docstrings have types and shapes
 autodoc_member_order = "bysource"
 autodoc_mock_imports = ["torch", "jax"]  # their oracles are documented without them
+# All the rest is imported before: what SciPy runs when it is imported would trip over the stand-ins.
+for room in pkgutil.walk_packages(rdae_ref.__path__, "rdae_ref."):
+    if not room.name.endswith((".torch", ".jax", ".__main__")):
+        importlib.import_module(room.name)
 autosummary_generate_overwrite = True
 numpydoc_show_class_members = False
 numpydoc_class_members_toctree = False
@@ -71,6 +78,7 @@ def plain_bars(app, what, name, thing, options, lines):
 
 
 def setup(app):
-    """Connect the two."""
+    """Connect the two, and forget the pages of modules that are gone."""
+    shutil.rmtree(Path(__file__).parent / "_api", ignore_errors=True)
     app.connect("source-read", run_executed_pages)
     app.connect("autodoc-process-docstring", plain_bars, priority=900)
