@@ -402,15 +402,15 @@ def shapes(n_samples: int, rng: np.random.Generator, *, size: int = 32) -> Facto
     TypeError, ValueError
         If a number is no integer above 0 or `rng` no Generator.
 
+    Notes
+    -----
+    After the synthetic shapes of the IRMAE paper (L. Jing, J. Zbontar, Y. LeCun, NeurIPS 2020).
+
     Examples
     --------
     >>> import numpy as np
     >>> shapes(100, np.random.default_rng(0), size=16).X.shape
     (100, 768)
-
-    Notes
-    -----
-    After the synthetic shapes of the IRMAE paper (L. Jing, J. Zbontar, Y. LeCun, NeurIPS 2020).
     """
     N, size, rng = as_count(n_samples, "n_samples"), as_count(size, "size"), as_generator(rng)
     low, high = np.array([[0.2, 0.2, 0.2, -0.5, -0.5, 0.2], [1.0, 1.0, 1.0, 0.5, 0.5, 0.4]])

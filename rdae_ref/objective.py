@@ -169,6 +169,10 @@ class RateDistortion(AutoencoderObjective):
     TypeError, ValueError
         If an argument is out of its range.
 
+    Notes
+    -----
+    Eq. (25) of the paper.
+
     Examples
     --------
     >>> import numpy as np
@@ -179,10 +183,6 @@ class RateDistortion(AutoencoderObjective):
     >>> value, gradient = objective.value_and_gradient(initial_parameters(2, 10, rng))
     >>> gradient.W.shape
     (10, 2)
-
-    Notes
-    -----
-    Eq. (25) of the paper.
     """
 
     _: dataclasses.KW_ONLY

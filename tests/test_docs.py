@@ -1,42 +1,67 @@
-"""The pages in docs/ say what the code does: their Python runs, and prints what they show."""
+"""The pages in docs/ say what the code does: their Python runs, their names exist, their commands parse, they build."""
 
+import ast
+import configparser
 import doctest
+import importlib.util
 import inspect
+import os
 import re
+import shlex
+import subprocess
+import sys
 from pathlib import Path
 
+import executed
+import numpy as np
 import pytest
+from test_structure import PUBLIC
 
-from rdae_ref import theory
+from rdae_ref import RateDistortion, theory
+from rdae_ref.cli import _parser, main
+from rdae_ref.comparison import compare_file
+from rdae_ref.experiments import load
 from rdae_ref.theory import gaussian_kernel
 
-DOCS = Path(__file__).parents[1] / "docs"
-PAGES = [page for page in sorted(DOCS.glob("*.md")) if page.name != "torch_bridge.md"]  # which needs PyTorch
+ROOT = Path(__file__).parents[1]
+DOCS = ROOT / "docs"
+PAGES = {
+    str(page.relative_to(DOCS)): page
+    for page in sorted(DOCS.rglob("*.md"))
+    if not {"_build", "_api"} & set(page.relative_to(DOCS).parts)
+}
+NEEDS = {"torch_bridge.md": "torch", "howto/cluster.md": "dask"}  # the first is run by test_torch_bridge.py
 
 
-def blocks(page):
-    return re.findall(r"^```python\n(.*?)^```", page.read_text(encoding="utf-8"), re.DOTALL | re.MULTILINE)
+def needed(module):
+    """Skip without an optional module; fail where it was promised: `scripts/test --docs`."""
+    if importlib.util.find_spec(module) is None:
+        if os.environ.get("RDAE_REQUIRE_DOCS") == "1" and module != "dask":
+            pytest.fail(f"RDAE_REQUIRE_DOCS=1, but there is no {module}")
+        pytest.skip(f"needs {module}")
 
 
-@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
-def test_the_python_of_a_page_runs_and_prints_what_it_shows(page):
+@pytest.mark.parametrize("page", [name for name in PAGES if NEEDS.get(name) != "torch"])
+def test_the_python_of_a_page_runs_and_prints_what_it_shows(page, tmp_path, monkeypatch):
     """In order, in one namespace. A block of ``>>>`` lines is compared with what it prints, others have only to run."""
-    options = doctest.ELLIPSIS | doctest.NORMALIZE_WHITESPACE
-    names, runner = {"__name__": "__main__"}, doctest.DocTestRunner(optionflags=options)
-    parser = doctest.DocTestParser()
-    for number, block in enumerate(blocks(page)):
-        if ">>> " in block:
-            test = parser.get_doctest(block, names, f"{page.name}, block {number}", str(page), 0)
-            runner.run(test, clear_globs=False)
-            assert runner.failures == 0
-            names = test.globs
-        else:
-            exec(compile(block, f"{page.name}, block {number}", "exec"), names)
+    if page in NEEDS:
+        needed(NEEDS[page])
+    monkeypatch.chdir(tmp_path)
+    executed.run_page(PAGES[page])
+    shown = set(re.findall(r"\]\((?:\.\./)?images/([^)]+)\)", PAGES[page].read_text(encoding="utf-8")))
+    assert {path.name for path in tmp_path.glob("*.png")} == shown, "each picture that a page shows, it draws"
 
 
-def test_there_are_pages():
-    assert "rate_distortion.md" in {page.name for page in PAGES}
-    assert len(blocks(DOCS / "rate_distortion.md")) > 10
+def test_a_page_that_prints_something_else_fails(tmp_path):
+    page = tmp_path / "page.md"
+    page.write_text("```python\n>>> x = 1\n>>> x\n1\n\n```\n\n```python\nx += 1\n```\n\n```python\n>>> x\n1\n\n```\n")
+    with pytest.raises(AssertionError, match="Expected:\n    1\nGot:\n    2"):
+        executed.run_page(page)
+
+
+@pytest.mark.parametrize(("page", "blocks"), [("rate_distortion.md", 10), ("derivations.md", 20), ("tutorial.md", 15)])
+def test_the_blocks_of_a_page_are_found(page, blocks):
+    assert len(executed.blocks(PAGES[page])) >= blocks
 
 
 THEORY = [getattr(module, name) for module in (theory, gaussian_kernel) for name in module.__all__]
@@ -48,3 +73,135 @@ FUNCTIONS = [*filter(inspect.isfunction, THEORY)]
 @pytest.mark.parametrize("function", FUNCTIONS, ids=lambda function: function.__name__)
 def test_each_function_of_the_theory_is_shown_in_use_in_a_few_lines(function):
     assert 1 <= len(doctest.DocTestParser().get_examples(function.__doc__)) <= 6
+
+
+# ------------------------------------------------------------------------------------------------------------ notation
+
+
+def notation():
+    """Read the tables of notation.md: each row has symbols, names, and the file where they stand."""
+    for line in (DOCS / "notation.md").read_text(encoding="utf-8").splitlines():
+        cells = [cell.strip() for cell in re.split(r"(?<!\\)\|", line)[1:-1]]
+        if len(cells) == 5 and "](" in cells[4]:
+            yield re.findall(r"`([^`]+)`", cells[1]), DOCS / re.search(r"\]\((.*)\)", cells[4])[1]
+
+
+def names_in(path):
+    """Name what a file defines: functions and their arguments, classes with their members, variables."""
+    tree, names = ast.parse(path.read_text(encoding="utf-8")), set()
+    for node in ast.walk(tree):
+        if isinstance(node, ast.FunctionDef):
+            names |= {node.name, *(argument.arg for argument in (*node.args.args, *node.args.kwonlyargs))}
+        elif isinstance(node, ast.ClassDef):
+            names.add(node.name)
+            for member in node.body:
+                if isinstance(member, ast.AnnAssign):
+                    names.add(f"{node.name}.{member.target.id}")
+                elif isinstance(member, ast.FunctionDef):
+                    names.add(f"{node.name}.{member.name}")
+        elif isinstance(node, ast.Name):
+            names.add(node.id)
+    return names
+
+
+def test_every_name_of_the_notation_stands_in_its_file():
+    rows = list(notation())
+    assert len(rows) > 50
+    missing = [f"{name} in {path.name}" for names, path in rows for name in set(names) - names_in(path) - {"len(X)"}]
+    assert not missing
+
+
+# ------------------------------------------------------------------------------------------------------------ commands
+
+COMMAND = re.compile(r"(?:^    |`|^\$ )((?:rdae-ref|scripts/\w+|pip install)(?: [^`\n]*)?)", re.MULTILINE)
+
+
+def commands():
+    """List the commands in README and docs/, in blocks and in the text, without their comments."""
+    for page in (ROOT / "README.md", *PAGES.values()):
+        for command in COMMAND.findall(page.read_text(encoding="utf-8")):
+            yield page.name, tuple(shlex.split(command, comments=True))
+
+
+COMMANDS = sorted(set(commands()))
+
+
+@pytest.mark.parametrize(
+    ("page", "command"), COMMANDS, ids=lambda value: " ".join(value) if type(value) is tuple else value
+)
+def test_a_command_on_a_page_is_one(page, command):
+    """That it parses. What takes minutes (check, figures, scripts) is run elsewhere, or by hand; the rest below."""
+    program, *arguments = command
+    if program == "pip":
+        config = configparser.ConfigParser()
+        config.read(ROOT / "setup.cfg")
+        wanted = re.findall(r"\[(.*)\]", command[-1])
+        assert set(",".join(wanted).split(",")) - {""} <= set(config["options.extras_require"])
+    elif program == "rdae-ref" and len(arguments) == 1:  # a verb by itself is its name
+        with pytest.raises(SystemExit, match="0"):
+            _parser().parse_args([*arguments, "--help"])
+    elif program == "rdae-ref" and arguments:
+        options = _parser().parse_args(arguments)
+        for name in getattr(options, "names", ()):
+            load(name)
+    elif program != "rdae-ref":
+        script = ROOT / program
+        assert os.access(script, os.X_OK)
+        subprocess.run(["bash", "-n", str(script)], check=True)
+        known = script.read_text(encoding="utf-8")
+        assert all(argument in known for argument in arguments if argument.startswith("--"))
+
+
+def test_there_are_commands():
+    assert {("rdae-ref", "check"), ("rdae-ref", "compare", "mine.npz"), ("scripts/test",)} <= {c for _, c in COMMANDS}
+
+
+def test_the_template_of_a_comparison_filled_as_the_pages_say(tmp_path, monkeypatch, capsys):
+    """`rdae-ref compare --template mine.npz`, then `rdae-ref compare mine.npz`; and the list of figures."""
+    monkeypatch.chdir(tmp_path)
+    assert main(["compare", "--template", "mine.npz"]) == 0
+    assert main(["compare", "mine.npz"]) == 2  # there is nothing in it yet
+    content = dict(np.load("mine.npz"))
+    settings = {name: float(content[name]) for name in ("alpha", "mu", "sigma_x", "sigma_xhat")}
+    objective = RateDistortion(content["X"], activation=str(content["activation"]), **settings)
+    value, _ = objective.value_and_gradient(tuple(content[name] for name in "WcAb"))
+    np.savez("mine.npz", **content, value=value)
+    assert main(["compare", "mine.npz"]) == 0
+    assert compare_file("mine.npz").agrees
+    assert main(["figures", "--list"]) == 0
+    assert "Mixture data" in capsys.readouterr().out
+
+
+# -------------------------------------------------------------------------------------------------------------- Sphinx
+
+# All of numpydoc's checks but: an extended summary, examples, See Also (where they help, they are there); a capital
+# letter first (descriptions begin with symbols); the type alone under Returns (a name says more).
+NOT_ASKED = {"ES01", "EX01", "SA01", "PR08", "RT02", "RT04"}
+
+
+@pytest.mark.parametrize("name", PUBLIC)
+def test_docstrings_are_numpydoc(name):
+    needed("numpydoc")
+    from numpydoc.validate import validate
+
+    found = [f"{code}: {text}" for code, text in validate(name)["errors"] if code not in NOT_ASKED]
+    if getattr(PUBLIC[name], "_is_protocol", False):  # which takes no arguments, whatever its signature says
+        found = [error for error in found if not error.startswith("PR01")]
+    assert not found
+
+
+@pytest.mark.slow
+def test_the_pages_build_without_a_warning_and_need_no_network(tmp_path):
+    for module in ("sphinx", "myst_parser", "numpydoc", "furo"):
+        needed(module)
+    html = tmp_path / "html"
+    build = [sys.executable, "-m", "sphinx", "--fail-on-warning", "--keep-going", "-q", "-d", tmp_path / "doctrees"]
+    subprocess.run([*build, DOCS, html], check=True, env=os.environ | {"PYTHONPATH": str(ROOT), "MPLBACKEND": "Agg"})
+    written = {str(path.relative_to(html)) for path in html.rglob("*.html")}
+    assert {page.removesuffix(".md") + ".html" for page in PAGES} <= written
+    assert "_api/rdae_ref.oracles.jax.html" in written
+    text = (html / "derivations.html").read_text(encoding="utf-8")
+    assert text.count("<math") > 100
+    for path in html.rglob("*.html"):
+        loaded = re.findall(r'(?:src|<link[^>]*href)="(https?:[^"]*)"', path.read_text(encoding="utf-8"))
+        assert not loaded, f"{path.name} loads {loaded}"

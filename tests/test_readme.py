@@ -29,7 +29,7 @@ def test_its_table_of_claims_is_that_of_the_figures():
     assert with_claims(text, claims) == text, "run scripts/reproduce"
 
 
-@pytest.mark.parametrize("page", [README, *sorted((ROOT / "docs").glob("*.md"))], ids=lambda p: p.name)
+@pytest.mark.parametrize("page", [README, *sorted((ROOT / "docs").rglob("*.md"))], ids=lambda p: p.name)
 def test_every_file_it_links_to_is_there(page):
     links = re.findall(r"\]\(([^)#]+)\)", page.read_text(encoding="utf-8"))
     missing = [link for link in links if "://" not in link and not (page.parent / link).exists()]

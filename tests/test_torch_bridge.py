@@ -1,6 +1,6 @@
-import re
 from pathlib import Path
 
+import executed
 import numpy as np
 import pytest
 from frameworks import needed
@@ -98,11 +98,8 @@ def test_tensors_that_do_not_fit_are_refused(bridge):
 
 
 def test_the_page_runs(bridge):
-    blocks = re.findall(r"^```python\n(.*?)^```", PAGE.read_text(encoding="utf-8"), re.DOTALL | re.MULTILINE)
-    assert len(blocks) == 3
-    names = {}
-    for block in blocks:
-        exec(compile(block, str(PAGE), "exec"), names)
+    assert len(executed.blocks(PAGE)) == 4
+    names = executed.run_page(PAGE)
     assert len(names["history"]) == 10
     largest = max(abs(a - b) for a, b in zip(names["history"], names["autograd_history"], strict=True))
     assert largest < 1e-10

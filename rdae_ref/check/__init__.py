@@ -60,5 +60,11 @@ def equation_check(seed: int = 0) -> list[Row]:
 
 
 def has_mpmath() -> bool:
-    """Tell whether the fifty-digit oracle can be loaded."""
+    """Tell whether the fifty-digit oracle can be loaded.
+
+    Returns
+    -------
+    bool
+        Whether mpmath is installed.
+    """
     return importlib.util.find_spec("mpmath") is not None

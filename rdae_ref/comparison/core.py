@@ -65,6 +65,10 @@ def compare(
         If a name is unknown, nothing is to be compared, shapes do not fit, or something is masked, bound to an
         automatic derivative, not finite or out of range.
 
+    Notes
+    -----
+    Eq. (25) of the paper, with everything on the way to it.
+
     Examples
     --------
     >>> import numpy as np
@@ -77,10 +81,6 @@ def compare(
     >>> comparison = compare(X, parameters, {"value": value, "dW": gradient.W}, **settings)
     >>> comparison.verdict, comparison.explanation.alternatives
     ('explained', (('natural_log',),))
-
-    Notes
-    -----
-    Eq. (25) of the paper, with everything on the way to it.
     """
     settings: dict[str, Any] = {"activation": activation, "alpha": alpha, "mu": mu, "base": base}
     readings = accept(X, parameters, results, settings | {"sigma_x": sigma_x, "sigma_xhat": sigma_xhat})

@@ -41,7 +41,13 @@ class Claim(NamedTuple):
     seeds_that_hold: str
 
     def to_dict(self) -> dict[str, Any]:
-        """Return the claim with its field names, for a JSON file."""
+        """Return the claim with its field names, for a JSON file.
+
+        Returns
+        -------
+        dict
+            One entry for each field.
+        """
         return self._asdict()
 
 

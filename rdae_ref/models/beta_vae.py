@@ -52,6 +52,11 @@ class BetaVAE(Variational):
     TypeError, ValueError
         If an argument is out of its range.
 
+    Notes
+    -----
+    I. Higgins et al.: beta-VAE, ICLR 2017; C. P. Burgess et al.: Understanding disentangling in β-VAE, 2018 (capacity);
+    A. Alemi et al.: Fixing a broken ELBO, ICML 2018 (rate and distortion).
+
     Examples
     --------
     >>> import numpy as np
@@ -63,11 +68,6 @@ class BetaVAE(Variational):
     >>> found = adam(MiniBatches(objective, 50, rng), start, step_size=0.01, n_steps=100)
     >>> objective.terms(found.x).rates.shape
     (2,)
-
-    Notes
-    -----
-    I. Higgins et al.: beta-VAE, ICLR 2017; C. P. Burgess et al.: Understanding disentangling in β-VAE, 2018 (capacity);
-    A. Alemi et al.: Fixing a broken ELBO, ICML 2018 (rate and distortion).
     """
 
     _: dataclasses.KW_ONLY
@@ -250,6 +250,11 @@ class LinearBetaVAE(Variational):
     TypeError, ValueError
         If an argument is out of its range, or the likelihood is not Gaussian.
 
+    Notes
+    -----
+    J. Lucas, G. Tucker, R. Grosse, M. Norouzi: Don't blame the ELBO! A linear VAE perspective on posterior collapse,
+    NeurIPS 2019, has the optima for β = 1.
+
     Examples
     --------
     >>> import numpy as np
@@ -263,11 +268,6 @@ class LinearBetaVAE(Variational):
     >>> print(f"D = {terms.distortion:.5f}, R = {terms.rate:.5f}; "
     ...       f"the curve: {gaussian_rate_distortion([2.0, 1.0], terms.distortion).rate:.5f}")
     D = 1.00000, R = 1.50000; the curve: 1.50000
-
-    Notes
-    -----
-    J. Lucas, G. Tucker, R. Grosse, M. Norouzi: Don't blame the ELBO! A linear VAE perspective on posterior collapse,
-    NeurIPS 2019, has the optima for β = 1.
     """
 
     _: dataclasses.KW_ONLY

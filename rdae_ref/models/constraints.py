@@ -86,7 +86,11 @@ class Tied(_Around):
     Parameters
     ----------
     objective : Objective
-        On `Parameters`: `RateDistortion`, `Reconstruction`, `Contractive`, …
+        On `Parameters`, such as `RateDistortion`, `Reconstruction` or `Contractive`.
+
+    Notes
+    -----
+    §3.2 of the paper: "there is no imposed constraint on the mapping such as tied weights or explicit weight decay".
 
     Examples
     --------
@@ -96,10 +100,6 @@ class Tied(_Around):
     >>> start = TiedParameters(W=np.array([[0.5, 0.0]]), c=np.zeros(1), b=np.zeros(2))
     >>> objective.value_and_gradient(start)[0]
     -0.5625
-
-    Notes
-    -----
-    §3.2 of the paper: "there is no imposed constraint on the mapping such as tied weights or explicit weight decay".
     """
 
     def value_and_gradient(self, parameters: TiedParameters) -> tuple[float, TiedParameters]:
@@ -192,6 +192,10 @@ class WeightDecay(_Around):
     TypeError, ValueError
         If `strength` is out of its range.
 
+    Notes
+    -----
+    §3.2 and §4.2 of the paper.
+
     Examples
     --------
     >>> import numpy as np
@@ -200,10 +204,6 @@ class WeightDecay(_Around):
     >>> objective = WeightDecay(Reconstruction([[-2.0], [2.0]], activation="linear"), strength=0.5)
     >>> objective.terms(Parameters(W=np.eye(1), c=np.zeros(1), A=np.eye(1) / 2, b=np.zeros(1)))
     WeightDecayTerms(inside=ReconstructionTerms(distortion=1.0), squared_weights=1.25)
-
-    Notes
-    -----
-    §3.2 and §4.2 of the paper.
     """
 
     _: dataclasses.KW_ONLY

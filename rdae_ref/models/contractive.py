@@ -51,6 +51,12 @@ class Contractive(AutoencoderObjective):
     TypeError, ValueError
         If an argument is out of its range.
 
+    Notes
+    -----
+    §1 of the paper. S. Rifai, P. Vincent, X. Muller, X. Glorot, Y. Bengio: Contractive auto-encoders: explicit
+    invariance during feature extraction, ICML 2011. Weights are tied there, by `Tied` here: without that, the price is
+    escaped, W shrinking while A grows.
+
     Examples
     --------
     >>> import numpy as np
@@ -61,12 +67,6 @@ class Contractive(AutoencoderObjective):
     >>> value, gradient = objective.value_and_gradient(initial_parameters(2, 10, rng))
     >>> gradient.W.shape
     (10, 2)
-
-    Notes
-    -----
-    §1 of the paper. S. Rifai, P. Vincent, X. Muller, X. Glorot, Y. Bengio: Contractive auto-encoders: explicit
-    invariance during feature extraction, ICML 2011. Weights are tied there, by `Tied` here: without that, the price is
-    escaped, W shrinking while A grows.
     """
 
     _: dataclasses.KW_ONLY

@@ -57,6 +57,11 @@ class Denoising(AutoencoderObjective):
     TypeError, ValueError
         If an argument is out of its range.
 
+    Notes
+    -----
+    §1 of the paper, and its Figure 3, which does not state the noise. P. Vincent, H. Larochelle, Y. Bengio,
+    P.-A. Manzagol: Extracting and composing robust features with denoising autoencoders, ICML 2008.
+
     Examples
     --------
     >>> import numpy as np
@@ -67,11 +72,6 @@ class Denoising(AutoencoderObjective):
     >>> value, gradient = objective.value_and_gradient(initial_parameters(2, 10, rng))
     >>> gradient.W.shape
     (10, 2)
-
-    Notes
-    -----
-    §1 of the paper, and its Figure 3, which does not state the noise. P. Vincent, H. Larochelle, Y. Bengio,
-    P.-A. Manzagol: Extracting and composing robust features with denoising autoencoders, ICML 2008.
     """
 
     _: dataclasses.KW_ONLY
@@ -166,6 +166,10 @@ class FixedDenoising(AutoencoderObjective):
     TypeError, ValueError
         If an argument is out of its range.
 
+    Notes
+    -----
+    §1 of the paper; E[D(f(X̂), X)] there, in whose notation X̂ is the corrupted input.
+
     Examples
     --------
     >>> import numpy as np
@@ -174,10 +178,6 @@ class FixedDenoising(AutoencoderObjective):
     >>> objective = Denoising(rng.normal(size=(50, 2)), activation="softplus", noise=0.5, rng=rng).with_fixed_noise(8)
     >>> objective.corrupted.shape
     (8, 50, 2)
-
-    Notes
-    -----
-    §1 of the paper; E[D(f(X̂), X)] there, in whose notation X̂ is the corrupted input.
     """
 
     _: dataclasses.KW_ONLY
@@ -261,6 +261,10 @@ class LinearDenoising(AutoencoderObjective):
     TypeError, ValueError
         If an argument is out of its range.
 
+    Notes
+    -----
+    C. M. Bishop: Training with noise is equivalent to Tikhonov regularization, Neural Computation 7, 1995.
+
     Examples
     --------
     >>> import numpy as np
@@ -269,10 +273,6 @@ class LinearDenoising(AutoencoderObjective):
     >>> objective = LinearDenoising([[-1.0, 0.0], [1.0, 0.0]], noise=0.5)
     >>> objective.terms(Parameters(W=np.eye(2), c=np.zeros(2), A=np.eye(2), b=np.zeros(2)))
     DenoisingTerms(distortion=0.0, denoising_error=0.5)
-
-    Notes
-    -----
-    C. M. Bishop: Training with noise is equivalent to Tikhonov regularization, Neural Computation 7, 1995.
     """
 
     activation: Activation = field(default=LINEAR, init=False)

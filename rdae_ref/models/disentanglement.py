@@ -88,16 +88,16 @@ def mutual_information_gap(Z: npt.ArrayLike, V: npt.ArrayLike, n_bins: int = 20)
     TypeError, ValueError
         If shapes do not fit, something is not finite, or a factor is constant.
 
+    Notes
+    -----
+    R. T. Q. Chen, X. Li, R. Grosse, D. Duvenaud: Isolating sources of disentanglement in VAEs, NeurIPS 2018.
+
     Examples
     --------
     >>> import numpy as np
     >>> V = np.random.default_rng(0).uniform(size=(5000, 2))
     >>> print(f"{mutual_information_gap(V, V).gap:.2f} {mutual_information_gap(V @ [[1, 1], [1, -1]], V).gap:.2f}")
     0.99 0.01
-
-    Notes
-    -----
-    R. T. Q. Chen, X. Li, R. Grosse, D. Duvenaud: Isolating sources of disentanglement in VAEs, NeurIPS 2018.
     """
     Z = as_samples(Z, "Z")
     V = as_matrix(V, "V", (len(Z), None))

@@ -116,6 +116,11 @@ class IRMAE(LayeredObjective):
     TypeError, ValueError
         If `X` is no finite real matrix, or the activation is not known.
 
+    Notes
+    -----
+    L. Jing, J. Zbontar, Y. LeCun: Implicit rank-minimizing autoencoder, NeurIPS 2020. Code that takes the mean over
+    features as well differs by the factor d, which Adam does not see, but for its ε.
+
     Examples
     --------
     >>> import numpy as np
@@ -126,11 +131,6 @@ class IRMAE(LayeredObjective):
     >>> found = adam(objective, initial_irmae_parameters(4, 3, 2, rng, hidden=[8]), step_size=0.01, n_steps=20)
     >>> latent_singular_values(objective.encode(found.x)).shape
     (3,)
-
-    Notes
-    -----
-    L. Jing, J. Zbontar, Y. LeCun: Implicit rank-minimizing autoencoder, NeurIPS 2020. Code that takes the mean over
-    features as well differs by the factor d, which Adam does not see, but for its ε.
     """
 
     def value_and_gradient(self, parameters: IRMAEParameters) -> tuple[float, IRMAEParameters]:

@@ -85,6 +85,10 @@ def pca(X: npt.ArrayLike, n_components: int) -> PrincipalComponents:
     TypeError, ValueError
         If `X` is no finite real matrix, or `n_components` out of its range.
 
+    Notes
+    -----
+    §2 of the paper: for Gaussian data the optimal mapping in the rate-distortion sense.
+
     Examples
     --------
     >>> from rdae_ref.models import pca
@@ -93,10 +97,6 @@ def pca(X: npt.ArrayLike, n_components: int) -> PrincipalComponents:
     (array([[1., 0.]]), array([2.]))
     >>> round(found.distortion, 12)
     0.5
-
-    Notes
-    -----
-    §2 of the paper: for Gaussian data the optimal mapping in the rate-distortion sense.
     """
     X = as_samples(X, "X")
     n_components = as_count(n_components, "n_components", maximum=min(X.shape))

@@ -44,6 +44,10 @@ class Reconstruction(AutoencoderObjective):
     TypeError, ValueError
         If `X` is no finite real matrix, or the activation is not known.
 
+    Notes
+    -----
+    Eq. (9) of the paper, negated; "non-regularized" in its Figure 3.
+
     Examples
     --------
     >>> import numpy as np
@@ -54,10 +58,6 @@ class Reconstruction(AutoencoderObjective):
     >>> value, gradient = objective.value_and_gradient(initial_parameters(2, 10, rng))
     >>> gradient.W.shape
     (10, 2)
-
-    Notes
-    -----
-    Eq. (9) of the paper, negated; "non-regularized" in its Figure 3.
     """
 
     def value_and_gradient(self, parameters: Parameters) -> tuple[float, Parameters]:

@@ -155,6 +155,10 @@ def adam(
     DivergenceError
         If L or its gradient is not finite; it carries the last good parameters.
 
+    Notes
+    -----
+    D. P. Kingma, J. Ba: Adam: a method for stochastic optimization, ICLR 2015, Algorithm 1, with its defaults.
+
     Examples
     --------
     >>> import numpy as np
@@ -163,10 +167,6 @@ def adam(
     ...         return -float(x @ x), -2 * x
     >>> print(adam(Parabola(), np.array([1.0, -3.0]), step_size=0.1, n_steps=500).x.round(6) + 0)
     [0. 0.]
-
-    Notes
-    -----
-    D. P. Kingma, J. Ba: Adam: a method for stochastic optimization, ICLR 2015, Algorithm 1, with its defaults.
     """
     step_size, n_steps = as_positive(step_size, "step_size"), as_count(n_steps, "n_steps")
     beta1, beta2 = (as_fraction(beta, f"betas[{i}]") for i, beta in enumerate(betas))

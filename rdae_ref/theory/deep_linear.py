@@ -49,17 +49,17 @@ def deep_linear_strengths(times: npt.ArrayLike, variances: npt.ArrayLike, initia
     TypeError, ValueError
         If an argument is out of its range.
 
+    Notes
+    -----
+    A. M. Saxe, J. L. McClelland, S. Ganguli: Exact solutions to the nonlinear dynamics of learning in deep linear
+    neural networks, ICLR 2014, for two layers; the power of u for more is from the same balanced start.
+
     Examples
     --------
     >>> print(deep_linear_strengths([0.0, 1.0, 2.0], [2.0, 0.5], 0.01).round(3))
     [[0.01  0.01 ]
      [0.968 0.069]
      [1.    0.355]]
-
-    Notes
-    -----
-    A. M. Saxe, J. L. McClelland, S. Ganguli: Exact solutions to the nonlinear dynamics of learning in deep linear
-    neural networks, ICLR 2014, for two layers; the power of u for more is from the same balanced start.
     """
     t, gamma2 = as_weights(times, "times"), as_weights(variances, "variances")
     u0, L = as_positive(as_fraction(initial, "initial"), "initial"), as_count(n_layers, "n_layers")
