@@ -36,6 +36,8 @@ FIGURES = {
     "motivation": Experiment("motivation", "Gaussian data: water-filling, PCA and the auto-encoder (§2.1)", True),
     "rate-distortion": Experiment("rate_distortion", "Finite sources: R(D) with bounds, and closed forms", True),
     "manifold": Experiment("manifold", "Noisy circle and arc: the stochastic map onto points, Eq. (1)", True),
+    "irmae": Experiment("irmae", "IRMAE: linear layers lower the rank of the codes, and why", True),
+    "representation": Experiment("representation", "IRMAE and beta-VAE: interpolation, generation, linear probe", True),
 }
 
 
