@@ -247,3 +247,39 @@ def test_the_measures_of_a_run_are_shares_and_its_images_those_of_the_figure(res
         assert (model, depth) in representation.models(TINY["representation"])
     same = [results["representation"].runs["irmae", depth, 0] for depth in (0, 8)]
     assert same[0]["floor"] == same[1]["floor"]  # of the data, not of the network
+
+
+# ------------------------------------------------------------------------------------------------------------ the page
+
+FOLDER = Path(__file__).parents[1]
+
+
+def committed_rows(table):
+    with open(FOLDER / "figures" / f"{table}.csv", newline="", encoding="utf-8") as file:
+        rows = list(csv.DictReader(file))
+    for _, group in itertools.groupby(rows, key=lambda row: list(row.values())[:2]):
+        yield list(group)
+
+
+def rank_lines():
+    """Write the first table of docs/irmae.md from the numbers in figures/."""
+    for group in committed_rows("irmae"):
+        ranks = ", ".join(row["rank"] for row in group)
+        errors = ", ".join(f"{100 * float(row['test_distortion']) / float(row['variance']):.2g}" for row in group)
+        yield f"| {group[0]['data']} | {group[0]['n_linear']} | {ranks} | {errors} |"
+
+
+def use_lines():
+    """Write its second table."""
+    for group in committed_rows("representation"):
+        name = "beta-VAE" if group[0]["model"] == "beta-vae" else f"l = {group[0]['n_linear']}"
+        columns = (*representation.MEASURES, "recall", "r2")
+        medians = (np.median([float(row[column]) for row in group]) for column in columns)
+        yield f"| {name} | {' | '.join(f'{median:.3f}' for median in medians)} |"
+
+
+@pytest.mark.parametrize("lines", [rank_lines, use_lines])
+def test_the_tables_of_the_page_are_the_numbers_of_the_figures(lines):
+    page = (FOLDER / "docs" / "irmae.md").read_text(encoding="utf-8")
+    missing = [line for line in lines() if line not in page.splitlines()]
+    assert not missing

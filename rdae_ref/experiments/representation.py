@@ -338,9 +338,7 @@ def _draw_quality(axes: Any, result: Result) -> None:
         value = float(np.median([out[reference] for out in result.runs.values()]))
         axes.axhline(value, color="black", lw=0.7, ls=":")
         axes.text(1, value, words, fontsize=7, ha="right", va="bottom", transform=axes.get_yaxis_transform())
-    axes.set(
-        title="(c) distance to the nearest shape", ylabel=r"$|x - s|^2 / |x|^2$", xlim=(-0.5, len(MEASURES) + 0.35)
-    )
+    axes.set(title="(c) distance to the nearest shape", ylabel=r"$|x - s|^2 / |x|^2$", xlim=(-0.5, len(MEASURES) + 0.7))
 
 
 def _draw_bars(axes: Any, result: Result, labels: list[str], values: Any) -> None:
@@ -353,7 +351,7 @@ def _draw_bars(axes: Any, result: Result, labels: list[str], values: Any) -> Non
         axes.bar(at, np.median(table, axis=0), width, color=colour(settings, model), label=name(model))
         for row in table:
             axes.plot(at, row, ".", ms=1.8, color="black")
-    axes.set_xticks(range(len(labels)), labels)
+    axes.set_xticks(range(len(labels)), labels, fontsize=8)
 
 
 TASKS = "We demonstrate the validity of the method on several image generation and representation learning tasks"
