@@ -207,7 +207,7 @@ def initial_chain(start: str, axes: Array, n_layers: int, initial: float, rng: n
     d = len(axes)
     turns = [np.linalg.qr(rng.normal(size=(d, d)))[0] for _ in range(n_layers)]
     if start == "aligned":
-        # Codes may be turned between any two layers; what the last one turns back goes from the axes to the axes.
+        # The turns between the layers cancel in the product, which goes from the axes to the axes.
         between = [axes, *turns[1:], axes]
         turns = [after @ before.T for before, after in itertools.pairwise(between)]
     return tuple(Layer(initial ** (1 / n_layers) * turn, np.zeros(d)) for turn in turns)

@@ -19,6 +19,7 @@ from ..datasets import SHAPE_RANGES, shape_images
 from ..models import gaussian_codes, linear_probe
 from .claims import Claim, claim
 from .deep_training import SHAPES, DeepTask, DeepTraining, draw_samples, network, train
+from .irmae import DEPTH_COLOURS
 from .output import COLOURS, paper_style, write_csv, write_figure, write_json
 from .runs import Outcome, Workers, run_all
 
@@ -40,7 +41,6 @@ __all__ = [
 
 FACTOR_NAMES = ("kind", *SHAPE_RANGES)
 CENTRE = [FACTOR_NAMES.index("x"), FACTOR_NAMES.index("y")]
-MODEL_COLOURS = ("grey", "orange", "sky", "vermilion")  # of l, as in `irmae`
 VAE_COLOUR = "green"
 MEASURES = {"interpolation": "midpoints\nof codes", "generation": "drawn\ncodes", "reconstruction": "codes\nof images"}
 CHUNK = 50  # images whose distances to all templates are in memory at a time: 50 MB
@@ -277,7 +277,7 @@ def name(model: tuple[str, int]) -> str:
 
 def colour(settings: Settings, model: tuple[str, int]) -> str:
     """Return its colour."""
-    return COLOURS[VAE_COLOUR if model[0] == "beta-vae" else MODEL_COLOURS[settings.n_linear.index(model[1])]]
+    return COLOURS[VAE_COLOUR if model[0] == "beta-vae" else DEPTH_COLOURS[settings.n_linear.index(model[1])]]
 
 
 def draw(result: Result) -> "Figure":
