@@ -13,6 +13,7 @@ from ._validation import Array, as_count, as_generator, as_increasing, as_positi
 __all__ = [
     "GAUSSIAN_COVARIANCE",
     "RIDGE",
+    "SHAPE_RANGES",
     "FactorImages",
     "ManifoldSample",
     "Mixture",
@@ -24,6 +25,7 @@ __all__ = [
     "gaussian_with_covariance",
     "mixture",
     "project_on_ridge",
+    "shape_images",
     "shapes",
 ]
 
@@ -36,6 +38,13 @@ MIXTURE_COVARIANCES = np.array([[[1, 0.95], [0.95, 1]], [[1, -0.95], [-0.95, 1]]
 # The principal curve of the mixture: the major axes of its components, which meet at two corners.
 RIDGE = np.array([[0.0, -4.0], [4.0, 0.0]])
 RIDGE_DIRECTIONS = np.array([[1.0, -1.0], [1.0, 1.0], [1.0, -1.0]]) / np.sqrt(2)
+
+# The factors of `shapes` that are no kind, each uniform between its two bounds.
+SHAPE_RANGES = {
+    **dict.fromkeys(("red", "green", "blue"), (0.2, 1.0)),
+    **dict.fromkeys(("x", "y"), (-0.5, 0.5)),
+    "radius": (0.2, 0.4),
+}
 
 
 class Mixture(NamedTuple):
@@ -413,15 +422,45 @@ def shapes(n_samples: int, rng: np.random.Generator, *, size: int = 32) -> Facto
     (100, 768)
     """
     N, size, rng = as_count(n_samples, "n_samples"), as_count(size, "size"), as_generator(rng)
-    low, high = np.array([[0.2, 0.2, 0.2, -0.5, -0.5, 0.2], [1.0, 1.0, 1.0, 0.5, 0.5, 0.4]])
-    factors = np.column_stack([rng.integers(2, size=N), rng.uniform(low, high, size=(N, 6))])
+    low, high = np.array([*SHAPE_RANGES.values()]).T
+    factors = np.column_stack([rng.integers(2, size=N), rng.uniform(low, high, size=(N, len(SHAPE_RANGES)))])
+    return FactorImages(shape_images(factors, size), factors, ("kind", *SHAPE_RANGES), (size, size, 3))
+
+
+def shape_images(factors: npt.ArrayLike, size: int = 32) -> Array:
+    """Return the images of `shapes` for factors that are given.
+
+    Parameters
+    ----------
+    factors : array_like, shape (N, 7)
+        kind (1 is a square, anything else a circle), red, green, blue, x, y, radius, in rows.
+    size : int
+        Pixels in a row.
+
+    Returns
+    -------
+    Array, shape (N, 3 size²)
+        As the X of `shapes`.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If the factors are no finite real matrix with seven columns, or `size` is no integer above 0.
+
+    Examples
+    --------
+    >>> print(shape_images([[1, 0.2, 0.4, 0.8, 0, 0, 0.5]], size=4).reshape(4, 4, 3)[..., 2])  # blue
+    [[0.  0.  0.  0. ]
+     [0.  0.8 0.8 0. ]
+     [0.  0.8 0.8 0. ]
+     [0.  0.  0.  0. ]]
+    """
+    factors, size = as_samples(factors, "factors", 7), as_count(size, "size")
     kind, _, _, _, x, y, radius = factors.T[:, :, None, None]
     right, below = _pixels(size)
     circle, square = np.hypot(right - x, below - y), np.maximum(np.abs(right - x), np.abs(below - y))
     cover = np.clip((radius - np.where(kind == 1, square, circle)) * size / 2 + 0.5, 0, 1)
-    X = cover[..., None] * factors[:, None, None, 1:4]
-    names = ("kind", "red", "green", "blue", "x", "y", "radius")
-    return FactorImages(X.reshape(N, -1), factors, names, (size, size, 3))
+    return (cover[..., None] * factors[:, None, None, 1:4]).reshape(len(factors), -1)
 
 
 def _pixels(size: int) -> tuple[Array, Array]:

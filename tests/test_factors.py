@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from rdae_ref.datasets import blobs, curved_manifold, gaussian_with_covariance, shapes
+from rdae_ref.datasets import blobs, curved_manifold, gaussian_with_covariance, shape_images, shapes
 from rdae_ref.models import gaussian_codes, linear_probe, mutual_information_gap
 
 RNG = np.random.default_rng
@@ -154,6 +154,8 @@ def test_drawn_codes_have_the_mean_and_covariance_of_those_given():
         (lambda: blobs(9, RNG(0), radius=(0.2, 0.1)), ValueError, "radius must increase"),
         (lambda: blobs(9, RNG(0), size=0), ValueError, "size must be at least 1"),
         (lambda: shapes(9, 0), TypeError, "default_rng"),
+        (lambda: shape_images(np.ones((2, 6))), ValueError, r"factors must have shape \(any, 7\)"),
+        (lambda: shape_images(np.ones((2, 7)), 0), ValueError, "size must be at least 1"),
         (lambda: shapes(1.5, RNG(0)), TypeError, "n_samples must be an integer"),
         (lambda: mutual_information_gap(UNIFORM[:, :1], UNIFORM), ValueError, "number of latents must be at least 2"),
         (lambda: mutual_information_gap(UNIFORM, UNIFORM * [1, 0, 1]), ValueError, "column 1 is constant"),

@@ -38,6 +38,8 @@ FIGURES = {
     "manifold": Experiment("manifold", "Noisy circle and arc: the stochastic map onto points, Eq. (1)", True),
     "beta-vae": Experiment("beta_vae", "beta-VAE: on the water-filling curve, and the bound on I(X; Z)", True),
     "disentanglement": Experiment("disentanglement", "beta-VAE: what latents tell of known factors, over beta", True),
+    "irmae": Experiment("irmae", "IRMAE: linear layers lower the rank of the codes, and why", True),
+    "representation": Experiment("representation", "IRMAE and beta-VAE: interpolation, generation, linear probe", True),
 }
 
 

@@ -92,6 +92,14 @@ def initial_irmae_parameters(
     ------
     TypeError, ValueError
         If a size is out of its range, `rng` is no Generator, or `gain` is negative.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from rdae_ref.models import initial_irmae_parameters
+    >>> start = initial_irmae_parameters(4, 3, 2, np.random.default_rng(0), hidden=[8])
+    >>> [W.shape for W, _ in start.encoder], [M.shape for M in start.linear], [W.shape for W, _ in start.decoder]
+    ([(8, 4), (3, 8)], [(3, 3), (3, 3)], [(8, 3), (4, 8)])
     """
     d, k, n_linear = as_count(n_features, "n_features"), as_count(n_latents, "n_latents"), _n_linear(n_linear)
     rng = as_generator(rng)
@@ -302,6 +310,14 @@ def latent_singular_values(Z: npt.ArrayLike) -> Array:
     ------
     TypeError, ValueError
         If `Z` is no finite real matrix.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from rdae_ref.models import latent_singular_values
+    >>> Z = 7 + np.array([[2.0, 0, 0], [-2, 0, 0], [0, 1, 0], [0, -1, 0]])
+    >>> print(latent_singular_values(Z) + 0)
+    [2.  0.5 0. ]
 
     Notes
     -----
