@@ -311,6 +311,11 @@ def latent_singular_values(Z: npt.ArrayLike) -> Array:
     TypeError, ValueError
         If `Z` is no finite real matrix.
 
+    Notes
+    -----
+    They are the squares, over N, of the singular values of Z − 1 z̄ᵀ, and computed as such: from the covariance itself
+    all below 1e-16 of the largest would be rounding.
+
     Examples
     --------
     >>> import numpy as np
@@ -318,11 +323,6 @@ def latent_singular_values(Z: npt.ArrayLike) -> Array:
     >>> Z = 7 + np.array([[2.0, 0, 0], [-2, 0, 0], [0, 1, 0], [0, -1, 0]])
     >>> print(latent_singular_values(Z) + 0)
     [2.  0.5 0. ]
-
-    Notes
-    -----
-    They are the squares, over N, of the singular values of Z − 1 z̄ᵀ, and computed as such: from the covariance itself
-    all below 1e-16 of the largest would be rounding.
     """
     Z = as_samples(Z, "Z")
     values = np.linalg.svd(Z - Z.mean(axis=0), compute_uv=False) ** 2 / len(Z)
