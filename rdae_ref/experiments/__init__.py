@@ -36,6 +36,7 @@ FIGURES = {
     "motivation": Experiment("motivation", "Gaussian data: water-filling, PCA and the auto-encoder (§2.1)", True),
     "rate-distortion": Experiment("rate_distortion", "Finite sources: R(D) with bounds, and closed forms", True),
     "manifold": Experiment("manifold", "Noisy circle and arc: the stochastic map onto points, Eq. (1)", True),
+    "plane": Experiment("plane", "Every model in one rate-distortion plane, with the bound of its own samples", True),
 }
 
 
