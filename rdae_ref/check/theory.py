@@ -3,7 +3,7 @@
 import itertools
 import math
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 from scipy.optimize import brentq, minimize
@@ -20,6 +20,7 @@ from ..theory import (
     gaussian_rate_distortion,
     gaussian_test_channel,
     optimal_manifold,
+    sample_rate_distortion,
 )
 from .table import ALPHAS, ROUNDING, Row, relative, worst
 
@@ -33,6 +34,9 @@ def theory_rows(rng: np.random.Generator) -> Iterator[Row]:
     sources = "binary to p = 1e-6, erasures, Gaussian"
     yield Row("(2)(3)", f"R(D), {sources}", "closed forms", len(rates), relative(rates, closed), 1e-8)
     yield Row("(3)", "Σ q(x̂ given x)", "1", sums.size, relative(sums, np.ones_like(sums)), ROUNDING)
+
+    ours, closed = zip(*_two_points((0.3, 0.7, 2.0)), strict=True)
+    yield Row("(2)(3)", "R(D) of two points, reproductions anywhere", "closed form", 3, relative(ours, closed), 1e-3)
 
     gamma2 = rng.uniform(0.1, 4, 5)
     D = gamma2.sum() * np.array([0.05, 0.3, 0.6, 0.9])
@@ -80,6 +84,16 @@ def _finite_sources() -> Iterator[tuple[RateDistortionPoint, float]]:
     density = np.exp(-(x**2) / 2)
     point = blahut_arimoto(density / density.sum(), (x[:, None] - x) ** 2, 4.0)
     yield point, 0.5 * math.log2(1 / point.distortion)
+
+
+def _two_points(slopes: Sequence[float]) -> Iterator[tuple[float, float]]:
+    """Yield R + β D of x = ±1 in bits, as certified, and in closed form: letters at ±m with m = tanh(2βm)."""
+    found = sample_rate_distortion([[-1.0], [1.0]], slopes, tolerance=1e-4)
+    for beta, intercept in zip(slopes, found.intercept, strict=True):
+        m = brentq(lambda m, beta=beta: math.tanh(2 * beta * m) - m, 1e-9, 1) if beta > 0.5 else 0.0
+        mistake = (1 - m) / 2
+        rate = 1 - float(entr([mistake, 1 - mistake]).sum()) / math.log(2)
+        yield float(intercept), rate + beta * (1 - m**2) / math.log(2)
 
 
 def _least_gaussian_rate(gamma2: Array, D: float) -> float:

@@ -40,6 +40,7 @@ FIGURES = {
     "disentanglement": Experiment("disentanglement", "beta-VAE: what latents tell of known factors, over beta", True),
     "irmae": Experiment("irmae", "IRMAE: linear layers lower the rank of the codes, and why", True),
     "representation": Experiment("representation", "IRMAE and beta-VAE: interpolation, generation, linear probe", True),
+    "plane": Experiment("plane", "Every model in one rate-distortion plane, with the bound of its own samples", True),
 }
 
 

@@ -27,12 +27,12 @@ from .claims import Claim, claim
 from .figure1 import NAMES, UNITS
 from .output import COLOURS, paper_style, write_csv, write_figure, write_json
 from .runs import Outcome, Workers, run_all
-from .training import Training, rate_distortion
+from .training import Training, finished, rate_distortion
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-__all__ = ["Result", "Settings", "Task", "claims", "curve_one", "draw", "run", "sweep_one", "write"]
+__all__ = ["Result", "Settings", "Task", "claims", "curve_one", "draw", "run", "solve_along", "sweep_one", "write"]
 
 SWEEPS = {"down": "vermilion", "up": "blue"}
 CURVES = ("rising", "falling")
@@ -210,16 +210,42 @@ def curve_one(task: Task) -> dict[str, Any]:
     rising = task.direction == "rising"
     scale = settings.training.start if rising else settings.small_start
     parameters = initial_parameters(2, settings.training.n_hidden, rng, scale=scale)
+    bounds = settings.distortions if rising else settings.distortions[::-1]
+    found = solve_along(objective, parameters, bounds, settings.rounds, settings.round_iterations)
+    return found | {"X": X}
+
+
+def solve_along(
+    objective: RateDistortion, parameters: Parameters, bounds: Sequence[float], rounds: int, iterations: int
+) -> Outcome:
+    """Solve (14) for one bound after another, each from where the one before ended.
+
+    Parameters
+    ----------
+    objective : RateDistortion
+        With the multiplier to begin with.
+    parameters : Parameters
+        Where to start.
+    bounds : sequence of float
+        On the distortion, in the order in which they are met.
+    rounds, iterations : int
+        Of the method of multipliers, and of L-BFGS in each, at most.
+
+    Returns
+    -------
+    dict
+        For each bound, rising: bound, rate, conditional_entropy, distortion, mu, success.
+    """
     rate_of_inputs = renyi_entropy(objective.K_X, objective.alpha, objective.base)
     rows = []
-    for bound in settings.distortions if rising else settings.distortions[::-1]:
-        found = maximize_at_distortion(
-            objective, parameters, bound, max_iterations=settings.round_iterations, n_rounds=settings.rounds
+    for bound in bounds:
+        found = finished(
+            maximize_at_distortion(objective, parameters, bound, max_iterations=iterations, n_rounds=rounds)
         )
         parameters, objective = found.x, objective.with_mu(found.mu)
         entropy, distortion = found.terms.conditional_entropy, found.terms.distortion
         rows.append((bound, rate_of_inputs - entropy, entropy, distortion, found.mu, found.success))
-    return dict(zip(CURVE_COLUMNS, np.array(sorted(rows)).T, strict=True)) | {"X": X}
+    return dict(zip(CURVE_COLUMNS, np.array(sorted(rows)).T, strict=True))
 
 
 CURVE_COLUMNS = ("bound", "rate", "conditional_entropy", "distortion", "mu", "success")

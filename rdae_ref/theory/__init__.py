@@ -2,7 +2,8 @@
 
 Reading order: `water_filling` has the closed form for Gaussian sources, Eqs. (4) and (5), and what it says about PCA;
 `blahut_arimoto` has R(D) of any finite source with bounds that certify it, Eqs. (2) and (3); `manifold` moves the
-reproduction points as well, Eq. (1). All three meet in one number, the slope β of the curve: −dR/dD in nats.
+reproduction points as well, Eq. (1), and finds local minima; `sample` bounds what any reproduction points can reach.
+All four meet in one number, the slope β of the curve: −dR/dD in nats.
 Beside them, `gaussian_kernel` has the matrix-based entropy of infinitely many Gaussian samples, and `deep_linear` the
 way in which a deep linear network learns.
 """
@@ -17,6 +18,7 @@ from .blahut_arimoto import (
 from .deep_linear import deep_linear_strengths
 from .gaussian_kernel import gaussian_kernel_entropy, linear_gains
 from .manifold import AnnealingStage, Manifold, annealing_slopes, critical_slope, optimal_manifold
+from .sample import SampleRateDistortion, dual_bound, sample_rate_distortion
 from .water_filling import (
     WaterFilling,
     gaussian_distortion_rate,
@@ -31,11 +33,13 @@ __all__ = [
     "Manifold",
     "RateDistortionCurve",
     "RateDistortionPoint",
+    "SampleRateDistortion",
     "WaterFilling",
     "annealing_slopes",
     "blahut_arimoto",
     "critical_slope",
     "deep_linear_strengths",
+    "dual_bound",
     "gaussian_distortion_rate",
     "gaussian_kernel_entropy",
     "gaussian_rate_distortion",
@@ -44,4 +48,5 @@ __all__ = [
     "linear_gains",
     "optimal_manifold",
     "rate_distortion_curve",
+    "sample_rate_distortion",
 ]
