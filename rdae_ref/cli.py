@@ -1,4 +1,4 @@
-"""The command line: ``rdae-ref check``, ``rdae-ref compare`` and ``rdae-ref figures``.
+"""The command line: ``rdae-ref check``, ``compare``, ``figures`` and ``fetch``.
 
 Exit codes: 0 done; 1 done, and something failed the check or differs; 2 not done, for the arguments or an interrupt.
 """
@@ -13,6 +13,7 @@ from typing import TypeAlias
 from ._version import __version__
 from .check import check_table, equation_check, has_mpmath, oracle_check
 from .comparison import SNIPPETS, compare_file, write_template
+from .digits import fetch_mnist
 from .experiments import FIGURES, load
 from .experiments.claims import claims_table, with_claims
 from .experiments.output import read_claims
@@ -53,6 +54,7 @@ def _parser() -> argparse.ArgumentParser:
     _add_check(verbs)
     _add_compare(verbs)
     _add_figures(verbs)
+    _add_fetch(verbs)
     return parser
 
 
@@ -203,3 +205,21 @@ def _update(page: Path, folder: Path) -> None:
     text = with_claims(page.read_text(encoding="utf-8"), claims)
     with written_whole(page) as file:
         file.write(text)
+
+
+def _add_fetch(verbs: Verbs) -> None:
+    fetch = _verb(
+        verbs,
+        "fetch",
+        "Fetch the four files of MNIST, for figure 4, from any server or folder that has them; checksums are compared.",
+        "rdae-ref fetch --from file:///mnt/mnist --to mnist\n  rdae-ref figures 4 --mnist mnist",
+    )
+    fetch.add_argument("--from", dest="url", required=True, metavar="URL", help="what stands before the names")
+    fetch.add_argument("--to", type=Path, required=True, metavar="FOLDER", help="made if it is not there")
+    fetch.set_defaults(command=_fetch)
+
+
+def _fetch(options: argparse.Namespace) -> int:
+    for path in fetch_mnist(options.url, options.to):
+        print(path)
+    return 0

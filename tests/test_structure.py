@@ -19,13 +19,14 @@ ROOT = Path(rdae_ref.__file__).parent
 
 # Imports point to the left: a room may know those before it, and none behind it.
 ORDER = [
-    *("_version", "files", "_validation", "pytree", "activations", "gram", "spectrum", "entropy", "autoencoder"),
-    *("objective", "optimize", "gradcheck", "datasets", "theory", "models"),
+    *("_version", "files", "_validation", "idx", "digits", "pytree"),
+    *("activations", "gram", "spectrum", "entropy", "autoencoder"),
+    *("objective", "batches", "optimize", "gradcheck", "datasets", "theory", "models"),
     *("conventions", "comparison", "oracles", "vectors", "experiments", "check", "estimator", "cli", "__main__"),
 ]
 KNOWS_NO_MODEL = ("optimize", "gradcheck")
 
-OPTIONAL = {"torch", "jax", "autograd", "mpmath", "sklearn", "tqdm", "dask"}
+OPTIONAL = {"torch", "jax", "autograd", "mpmath", "sklearn", "tqdm", "dask", "distributed", "threadpoolctl"}
 
 
 def modules():
