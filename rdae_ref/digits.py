@@ -77,7 +77,7 @@ def mnist(folder: str | os.PathLike[str], n_samples: int = 20_000) -> Digits:
     images_file, labels_file = (_find(folder, f"{kind}-ubyte") for kind in ("images-idx3", "labels-idx1"))
     images, labels = read_idx(images_file), read_idx(labels_file)
     if images.ndim != 3 or images.dtype != np.uint8:
-        raise IDXError(f"{images_file} must hold images, three dimensions of bytes; got {images.ndim} of {images.dtype}")
+        raise IDXError(f"{images_file} must hold images, bytes in three dimensions, got {images.dtype} in {images.ndim}")
     if labels.shape != images.shape[:1] or labels.dtype != np.uint8:
         raise IDXError(f"{labels_file} must hold one byte for each of {len(images)} images, got shape {labels.shape}")
     as_count(n_samples, "n_samples", maximum=len(images))

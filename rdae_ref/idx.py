@@ -10,7 +10,7 @@ import math
 import os
 import struct
 import zlib
-from typing import IO, Any
+from typing import Any, BinaryIO, cast
 
 import numpy as np
 import numpy.typing as npt
@@ -60,14 +60,14 @@ def read_idx(path: str | os.PathLike[str]) -> npt.NDArray[Any]:
             if not zipped:
                 return _read_array(file)
             with gzip.open(file) as inside:
-                return _read_array(inside)
+                return _read_array(cast(BinaryIO, inside))
         except (gzip.BadGzipFile, EOFError, zlib.error) as error:
             raise IDXError(f"{path} is a damaged gzip file ({error}): fetch it again") from error
         except IDXError as error:
             raise IDXError(f"{path} {error}") from None
 
 
-def _read_array(file: IO[bytes]) -> npt.NDArray[Any]:
+def _read_array(file: BinaryIO) -> npt.NDArray[Any]:
     magic = file.read(4)
     kind, n_dimensions = _checked_magic(magic)
     header = file.read(4 * n_dimensions)
@@ -93,13 +93,14 @@ def _checked_magic(magic: bytes) -> tuple[np.dtype[Any], int]:
     if magic.lstrip()[:1] == b"<":
         raise IDXError("is an HTML or XML page, perhaps the message of a server: look at it, and fetch the file again")
     if len(magic) < 4 or magic[:2] != b"\0\0" or magic[2] not in TYPES or magic[3] == 0:
-        raise IDXError(f"is no IDX file: it must begin with 00 00, a type and a number of dimensions, got {magic.hex(' ')}")
+        found = magic.hex(" ")
+        raise IDXError(f"is no IDX file: it must begin with 00 00, a type and a number of dimensions, got {found}")
     if magic[3] > MOST_DIMENSIONS:
         raise IDXError(f"announces {magic[3]} dimensions, more than {MOST_DIMENSIONS}: it is damaged")
     return np.dtype(TYPES[magic[2]]), magic[3]
 
 
-def _read_up_to(file: IO[bytes], size: int) -> bytearray:
+def _read_up_to(file: BinaryIO, size: int) -> bytearray:
     """Read in pieces: a request for all at once would allocate what the header announces, be it there or not."""
     content = bytearray()
     while len(content) < size and (piece := file.read(min(CHUNK, size - len(content)))):

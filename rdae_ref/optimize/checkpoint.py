@@ -97,7 +97,7 @@ def read_checkpoint(path: str | os.PathLike[str]) -> Checkpoint | None:
         return None
     except (zipfile.BadZipFile, ValueError, EOFError, KeyError, NotImplementedError, OSError) as error:
         before = previous(path)
-        way_out = f"put {before} in its place, which is one epoch older" if before.exists() else "remove it to start anew"
+        way_out = f"put {before}, one epoch older, in its place" if before.exists() else "remove it to start anew"
         raise CheckpointError(f"{path} is no whole checkpoint ({error}): {way_out}") from error
 
 

@@ -9,9 +9,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from .._validation import Array, as_count, as_fraction, as_generator, as_positive, as_weights
+from .._validation import as_count, as_fraction, as_generator, as_positive, as_weights
 from ..objective import Objective
-from ..pytree import Pytree, ravel_gradient, tree_map
+from ..pytree import Pytree, tree_map
 from .checkpoint import Checkpoint, CheckpointError, read_checkpoint, write_checkpoint
 from .climb import Callback, Climb, Result
 
@@ -59,7 +59,8 @@ class BatchedObjective:
         self.objectives = list(objectives)
         sizes = as_weights(sizes, "sizes")
         if len(sizes) != len(self.objectives) or not sizes.all():
-            raise ValueError(f"sizes must hold a number above 0 for each of {len(self.objectives)} objectives, got {sizes}")
+            count = len(self.objectives)
+            raise ValueError(f"sizes must hold a number above 0 for each of {count} objectives, got {sizes}")
         self.weights = sizes / sizes.sum()
 
     def value_and_gradient(self, parameters: Pytree) -> tuple[float, Pytree]:
@@ -131,7 +132,7 @@ def batch_ascent(
         Draws the orders.
     checkpoint : path-like, optional
         A file ``.npz`` that is written after every epoch, and gone on from if it is there: on the same machine with the
-        same number of threads the result is the same to the bit. The one before it is kept beside it as ``.previous.npz``.
+        same number of threads the result is the same to the bit. The one before it is kept as ``.previous.npz``.
     callback : callable, optional
         Called with a `Step` after each epoch; its value is that of the epoch.
 
@@ -211,12 +212,12 @@ class _Epochs(Climb):
         if found is None:
             return
         if found.run != self.run:
-            raise CheckpointError(f"{path} is of a run with another start, other batches or settings: name another file")
+            raise CheckpointError(f"{path} is of a run with another start, batches or settings: name another file")
         self.x, self.velocity = found.x, found.velocity
         for value, norm in zip(found.values.tolist(), found.gradient_norms.tolist(), strict=True):
             self.history.append({"value": value, "gradient_norm": norm})
         self.rng.bit_generator.state = found.generator
-        self.reached = self.reached._replace(x=self.x, value=self.history[-1]["value"])
+        self.reached = self.start._replace(x=self.x, value=self.history[-1]["value"])
 
 
 class _Current:
