@@ -14,7 +14,18 @@ from ._validation import Array, as_count
 from .files import written_whole
 from .idx import IDXError, read_idx
 
-__all__ = ["MNIST_FILES", "Digits", "centred", "fetch_mnist", "mnist", "small_digits"]
+__all__ = [
+    "MNIST_FILES",
+    "SMALL",
+    "Digits",
+    "centred",
+    "digits_source",
+    "fetch_mnist",
+    "fingerprint",
+    "load_digits",
+    "mnist",
+    "small_digits",
+]
 
 # SHA-256 of the files as LeCun, Cortes and Burges distribute them.
 MNIST_FILES = {
@@ -27,6 +38,7 @@ MNIST_FILES = {
 TRAINING = ("train", "train20k")
 LARGEST_DOWNLOAD = 2**26  # bytes; the largest file has 9.9 million
 CHUNK = 2**16
+SMALL = "sklearn"  # in the place of a folder: the digits that come with scikit-learn
 MNIST_VARIANCE = 52.7  # summed over the pixels, each in [0, 1], of all 60 000 training digits
 
 
@@ -46,6 +58,48 @@ class Digits(NamedTuple):
     pixels: Array
     labels: npt.NDArray[np.int64]
     shape: tuple[int, int]
+
+
+def digits_source(asked: str | os.PathLike[str] | None = None) -> str | None:
+    """Return where the digits are: what was asked for, or else what the variable RDAE_MNIST says.
+
+    Parameters
+    ----------
+    asked : path-like, optional
+        A folder, or `SMALL`.
+
+    Returns
+    -------
+    str or None
+        None if neither says anything.
+    """
+    return str(asked) if asked else os.environ.get("RDAE_MNIST") or None
+
+
+def load_digits(source: str, n_samples: int) -> Digits:
+    """Read digits from where they are.
+
+    Parameters
+    ----------
+    source : str
+        A folder with the files of MNIST; or `SMALL`, the word ``"sklearn"``, for those of scikit-learn.
+    n_samples : int
+        At most so many of the small ones, exactly so many of MNIST.
+
+    Returns
+    -------
+    Digits
+        Pixels, labels, and the shape of an image.
+
+    Raises
+    ------
+    ValueError, OSError, ImportError
+        As `mnist` and `small_digits`.
+    """
+    if source != SMALL:
+        return mnist(source, n_samples)
+    digits = small_digits()
+    return digits._replace(pixels=digits.pixels[:n_samples], labels=digits.labels[:n_samples])
 
 
 def mnist(folder: str | os.PathLike[str], n_samples: int = 20_000) -> Digits:
@@ -77,7 +131,8 @@ def mnist(folder: str | os.PathLike[str], n_samples: int = 20_000) -> Digits:
     images_file, labels_file = (_find(folder, f"{kind}-ubyte") for kind in ("images-idx3", "labels-idx1"))
     images, labels = read_idx(images_file), read_idx(labels_file)
     if images.ndim != 3 or images.dtype != np.uint8:
-        raise IDXError(f"{images_file} must hold images, bytes in three dimensions, got {images.dtype} in {images.ndim}")
+        found = f"{images.dtype} in {images.ndim}"
+        raise IDXError(f"{images_file} must hold images, bytes in three dimensions, got {found}")
     if labels.shape != images.shape[:1] or labels.dtype != np.uint8:
         raise IDXError(f"{labels_file} must hold one byte for each of {len(images)} images, got shape {labels.shape}")
     as_count(n_samples, "n_samples", maximum=len(images))
@@ -135,6 +190,22 @@ def centred(digits: Digits) -> Array:
         Of mean zero in each column.
     """
     return digits.pixels - digits.pixels.mean(axis=0)
+
+
+def fingerprint(digits: Digits) -> str:
+    """Return the SHA-256 of the pixels as float64, row by row: which digits a result was made from.
+
+    Parameters
+    ----------
+    digits : Digits
+        N images.
+
+    Returns
+    -------
+    str
+        Of 64 hexadecimal digits.
+    """
+    return hashlib.sha256(digits.pixels.tobytes()).hexdigest()
 
 
 def fetch_mnist(

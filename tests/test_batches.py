@@ -126,7 +126,7 @@ def test_sizes_that_do_not_fit_are_refused(sizes):
         BatchedObjective([Reconstruction(np.eye(2), activation="linear")] * 3, sizes)
 
 
-# ------------------------------------------------------------------------------------------------------------ the ascent
+# ----------------------------------------------------------------------------------------------------------- the ascent
 
 
 def test_every_step_is_that_of_the_formula():

@@ -20,22 +20,27 @@ class Experiment(NamedTuple):
         What it shows.
     supplementary : bool
         Not in the paper: drawn when it is asked for.
+    digits : bool
+        Made from handwritten digits, which have to be there.
     """
 
     module: str
     title: str
     supplementary: bool = False
+    digits: bool = False
 
 
 FIGURES = {
     "1": Experiment("figure1", "Gaussian data: outputs of linear, ReLU and logsig units"),
     "2": Experiment("figure2", "Mixture data: outputs of linear, ReLU, logsig and saturated linear units"),
     "3": Experiment("figure3", "Mixture data: energy landscapes of three auto-encoders with softplus units"),
+    "4": Experiment("figure4", "Handwritten digits: analysis and synthesis bases of 200 logsig units", digits=True),
     "choices": Experiment("choices", "Figure 1 again, with other answers to what the paper leaves open", True),
     "constraint": Experiment("constraint", "Jumps of D(µ), and the rate–distortion curve of Eq. (14)", True),
     "motivation": Experiment("motivation", "Gaussian data: water-filling, PCA and the auto-encoder (§2.1)", True),
     "rate-distortion": Experiment("rate_distortion", "Finite sources: R(D) with bounds, and closed forms", True),
     "manifold": Experiment("manifold", "Noisy circle and arc: the stochastic map onto points, Eq. (1)", True),
+    "batches": Experiment("batching", "Handwritten digits: gradients of clustered and of random batches", True, True),
 }
 
 
