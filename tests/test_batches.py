@@ -333,7 +333,7 @@ def test_a_killed_run_goes_on_to_the_same_bits(tmp_path):
         time.sleep(0.02)
     process.send_signal(signal.SIGKILL)
     assert process.wait() == -signal.SIGKILL
-    assert 2 <= len(read_checkpoint(path).values) < 12
+    assert 1 <= len(read_checkpoint(path).values) < 12
     resumed, whole = (
         subprocess.run(command(where, 0), capture_output=True, text=True, check=True).stdout
         for where in (path, tmp_path / "whole.npz")

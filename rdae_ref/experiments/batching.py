@@ -67,7 +67,7 @@ class Settings:
     alpha: float = 1.01
     sizes: tuple[int, ...] = (50, 100, 200, 500, 1000)
     blocks: int = 200
-    sigmas: tuple[float, ...] = (1.05, 2.1, 4.2, 8.4, 16.8)
+    sigmas: tuple[float, ...] = (2.1, 4.2, 8.4)
     start: float = 0.01
     step_size: float = 0.005
     momentum: float = 0.9

@@ -23,6 +23,7 @@ from .runs import Outcome, Workers, digest, run_all
 from .training import finished
 
 __all__ = [
+    "Budget",
     "Measures",
     "Result",
     "Settings",
@@ -39,14 +40,36 @@ __all__ = [
 UNIT = "logsig"
 
 
+class Budget(NamedTuple):
+    """How much a run sees, and for how long.
+
+    Parameters
+    ----------
+    n_samples : int
+        N, the first so many digits.
+    largest : int
+        Most samples in a batch.
+    epochs : int
+        How often it goes through all batches.
+    """
+
+    n_samples: int
+    largest: int
+    epochs: int
+
+
+FULL = Budget(n_samples=20_000, largest=500, epochs=80)
+SHORT = Budget(n_samples=5000, largest=250, epochs=60)
+
+
 @dataclass(frozen=True)
 class Settings:
     """What the numbers of the figure depend on.
 
     Parameters
     ----------
-    n_samples : int
-        N. Stated.
+    full : Budget
+        Of the figure and of the plain auto-encoder. N is stated, batches and epochs are not.
     n_hidden : int
         p. Stated.
     mu, sigma : float
@@ -55,8 +78,6 @@ class Settings:
         Not stated; 1.01 is the habit of the authors' other work.
     base : float
         Of the entropy. Not stated.
-    largest : int
-        Most samples in a batch. Not stated.
     start : float
         Standard deviation of the normal start. Not stated; small, so that noise in the filters is not left from it.
     rate : float
@@ -64,12 +85,10 @@ class Settings:
         auto-encoder, which maximises −D, it is the rate itself. Not stated.
     momentum : float
         Not stated.
-    epochs : int
-        Of the figure and of the plain auto-encoder. Not stated.
     sweep : tuple of float
         Further values of μ.
-    sweep_epochs : int
-        Of each run of the sweep, the one at `mu` included, and of those with decay and noise.
+    short : Budget
+        Of each run of the sweep, the one at `mu` included, and of those with decay and noise: a quarter of the digits.
     decay : float
         λ of the weight decay λ (|W|² + |A|²).
     noise : float
@@ -78,19 +97,17 @@ class Settings:
         One clustering, one start and one order of the batches for each. The figure shows the first.
     """
 
-    n_samples: int = 20_000
+    full: Budget = FULL
     n_hidden: int = 200
     mu: float = 0.5
     sigma: float = 8.4
     alpha: float = 1.01
     base: float = 2
-    largest: int = 500
     start: float = 0.01
     rate: float = 0.0025
     momentum: float = 0.9
-    epochs: int = 80
     sweep: tuple[float, ...] = (2.0, 0.1, 0.02, 0.01)
-    sweep_epochs: int = 25
+    short: Budget = SHORT
     decay: float = 0.02
     noise: float = 0.3
     seeds: tuple[int, ...] = (0,)
@@ -106,8 +123,8 @@ class Task:
         ``"rate-distortion"``, ``"plain"``, ``"decay"`` or ``"noise"``.
     mu : float
         Trade-off.
-    epochs : int
-        How many.
+    budget : Budget
+        Digits, batches and epochs.
     seed : int
         Of clustering, start and order.
     settings : Settings
@@ -122,7 +139,7 @@ class Task:
 
     model: str
     mu: float
-    epochs: int
+    budget: Budget
     seed: int
     settings: Settings
     pixels: str
@@ -130,7 +147,7 @@ class Task:
     checkpoints: str = field(repr=False)
 
 
-Key = tuple[str, float, int, int]
+Key = tuple[str, float, Budget, int]
 
 
 class Result(NamedTuple):
@@ -145,7 +162,7 @@ class Result(NamedTuple):
     source : str
         Where they came from.
     runs : dict
-        Outcome of each run by model, μ, epochs and seed.
+        Outcome of each run by model, μ, budget and seed.
     """
 
     settings: Settings
@@ -178,7 +195,7 @@ class Result(NamedTuple):
             Empty if there are none.
         """
         s = self.settings
-        key = (model, s.mu if mu is None else mu, s.sweep_epochs if swept else s.epochs)
+        key = (model, s.mu if mu is None else mu, s.short if swept else s.full)
         return [self.runs[*key, seed] for seed in s.seeds if (*key, seed) in self.runs]
 
 
@@ -197,7 +214,7 @@ def batched_objective(X: Array, task: Task) -> BatchedObjective:
     BatchedObjective
         Σ_b (N_b/N) L_b; an epoch of `batch_ascent` goes through its batches.
     """
-    batches = clustered_batches(X, task.settings.largest, np.random.default_rng([task.seed, 0]))
+    batches = clustered_batches(X, task.budget.largest, np.random.default_rng([task.seed, 0]))
     return BatchedObjective([_objective(X[rows], task) for rows in batches], [len(rows) for rows in batches])
 
 
@@ -231,7 +248,7 @@ def timed_epoch(digits: Digits, settings: Settings | None = None) -> Callable[[]
         Without arguments; returns the `Result` of `batch_ascent` after one epoch.
     """
     s, X = settings or Settings(), centred(digits)
-    batched = batched_objective(X, Task("rate-distortion", s.mu, 1, s.seeds[0], s, "", "", ""))
+    batched = batched_objective(X, Task("rate-distortion", s.mu, s.full, s.seeds[0], s, "", "", ""))
     start = initial_parameters(X.shape[1], s.n_hidden, np.random.default_rng(1), scale=s.start)
 
     def epoch() -> Any:
@@ -255,7 +272,7 @@ def train_one(task: Task) -> dict[str, Any]:
         W, c, A, b; values, L of each epoch; distortion, and conditional_entropy unless the model is plain.
     """
     s = task.settings
-    X = centred(load_digits(task.source, s.n_samples))
+    X = centred(load_digits(task.source, task.budget.n_samples))
     if task.model == "noise":
         X = X + s.noise * np.random.default_rng([task.seed, 3]).normal(size=X.shape)
     batched = batched_objective(X, task)
@@ -266,7 +283,7 @@ def train_one(task: Task) -> dict[str, Any]:
             initial_parameters(X.shape[1], s.n_hidden, np.random.default_rng([task.seed, 1]), scale=s.start),
             step_size=s.rate if task.model == "plain" else s.rate / task.mu,
             momentum=s.momentum,
-            n_epochs=task.epochs,
+            n_epochs=task.budget.epochs,
             rng=np.random.default_rng([task.seed, 2]),
             checkpoint=checkpoint,
         )
@@ -308,16 +325,16 @@ def run(
         The outcome of each run.
     """
     s, kept = settings or Settings(), Path(folder) / ".runs"
-    digits = load_digits(source, s.n_samples)
-    kinds = [("rate-distortion", s.mu, s.epochs)]
+    digits = load_digits(source, s.full.n_samples)
+    kinds = [("rate-distortion", s.mu, s.full)]
     if sweep:
-        kinds += [("plain", s.mu, s.epochs)]
-        kinds += [("rate-distortion", mu, s.sweep_epochs) for mu in (s.mu, *s.sweep)]
-        kinds += [(model, s.mu, s.sweep_epochs) for model in ("decay", "noise")]
+        kinds += [("plain", s.mu, s.full)]
+        kinds += [("rate-distortion", mu, s.short) for mu in (s.mu, *s.sweep)]
+        kinds += [(model, s.mu, s.short) for model in ("decay", "noise")]
     pixels = fingerprint(digits)
     tasks = [Task(*kind, seed, s, pixels, source, str(kept)) for kind in kinds for seed in s.seeds]
     outcomes = run_all(train_one, tasks, folder=kept, workers=workers, description="figure 4")
-    keys = [(task.model, task.mu, task.epochs, task.seed) for task in tasks]
+    keys = [(task.model, task.mu, task.budget, task.seed) for task in tasks]
     return Result(s, digits, source, dict(zip(keys, outcomes, strict=True)))
 
 
@@ -390,7 +407,7 @@ def filter_columns(digits: Digits, filters: Array) -> tuple[Array, Array, Array]
     return extents(filters, shape), neighbour_correlations(filters, shape), resemblances(filters, compared)
 
 
-COLUMNS = ("model", "mu", "epochs", "seed")
+COLUMNS = ("model", "mu", *Budget._fields, "seed")
 MEASURED = ("unit", "basis", "norm", "extent", "neighbour_correlation", "digit_resemblance")
 
 
@@ -414,11 +431,11 @@ def write_runs(
     """
     write_csv(folder, name, (*COLUMNS, *MEASURED), _measured(result, keys))
     history = (
-        (*key, epoch, float(value)) for key in keys for epoch, value in enumerate(result.runs[key]["values"], 1)
+        (*_said(key), epoch, float(value)) for key in keys for epoch, value in enumerate(result.runs[key]["values"], 1)
     )
     write_csv(folder, f"{name}_history", (*COLUMNS, "epoch", "L"), history)
     runs = [
-        dict(zip(COLUMNS, key, strict=True))
+        dict(zip(COLUMNS, _said(key), strict=True))
         | {term: float(value) for term, value in result.runs[key].items() if np.ndim(value) == 0}
         for key in keys
     ]
@@ -426,9 +443,14 @@ def write_runs(
     write_json(folder, name, asdict(result.settings) | {"units": "bits"} | data, table, runs=runs)
 
 
+def _said(key: Key) -> tuple[object, ...]:
+    model, mu, budget, seed = key
+    return model, mu, *budget, seed
+
+
 def _measured(result: Result, keys: Sequence[Key]) -> Iterator[tuple[object, ...]]:
     for key in keys:
         for kind, filters in basis_of(result.runs[key])._asdict().items():
             columns = np.linalg.norm(filters, axis=1), *filter_columns(result.digits, filters)
             for unit, numbers in enumerate(zip(*columns, strict=True)):
-                yield *key, unit, kind, *(float(f"{number:.5g}") for number in numbers)
+                yield *_said(key), unit, kind, *(float(f"{number:.5g}") for number in numbers)

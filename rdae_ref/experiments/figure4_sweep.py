@@ -11,7 +11,6 @@ import numpy as np
 from scipy.stats import spearmanr
 
 from .._validation import Array
-from ..digits import Digits
 from .claims import Claim, claim
 from .digit_runs import Result, basis_of, measures, write_runs
 from .filters import Basis, draw_tiles
@@ -146,7 +145,7 @@ def draw_inactive(result: Result) -> "Figure":
     from matplotlib.colors import LogNorm  # noqa: PLC0415  # only drawing needs it
     from matplotlib.figure import Figure  # noqa: PLC0415
 
-    shape, idle = result.digits.shape, _inactive(result.digits)
+    shape, idle = result.digits.shape, _inactive(result)
     with paper_style():
         figure = Figure(figsize=(7.2, 2.5), layout="constrained")
         panels = figure.subplots(1, 3)
@@ -160,8 +159,9 @@ def draw_inactive(result: Result) -> "Figure":
     return figure
 
 
-def _inactive(digits: Digits) -> Any:
-    return digits.pixels.std(axis=0) == 0
+def _inactive(result: Result) -> Any:
+    """Return which pixels are the same in all digits of the short runs."""
+    return np.ptp(result.digits.pixels[: result.settings.short.n_samples], axis=0) == 0
 
 
 def _input_weights(outcome: Outcome) -> Array:
@@ -240,7 +240,7 @@ def _regime_claims(result: Result) -> Iterator[Claim]:
 
 
 def _inactive_claims(result: Result) -> Iterator[Claim]:
-    idle = _inactive(result.digits)
+    idle = _inactive(result)
     for model in ("decay", "noise"):
         left = [_rms(_input_weights(out)[idle]) / result.settings.start for out in result.outcomes(model, swept=True)]
         quantity = f"{NAMES[model]}: rms analysis weight of inactive inputs over that at the start"
@@ -265,6 +265,6 @@ def write(result: Result, folder: str | os.PathLike[str]) -> Sequence[Claim]:
     table = claims(result)
     for draw, what in ((draw_control, "control"), (draw_sweep, "sweep"), (draw_inactive, "inactive")):
         write_figure(draw(result), folder, f"{result.name}_{what}")
-    main = ("rate-distortion", result.settings.mu, result.settings.epochs)
+    main = ("rate-distortion", result.settings.mu, result.settings.full)
     write_runs(result, folder, f"{result.name}_sweep", [key for key in result.runs if key[:3] != main], table)
     return table
