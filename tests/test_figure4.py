@@ -10,6 +10,7 @@ import subprocess
 import sys
 import time
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -23,6 +24,7 @@ from rdae_ref.experiments.output import read_claims
 from rdae_ref.optimize.checkpoint import read_checkpoint
 from rdae_ref.pytree import ravel
 
+FIGURES = Path(__file__).parents[1] / "figures"
 SMALL = digit_runs.Settings(
     full=digit_runs.Budget(60, 25, 3),
     short=digit_runs.Budget(50, 20, 2),
@@ -90,6 +92,13 @@ def test_the_figure_leaves_its_files_and_with_the_sweep_more(source, swept, tmp_
     assert len(content["settings"]["pixels"]) == 64
     assert content["runs"][0]["distortion"] > 0
     assert not list((folder / ".runs").glob("*checkpoint*"))
+
+
+def test_the_committed_claims_are_those_that_the_code_makes(swept):
+    _, _, claims = swept
+    committed = [item for name in ("figure4", "figure4_sweep") for item in read_claims(FIGURES, name)]
+    said = [(item.sentence, item.quantity, item.threshold) for item in claims]
+    assert said == [(item.sentence, item.quantity, item.threshold) for item in committed], "draw figure 4 again"
 
 
 def test_each_model_is_what_its_name_says(source):

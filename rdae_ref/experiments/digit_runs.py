@@ -59,7 +59,7 @@ class Budget(NamedTuple):
 
 
 FULL = Budget(n_samples=20_000, largest=500, epochs=80)
-SHORT = Budget(n_samples=5000, largest=250, epochs=60)
+SHORT = Budget(n_samples=5000, largest=250, epochs=40)
 
 
 @dataclass(frozen=True)
