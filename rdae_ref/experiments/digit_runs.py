@@ -106,7 +106,7 @@ class Settings:
     start: float = 0.01
     rate: float = 0.0025
     momentum: float = 0.9
-    sweep: tuple[float, ...] = (2.0, 0.1, 0.02, 0.01)
+    sweep: tuple[float, ...] = (2.0, 0.05, 0.01)
     short: Budget = SHORT
     decay: float = 0.02
     noise: float = 0.3
@@ -276,7 +276,6 @@ def train_one(task: Task) -> dict[str, Any]:
     if task.model == "noise":
         X = X + s.noise * np.random.default_rng([task.seed, 3]).normal(size=X.shape)
     batched = batched_objective(X, task)
-    checkpoint = Path(task.checkpoints) / f"{digest(train_one, task)}.checkpoint.npz"
     found = finished(
         batch_ascent(
             batched,
@@ -285,15 +284,17 @@ def train_one(task: Task) -> dict[str, Any]:
             momentum=s.momentum,
             n_epochs=task.budget.epochs,
             rng=np.random.default_rng([task.seed, 2]),
-            checkpoint=checkpoint,
+            checkpoint=_checkpoint(task),
         )
     )
     terms = batched.terms(found.x)
     terms = terms.inside if task.model == "decay" else terms
-    for path in (checkpoint, previous(checkpoint)):
-        path.unlink(missing_ok=True)
     kept = {name: getattr(terms, name) for name in ("conditional_entropy", "distortion") if hasattr(terms, name)}
     return {**found.x._asdict(), "values": [entry["value"] for entry in found.history], **kept}
+
+
+def _checkpoint(task: Task) -> Path:
+    return Path(task.checkpoints) / f"{digest(train_one, task)}.checkpoint.npz"
 
 
 def run(
@@ -334,6 +335,9 @@ def run(
     pixels = fingerprint(digits)
     tasks = [Task(*kind, seed, s, pixels, source, str(kept)) for kind in kinds for seed in s.seeds]
     outcomes = run_all(train_one, tasks, folder=kept, workers=workers, description="figure 4")
+    for task in tasks:  # whose outcomes are on the disk
+        for path in (_checkpoint(task), previous(_checkpoint(task))):
+            path.unlink(missing_ok=True)
     keys = [(task.model, task.mu, task.budget, task.seed) for task in tasks]
     return Result(s, digits, source, dict(zip(keys, outcomes, strict=True)))
 

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Budget", "Result", "Settings", "Task", "claims", "draw", "run", "train_one", "write"]
 
+
 def draw(result: Result) -> "Figure":
     """Draw both bases, the filters of the largest synthesis norm first.
 
@@ -39,6 +40,7 @@ def draw(result: Result) -> "Figure":
 
 BLOBS = "it can be seen how the auto-encoder not only learns localized blobs as with tied weights and weight decay"
 STROKES = "but it also learns pen strokes without a explicit sparsity constraint or predefined corruption model"
+
 
 def claims(result: Result) -> list[Claim]:
     """Hold what the paper says about the figure against the runs.
