@@ -67,13 +67,13 @@ class Settings:
     alpha: float = 1.01
     sizes: tuple[int, ...] = (50, 100, 200, 500, 1000)
     blocks: int = 200
-    sigmas: tuple[float, ...] = (2.1, 4.2, 8.4)
+    sigmas: tuple[float, ...] = (1.05, 2.1, 4.2, 8.4)
     start: float = 0.01
     step_size: float = 0.005
     momentum: float = 0.9
     largest: int = 500
     epochs: int = 30
-    seeds: tuple[int, ...] = (0,)
+    seeds: tuple[int, ...] = (0, 1, 2)
 
 
 @dataclass(frozen=True)
@@ -260,19 +260,23 @@ def draw(result: Result) -> "Figure":
     Returns
     -------
     matplotlib.figure.Figure
-        Six panels.
+        Eight panels.
     """
     from matplotlib.figure import Figure  # noqa: PLC0415  # only drawing needs it
 
     with paper_style():
-        figure = Figure(figsize=(7.2, 4.9), layout="constrained")
-        panels = figure.subplots(2, 3)
-        _draw_gram(figure, panels[0], result)
-        _draw_agreement(panels[1], result)
+        figure = Figure(figsize=(7.2, 6.6), layout="constrained")
+        gram, over_size, over_sigma = figure.subplots(3, 3)
+        _draw_gram(figure, gram, result)
+        _draw_over_size(over_size, result)
+        _draw_over_sigma(over_sigma, result)
+        gram[2].legend(*over_size[0].get_legend_handles_labels(), loc="center", title="batches, parameters", fontsize=8)
+        gram[2].axis("off")
     return figure
 
 
 STYLES = {"clustered": ("vermilion", "o-"), "random": ("blue", "s--")}
+ANGLE, ERROR = "angle to the whole, degrees", "relative error"
 
 
 def _draw_gram(figure: "Figure", panels: Any, result: Result) -> None:
@@ -280,52 +284,50 @@ def _draw_gram(figure: "Figure", panels: Any, result: Result) -> None:
     every = max(1, s.n_samples // 250)
     for axes, order, title in (
         (panels[0], np.arange(s.n_samples), "(a) Gram matrix, as drawn"),
-        (panels[1], first["order"], f"(b) sorted into clusters ≤ {s.blocks}"),
+        (panels[1], first["order"], f"(b) sorted by cluster, ≤ {s.blocks}"),
     ):
         shown = order[::every]
         image = axes.imshow(first["K"][np.ix_(shown, shown)], vmin=0, vmax=1, cmap="viridis", interpolation="nearest")
         axes.set(title=title, xticks=[], yticks=[], frame_on=False)
-    figure.colorbar(image, ax=panels[1], label=rf"kernel, $\sigma$ = {s.sigma:g}", shrink=0.8)
-    for k, kind in enumerate(KINDS):
-        colour, style = STYLES[kind]
-        shares = np.median([out["blocks"][k] for out in result.runs.values()], axis=0)
-        panels[2].semilogx(s.sigmas, shares, style, ms=4, color=COLOURS[colour], label=kind)
-    panels[2].axvline(s.sigma, color=COLOURS["grey"], lw=0.8, ls=":")
-    panels[2].set(title="(c) share within blocks", xlabel=r"kernel size $\sigma$", ylim=(0, 1.02))
-    panels[2].set_ylabel(r"of $\sum_{i\neq j} K_{ij}^2$")
-    _label_ticks(panels[2], s.sigmas)
+    figure.colorbar(image, ax=panels[:2], label=rf"kernel, $\sigma$ = {s.sigma:g}", shrink=0.8)
 
 
-def _label_ticks(axes: Any, values: Sequence[float]) -> None:
-    axes.set_xticks(values, [f"{value:g}" for value in values], fontsize=7)
-    axes.minorticks_off()
-
-
-def _draw_agreement(panels: Any, result: Result) -> None:
-    s = result.settings
-    for axes, which, label in (
-        (panels[0], "mean", "(d) mean over batches"),
-        (panels[1], "single", "(e) one batch, median"),
+def _draw_over_size(panels: Any, result: Result) -> None:
+    for axes, which, column, title in (
+        (panels[0], "mean", 0, "(c) mean over batches"),
+        (panels[1], "mean", 1, "(d) mean over batches"),
+        (panels[2], "single", 0, "(e) one batch, median"),
     ):
         for p, point in enumerate(POINTS):
             for k, kind in enumerate(KINDS):
-                colour, style = STYLES[kind]
-                values = np.median([out[which][p, k, :, 0] for out in result.runs.values()], axis=0)
-                axes.semilogx(
-                    s.sizes, values, style, ms=4, color=COLOURS[colour], alpha=0.4 if point == "start" else 1,
-                    label=f"{kind}, {point}",
-                )  # fmt: skip
-        axes.set(title=label, xlabel="most samples in a batch", ylim=(0, None))
-        _label_ticks(axes, s.sizes)
+                values = [out[which][p, k, :, column] for out in result.runs.values()]
+                _line(axes, result.settings.sizes, values, kind, alpha=0.4 if p == 0 else 1, label=f"{kind}, {point}")
+        axes.set(title=title, xlabel="most samples in a batch", ylabel=ERROR if column else ANGLE, ylim=(0, None))
+
+
+def _draw_over_sigma(panels: Any, result: Result) -> None:
+    s, outcomes = result.settings, result.runs.values()
     for k, kind in enumerate(KINDS):
-        colour, style = STYLES[kind]
-        values = np.median([out["by_sigma"][k, :, 0] for out in result.runs.values()], axis=0)
-        panels[2].semilogx(s.sigmas, values, style, ms=4, color=COLOURS[colour])
-    panels[2].axvline(s.sigma, color=COLOURS["grey"], lw=0.8, ls=":")
-    panels[2].set(title=f"(f) as (d), ≤ {s.blocks}, trained", xlabel=r"kernel size $\sigma$", ylim=(0, None))
-    _label_ticks(panels[2], s.sigmas)
-    panels[0].set_ylabel("angle to the gradient\nof the whole, degrees")
-    panels[0].legend(fontsize=6)
+        _line(panels[0], s.sigmas, [out["blocks"][k] for out in outcomes], kind)
+        for column in (0, 1):
+            _line(panels[1 + column], s.sigmas, [out["by_sigma"][k, :, column] for out in outcomes], kind)
+    said = f"≤ {s.blocks}"
+    for axes, title, label in zip(
+        panels,
+        (f"(f) in clusters {said}", f"(g) mean, {said}, trained", f"(h) mean, {said}, trained"),
+        (r"share of $\sum_{i\neq j} K_{ij}^2$", ANGLE, ERROR),
+        strict=True,
+    ):
+        axes.axvline(s.sigma, color=COLOURS["grey"], lw=0.8, ls=":")
+        axes.set(title=title, xlabel=r"kernel size $\sigma$", ylabel=label, ylim=(0, None))
+
+
+def _line(axes: Any, x: Sequence[float], runs: Sequence[Array], kind: str, **more: Any) -> None:
+    """Draw the median over seeds."""
+    colour, style = STYLES[kind]
+    axes.semilogx(x, np.median(runs, axis=0), style, ms=4, color=COLOURS[colour], **more)
+    axes.set_xticks(x, [f"{value:g}" for value in x], fontsize=7)
+    axes.minorticks_off()
 
 
 BLOCKS = (

@@ -101,7 +101,8 @@ def draw_sweep(result: Result) -> "Figure":
         panels = below.subplots(1, len(LABELS))
         _draw_measures(panels, result, [out for outcomes in swept.values() for out in outcomes], "o-", "{kind}")
         for model, marker in (("rate-distortion", "*"), ("plain", "s")):
-            _draw_measures(panels, result, result.outcomes(model), marker, f"{{kind}}, {NAMES[model]}, longer")
+            label = f"{{kind}}, {NAMES[model]}, {result.settings.full.epochs} epochs"
+            _draw_measures(panels, result, result.outcomes(model), marker, label)
         panels[0].legend(loc="lower left", fontsize=6)
     return figure
 
