@@ -175,7 +175,7 @@ def _add_figures(verbs: Verbs) -> None:
         metavar="DIR",
         help="where the files of MNIST are, for figure 4 (default: what RDAE_MNIST says); 'sklearn' for small digits",
     )
-    figures.add_argument("--sweep", action="store_true", help="figure 4: other µ and a control, too (about 20 minutes)")
+    figures.add_argument("--sweep", action="store_true", help="figure 4: a control, other µ, decay and noise, too")
     figures.add_argument("--readme", type=Path, metavar="FILE", help="put the claims into the table of this page")
     figures.add_argument("--quiet", action="store_true", help="do not print the claims")
     figures.set_defaults(command=_figures)

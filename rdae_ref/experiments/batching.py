@@ -270,7 +270,8 @@ def draw(result: Result) -> "Figure":
         _draw_gram(figure, gram, result)
         _draw_over_size(over_size, result)
         _draw_over_sigma(over_sigma, result)
-        gram[2].legend(*over_size[0].get_legend_handles_labels(), loc="center", title="batches, parameters", fontsize=8)
+        entries = over_size[0].get_legend_handles_labels()
+        gram[2].legend(*entries, loc="center right", title="batches, weights", fontsize=7)
         gram[2].axis("off")
     return figure
 
@@ -289,7 +290,8 @@ def _draw_gram(figure: "Figure", panels: Any, result: Result) -> None:
         shown = order[::every]
         image = axes.imshow(first["K"][np.ix_(shown, shown)], vmin=0, vmax=1, cmap="viridis", interpolation="nearest")
         axes.set(title=title, xticks=[], yticks=[], frame_on=False)
-    figure.colorbar(image, ax=panels[:2], label=rf"kernel, $\sigma$ = {s.sigma:g}", shrink=0.8)
+    scale = panels[2].inset_axes((-0.25, 0.1, 0.06, 0.8))  # so that the gap below is no wider
+    figure.colorbar(image, cax=scale, label=rf"kernel, $\sigma$ = {s.sigma:g}")
 
 
 def _draw_over_size(panels: Any, result: Result) -> None:
