@@ -199,7 +199,8 @@ def _figures(options: argparse.Namespace) -> int:
         result = module.run(folder=options.output, workers=options.workers, **more)
         claims += module.write(result, options.output)
         if not options.quiet:
-            print(f"figure {name}: {options.output / module.__name__.rsplit('.', 1)[1]}.png, .svg, .csv, .json")
+            file = getattr(result, "name", module.__name__.rsplit(".", 1)[1])
+            print(f"figure {name}: {options.output / file}.png, .svg, .csv, .json")
     if claims and not options.quiet:
         print(claims_table(claims))
     if options.readme:

@@ -39,7 +39,7 @@ TRAINING = ("train", "train20k")
 LARGEST_DOWNLOAD = 2**26  # bytes; the largest file has 9.9 million
 CHUNK = 2**16
 SMALL = "sklearn"  # in the place of a folder: the digits that come with scikit-learn
-MNIST_VARIANCE = 52.7  # summed over the pixels, each in [0, 1], of all 60 000 training digits
+MNIST_VARIANCE = 52.7  # about: summed over the pixels, each in [0, 1]
 
 
 class Digits(NamedTuple):
