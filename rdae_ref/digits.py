@@ -3,6 +3,7 @@
 import hashlib
 import http.client
 import os
+import urllib.error
 import urllib.request
 from pathlib import Path
 from typing import NamedTuple
@@ -260,5 +261,5 @@ def _fetch(url: str, path: Path, checksum: str) -> None:
                     f"{url} must have the SHA-256 {checksum}, got {digest.hexdigest()} from {size} bytes: "
                     "it was not kept; try another server"
                 )
-    except http.client.HTTPException as error:
-        raise OSError(f"{url} broke off: {error!r}") from error
+    except (urllib.error.URLError, http.client.HTTPException) as error:
+        raise OSError(f"{url} cannot be fetched ({error}): is it the folder of the four files?") from error
