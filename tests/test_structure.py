@@ -19,14 +19,15 @@ ROOT = Path(rdae_ref.__file__).parent
 
 # Imports point to the left: a room may know those before it, and none behind it.
 ORDER = [
-    *("_version", "files", "_validation", "pytree", "activations", "gram", "tiles", "spectrum", "entropy"),
-    *("autoencoder", "conditional", "objective", "optimize", "gradcheck", "datasets", "theory", "models"),
+    *("_version", "files", "_validation", "idx", "digits", "pytree"),
+    *("activations", "gram", "tiles", "spectrum", "entropy", "autoencoder", "conditional"),
+    *("objective", "batches", "optimize", "gradcheck", "datasets", "theory", "models"),
     *("conventions", "comparison", "oracles", "vectors", "experiments", "check"),
     *("_without_sklearn", "estimator", "model_file", "tables", "cli", "__main__"),
 ]
 KNOWS_NO_MODEL = ("optimize", "gradcheck")
 
-OPTIONAL = {"torch", "jax", "autograd", "mpmath", "sklearn", "tqdm", "dask"}
+OPTIONAL = {"torch", "jax", "autograd", "mpmath", "sklearn", "tqdm", "dask", "distributed", "threadpoolctl"}
 
 
 def modules():

@@ -1,4 +1,4 @@
-"""The command line: ``rdae-ref check``, ``compare``, ``figures``, ``fit``, ``transform`` and ``inspect``.
+"""The command line: ``rdae-ref check``, ``compare``, ``figures``, ``fetch``, ``fit``, ``transform`` and ``inspect``.
 
 Exit codes: 0 done; 1 done, and something failed the check, differs or did not converge; 2 not done, for the arguments
 or an interrupt.
@@ -13,6 +13,7 @@ from collections.abc import Sequence
 from .._version import __version__
 from .check import add_check
 from .compare import add_compare
+from .fetch import add_fetch
 from .figures import add_figures
 from .model import add_fit, add_inspect, add_transform
 
@@ -61,6 +62,6 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--version", action="version", version=__version__)
     verbs = parser.add_subparsers(required=True, metavar="VERB")
-    for add in (add_check, add_compare, add_figures, add_fit, add_transform, add_inspect):
+    for add in (add_check, add_compare, add_figures, add_fetch, add_fit, add_transform, add_inspect):
         add(verbs)
     return parser

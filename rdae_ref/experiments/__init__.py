@@ -20,17 +20,21 @@ class Experiment(NamedTuple):
         What it shows.
     supplementary : bool
         Not in the paper: drawn when it is asked for.
+    digits : bool
+        Made from handwritten digits, which have to be there.
     """
 
     module: str
     title: str
     supplementary: bool = False
+    digits: bool = False
 
 
 FIGURES = {
     "1": Experiment("figure1", "Gaussian data: outputs of linear, ReLU and logsig units"),
     "2": Experiment("figure2", "Mixture data: outputs of linear, ReLU, logsig and saturated linear units"),
     "3": Experiment("figure3", "Mixture data: energy landscapes of three auto-encoders with softplus units"),
+    "4": Experiment("figure4", "Handwritten digits: analysis and synthesis bases of 200 logsig units", digits=True),
     "choices": Experiment("choices", "Figure 1 again, with other answers to what the paper leaves open", True),
     "constraint": Experiment("constraint", "Jumps of D(µ), and the rate–distortion curve of Eq. (14)", True),
     "motivation": Experiment("motivation", "Gaussian data: water-filling, PCA and the auto-encoder (§2.1)", True),
@@ -41,6 +45,7 @@ FIGURES = {
     "irmae": Experiment("irmae", "IRMAE: linear layers lower the rank of the codes, and why", True),
     "representation": Experiment("representation", "IRMAE and beta-VAE: interpolation, generation, linear probe", True),
     "plane": Experiment("plane", "Every model in one rate-distortion plane, with the bound of its own samples", True),
+    "batches": Experiment("batching", "Handwritten digits: gradients of clustered and of random batches", True, True),
 }
 
 

@@ -10,7 +10,7 @@ import sys
 import zipfile
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +20,7 @@ import scipy
 from .._validation import Array, as_count
 from ..files import written_whole
 
-__all__ = ["Workers", "run_all"]
+__all__ = ["Workers", "digest", "run_all"]
 
 Workers = int | Callable[..., Iterable[Any]] | None
 Outcome = dict[str, Array]
@@ -48,7 +48,8 @@ def run_all(
         Where to keep a file for each finished task. Their names change with the task and with the code.
     workers : int, callable or None
         How many processes of one BLAS thread each, by default one for each core; or a ``map``-like callable, such as
-        ``map`` itself or the ``map`` of an executor.
+        ``map`` itself or the ``map`` of an executor, of concurrent.futures or of Dask, on one machine or on many that
+        share the folder. With threadpoolctl, in the extra ``distributed``, their BLAS has one thread, too.
     description : str
         Stands before the count of finished tasks, which is drawn on a terminal only.
 
@@ -97,11 +98,12 @@ def _cores() -> int:
 
 
 def _run_or_read(function: Callable[[Any], dict[str, Any]], folder: Path, task: Any) -> Outcome:
-    path = folder / f"{_digest(function, task)}.npz"
+    path = folder / f"{digest(function, task)}.npz"
     outcome = _read(path)
     if outcome is None:
         archive = io.BytesIO()
-        np.savez(archive, **function(task))
+        with _pinned():
+            np.savez(archive, **function(task))
         with written_whole(path, "wb") as file:
             file.write(archive.getbuffer())
         outcome = _read(path)
@@ -117,7 +119,21 @@ def _read(path: Path) -> Outcome | None:
         return None
 
 
-def _digest(function: Callable[..., Any], task: Any) -> str:
+def digest(function: Callable[..., Any], task: Any) -> str:
+    """Return the name of a run, which changes with the task and with the code of this package.
+
+    Parameters
+    ----------
+    function : callable
+        At the top level of a module.
+    task : object
+        With a ``repr`` that says all that the result depends on.
+
+    Returns
+    -------
+    str
+        Of 32 hexadecimal digits.
+    """
     said = f"{function.__module__}.{function.__qualname__}({task!r}) {_source()}"
     return hashlib.sha256(said.encode()).hexdigest()[:32]
 
@@ -138,6 +154,15 @@ def _counted(outcomes: Iterable[Outcome], total: int, description: str) -> Itera
             end = "\n" if done == total else ""
             print(f"\r{description}: {done} of {total} runs", end=end, file=sys.stderr, flush=True)
         yield outcome
+
+
+def _pinned() -> AbstractContextManager[object]:
+    """Hold BLAS to one thread, wherever the task runs: the environment of another's workers is not ours to set."""
+    try:
+        from threadpoolctl import threadpool_limits  # noqa: PLC0415  # optional: the extra [distributed]
+    except ImportError:
+        return nullcontext()
+    return threadpool_limits(limits=1)
 
 
 @contextmanager

@@ -1,0 +1,29 @@
+"""``rdae-ref fetch``."""
+
+import argparse
+from pathlib import Path
+
+from ..digits import fetch_mnist
+from .common import Verbs, add_verb
+
+
+def add_fetch(verbs: Verbs) -> None:
+    """Add the verb."""
+    fetch = add_verb(
+        verbs,
+        "fetch",
+        "Fetch the four files of MNIST, for figure 4, from any server or folder that has them; checksums are compared.",
+        "rdae-ref fetch --from https://ossci-datasets.s3.amazonaws.com/mnist --to mnist\n"
+        "  rdae-ref figures 4 --mnist mnist",
+    )
+    fetch.add_argument("--from", dest="url", required=True, metavar="URL", help="what stands before the names")
+    fetch.add_argument("--to", type=Path, required=True, metavar="FOLDER", help="made if it is not there")
+    fetch.add_argument("--quiet", action="store_true", help="print nothing")
+    fetch.set_defaults(command=_fetch)
+
+
+def _fetch(options: argparse.Namespace) -> int:
+    paths = fetch_mnist(options.url, options.to)
+    if not options.quiet:
+        print(*paths, sep="\n")
+    return 0

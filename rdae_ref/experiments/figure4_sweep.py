@@ -1,0 +1,271 @@
+"""Beside Figure 4: the plain auto-encoder, other trade-offs, and the weights of inputs that are never active.
+
+All of it hangs on ``rdae-ref figures 4 --sweep``.
+"""
+
+import os
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from scipy.stats import spearmanr
+
+from .._validation import Array
+from .claims import Claim, claim
+from .digit_runs import Result, basis_of, measures, write_runs
+from .filters import Basis, draw_tiles
+from .output import COLOURS, paper_style, write_figure
+from .runs import Outcome
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+__all__ = ["claims", "draw_bases", "draw_control", "draw_inactive", "draw_sweep", "write"]
+
+SHOWN = 100  # filters of each basis, or half of them of two models: 200 would be too small to see
+NAMES = {
+    "rate-distortion": "rate-distortion",
+    "plain": "plain",
+    "decay": "weight decay",
+    "noise": "noise on the digits",
+}
+
+
+def draw_control(result: Result) -> "Figure":
+    """Draw the bases of the plain auto-encoder below those of the figure.
+
+    Parameters
+    ----------
+    result : Result
+        Of `run` with ``sweep``.
+
+    Returns
+    -------
+    matplotlib.figure.Figure
+        Two rows of two panels.
+    """
+    return draw_bases(result, ["rate-distortion", "plain"])
+
+
+def draw_bases(result: Result, models: Sequence[str]) -> "Figure":
+    """Draw both bases of each model, the filters of the largest synthesis norm first, for the first seed.
+
+    Parameters
+    ----------
+    result : Result
+        Of `run`.
+    models : sequence of str
+        One row for each.
+
+    Returns
+    -------
+    matplotlib.figure.Figure
+        Two panels in a row.
+    """
+    from matplotlib.figure import Figure  # noqa: PLC0415  # only drawing needs it
+
+    with paper_style():
+        figure = Figure(figsize=(7.2, 3.75 if len(models) == 1 else 2.15 * len(models)), layout="constrained")
+        rows = figure.subplots(len(models), 2, squeeze=False)
+        for panels, model in zip(rows, models, strict=True):
+            outcome = result.outcomes(model)[0]
+            said = f", {NAMES[model]}, $D$ = {float(outcome['distortion']):.2f}" if len(models) > 1 else ""
+            for axes, kind, images in zip(panels, Basis._fields, basis_of(outcome), strict=True):
+                draw_tiles(axes, images[: SHOWN // len(models)], result.digits.shape, 10)
+                axes.set_title(f"{kind}{said}")
+    return figure
+
+
+def draw_sweep(result: Result) -> "Figure":
+    """Draw synthesis filters for each trade-off, and what they are like over the distortion.
+
+    Parameters
+    ----------
+    result : Result
+        Of `run` with ``sweep``.
+
+    Returns
+    -------
+    matplotlib.figure.Figure
+        A row of filters, the distortion growing, above three panels of measures.
+    """
+    from matplotlib.figure import Figure  # noqa: PLC0415  # only drawing needs it
+
+    swept = _swept(result)
+    with paper_style():
+        figure: Any = Figure(figsize=(7.2, 4.1), layout="constrained")
+        above, below = figure.subfigures(2, 1, height_ratios=[1, 1.25])
+        for axes, (mu, outcomes) in zip(above.subplots(1, len(swept)), swept.items(), strict=True):
+            draw_tiles(axes, basis_of(outcomes[0]).synthesis[:16], result.digits.shape, 4)
+            axes.set_title(rf"$\mu$ = {mu:g}, $D$ = {float(outcomes[0]['distortion']):.1f}", fontsize=8)
+        panels = below.subplots(1, len(LABELS))
+        _draw_measures(panels, result, [out for outcomes in swept.values() for out in outcomes], "o-", "{kind}")
+        for model, marker in (("rate-distortion", "*"), ("plain", "s")):
+            label = f"{{kind}}, {NAMES[model]}, {result.settings.full.epochs} epochs"
+            _draw_measures(panels, result, result.outcomes(model), marker, label)
+        panels[0].legend(loc="lower left", fontsize=6)
+    return figure
+
+
+LABELS = ("extent, over that of a digit", "correlation of neighbours", "|cos| to the nearest digit")
+
+
+def _draw_measures(panels: Any, result: Result, outcomes: list[Outcome], style: str, label: str) -> None:
+    distortions = [float(outcome["distortion"]) for outcome in outcomes]
+    for kind, colour in (("synthesis", "vermilion"), ("analysis", "blue")):
+        found = np.array([measures(result.digits, basis_of(outcome), kind) for outcome in outcomes])
+        for axes, values, name in zip(panels, found.T, LABELS, strict=True):
+            said, face = label.format(kind=kind), COLOURS[colour] if "-" in style else "none"
+            axes.plot(distortions, values, style, ms=4, color=COLOURS[colour], mfc=face, label=said)
+            axes.set(xlabel="distortion $D$", ylabel=name)
+            axes.set_ylim(0, max(1, 1.1 * values.max(), axes.get_ylim()[1]))
+
+
+def _swept(result: Result) -> dict[float, list[Outcome]]:
+    """Return the runs of the sweep by μ, distortion growing."""
+    mus = sorted((result.settings.mu, *result.settings.sweep), reverse=True)
+    return {mu: result.outcomes(mu=mu, swept=True) for mu in mus}
+
+
+INACTIVE = (("rate-distortion", "as it is"), ("decay", "weight decay"), ("noise", "noise on the digits"))
+
+
+def draw_inactive(result: Result) -> "Figure":
+    """Draw the weights of each input, and which inputs are never active.
+
+    Parameters
+    ----------
+    result : Result
+        Of `run` with ``sweep``.
+
+    Returns
+    -------
+    matplotlib.figure.Figure
+        The root mean square of the analysis weights of each pixel, three panels on one scale.
+    """
+    from matplotlib.colors import LogNorm  # noqa: PLC0415  # only drawing needs it
+    from matplotlib.figure import Figure  # noqa: PLC0415
+
+    shape, idle = result.digits.shape, _inactive(result)
+    with paper_style():
+        figure = Figure(figsize=(7.2, 2.5), layout="constrained")
+        panels = figure.subplots(1, 3)
+        for axes, (model, title) in zip(panels, INACTIVE, strict=True):
+            weights = _input_weights(result.outcomes(model, swept=True)[0])
+            image = axes.imshow(weights.reshape(shape), norm=LogNorm(1e-4, 0.3), interpolation="nearest")
+            axes.contour(idle.reshape(shape), levels=[0.5], colors="white", linewidths=0.6)
+            axes.set(title=title, xticks=[], yticks=[], frame_on=False)
+            axes.set_xlabel(f"inactive: {_rms(weights[idle]):.2g}, active: {_rms(weights[~idle]):.2g}", fontsize=8)
+        figure.colorbar(image, ax=panels, label="rms weight in $W$", shrink=0.8, pad=0.02, extend="both")
+    return figure
+
+
+def _inactive(result: Result) -> Any:
+    """Return which pixels are the same in all digits of the short runs."""
+    return np.ptp(result.digits.pixels[: result.settings.short.n_samples], axis=0) == 0
+
+
+def _input_weights(outcome: Outcome) -> Array:
+    return np.sqrt(np.mean(outcome["W"] ** 2, axis=0))
+
+
+def _rms(values: Array) -> float:
+    return float(np.sqrt(np.mean(values**2)))
+
+
+OWED = "(§4.2) what is seen in the basis is owed to the objective: the plain auto-encoder learns something else"
+REGIMES = (
+    "For smaller reconstruction errors features tend to be more localized, whereas for larger tolerance the features "
+    "go from blobs, to pen strokes, to even full digits"
+)
+ZERO_OUT = (
+    "Weight decay or adding Gaussian noise to the training set can be used to zero-out weights for non active inputs"
+)
+
+# A filter is localised if it reaches half as far as a digit: then it covers a quarter of its area.
+LOCALISED = 0.5
+# White noise has 0, and a stroke three pixels wide 0.7 to 0.8: half of a filter's energy is then shared by neighbours.
+SMOOTH = 0.5
+# cos² = 0.5: half of a filter's energy is that of one digit.
+LIKE_A_DIGIT = 0.7
+# Of the rms weight at the start: nothing that can be seen beside the rest.
+ZEROED = 0.1
+
+
+def claims(result: Result) -> list[Claim]:
+    """Hold what the paper says about other trade-offs, and about inactive inputs, against the runs.
+
+    Parameters
+    ----------
+    result : Result
+        Of `run` with ``sweep``.
+
+    Returns
+    -------
+    list of Claim
+        Over all seeds.
+    """
+    return [*_control_claims(result), *_regime_claims(result), *_inactive_claims(result)]
+
+
+def _control_claims(result: Result) -> Iterator[Claim]:
+    pairs = list(zip(result.outcomes(), result.outcomes("plain"), strict=True))
+    for kind, name in (("analysis", "W"), ("synthesis", "A")):
+        # The same start and the same order of the same batches: unit j of one is compared with unit j of the other.
+        alike = [_median_cosine(*(out[name] if name == "W" else out[name].T for out in pair)) for pair in pairs]
+        quantity = f"{kind}: median |cos| between a filter and the plain auto-encoder's from the same start"
+        yield claim("4", OWED, quantity, alike, at_most=LIKE_A_DIGIT)
+    reach = [[measures(result.digits, basis_of(out), "synthesis").extent for out in pair] for pair in pairs]
+    extent = [ours / plain for ours, plain in reach]
+    yield claim("4", OWED, "synthesis: mean extent over that of the plain auto-encoder", extent, at_most=0.9)
+
+
+def _median_cosine(first: Array, second: Array) -> float:
+    products = np.sum(first * second, axis=1)
+    return float(np.median(np.abs(products) / np.linalg.norm(first, axis=1) / np.linalg.norm(second, axis=1)))
+
+
+def _regime_claims(result: Result) -> Iterator[Claim]:
+    swept = _swept(result)
+    found = [
+        [(float(out["distortion"]), measures(result.digits, basis_of(out), "synthesis")) for out in outcomes]
+        for outcomes in zip(*swept.values(), strict=True)
+    ]
+    tolerant, strict = [max(points)[1] for points in found], [min(points)[1] for points in found]
+    order = [float(spearmanr([D for D, _ in points], [m.extent for _, m in points])[0]) for points in found]
+    yield claim("4", REGIMES, "rank correlation of D and a filter's mean extent over µ", order, at_least=0.8)
+    quantity = "mean extent of a filter over that of a digit, at the smallest D"
+    yield claim("4", REGIMES, quantity, [m.extent for m in strict], at_most=LOCALISED)
+    quantity = "mean |cos| of a filter to the nearest digit, at the largest D"
+    yield claim("4", REGIMES, quantity, [m.likeness for m in tolerant], at_least=LIKE_A_DIGIT)
+
+
+def _inactive_claims(result: Result) -> Iterator[Claim]:
+    idle = _inactive(result)
+    for model in ("decay", "noise"):
+        left = [_rms(_input_weights(out)[idle]) / result.settings.start for out in result.outcomes(model, swept=True)]
+        quantity = f"{NAMES[model]}: rms analysis weight of inactive inputs over that at the start"
+        yield claim("4", ZERO_OUT, quantity, left, at_most=ZEROED)
+
+
+def write(result: Result, folder: str | os.PathLike[str]) -> Sequence[Claim]:
+    """Write figure4_control, _sweep and _inactive as .png and .svg; figure4_sweep.csv, .json, and its history.
+
+    Parameters
+    ----------
+    result : Result
+        Of `run` with ``sweep``.
+    folder : path-like
+        Made if it is not there.
+
+    Returns
+    -------
+    sequence of Claim
+        As in the JSON file.
+    """
+    table = claims(result)
+    for draw, what in ((draw_control, "control"), (draw_sweep, "sweep"), (draw_inactive, "inactive")):
+        write_figure(draw(result), folder, f"{result.name}_{what}")
+    main = ("rate-distortion", result.settings.mu, result.settings.full)
+    write_runs(result, folder, f"{result.name}_sweep", [key for key in result.runs if key[:3] != main], table)
+    return table

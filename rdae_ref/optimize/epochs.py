@@ -1,0 +1,231 @@
+"""Momentum ascent over batches, epoch by epoch: what a sample needs whose Gram matrix is too large to be formed."""
+
+import hashlib
+import os
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from .._validation import as_count, as_fraction, as_generator, as_positive, as_weights
+from ..objective import Objective
+from ..pytree import Pytree, tree_map
+from .checkpoint import Checkpoint, CheckpointError, read_checkpoint, write_checkpoint
+from .climb import Callback, Climb, Result
+
+__all__ = ["BatchedObjective", "batch_ascent"]
+
+
+class BatchedObjective:
+    """An objective that is the mean Σ_b w_b L_b of objectives on batches, Σ_b w_b = 1.
+
+    With w_b = N_b/N it has the distortion (9) of all N samples; and their conditional entropy at α = 1, if the Gram
+    matrices of inputs and outputs are block diagonal: S(K_X | K_X̂) = Σ_b w_b S(K_X,b | K_X̂,b), since the entropy of
+    the w_b stands in joint and output entropy alike and cancels.
+
+    Parameters
+    ----------
+    objectives : sequence of Objective
+        L_b, on the same parameters.
+    sizes : array_like, shape (B,)
+        N_b, or any weights; they are divided by their sum.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If there is not one size above 0 for each objective.
+
+    Notes
+    -----
+    §4.2 of the paper: "the Gram matrix […] is approximately block diagonal after reordering the samples by clustering".
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from rdae_ref import RateDistortion, initial_parameters
+    >>> rng = np.random.default_rng(0)
+    >>> X = rng.normal(size=(60, 2))
+    >>> parts = [RateDistortion(rows, activation="relu", alpha=1.01, mu=2, sigma_x=0.3, sigma_xhat=0.3)
+    ...          for rows in np.split(X, [20])]
+    >>> batched, start = BatchedObjective(parts, [20, 40]), initial_parameters(2, 8, rng)
+    >>> result = batch_ascent(batched, start, step_size=0.02, momentum=0.9, n_epochs=50, rng=rng)
+    >>> batched.terms(result.x).distortion < batched.terms(start).distortion
+    True
+    """
+
+    def __init__(self, objectives: Sequence[Objective], sizes: npt.ArrayLike) -> None:
+        self.objectives = list(objectives)
+        sizes = as_weights(sizes, "sizes")
+        if len(sizes) != len(self.objectives) or not sizes.all():
+            count = len(self.objectives)
+            raise ValueError(f"sizes must hold a number above 0 for each of {count} objectives, got {sizes}")
+        self.weights = sizes / sizes.sum()
+
+    def value_and_gradient(self, parameters: Pytree) -> tuple[float, Pytree]:
+        """Return the mean over all batches at the same parameters, and its gradient.
+
+        Parameters
+        ----------
+        parameters : pytree
+            As the objectives take them.
+
+        Returns
+        -------
+        value : float
+            Σ_b w_b L_b.
+        gradient : pytree
+            Uphill, in the form of the parameters.
+        """
+        values, gradients = zip(*(one.value_and_gradient(parameters) for one in self.objectives), strict=True)
+        return float(self.weights @ values), tree_map(self._mean, *gradients)
+
+    def terms(self, parameters: Pytree) -> Any:
+        """Return the mean of the terms of all batches.
+
+        Parameters
+        ----------
+        parameters : pytree
+            As the objectives take them.
+
+        Returns
+        -------
+        NamedTuple
+            The terms of the objectives.
+        """
+        terms = [one.terms(parameters) for one in self.objectives]  # type: ignore[attr-defined]
+        return tree_map(lambda *parts: float(self._mean(*parts)), *terms)
+
+    def _mean(self, *parts: Any) -> Any:
+        return sum(weight * part for weight, part in zip(self.weights, parts, strict=True))
+
+
+def batch_ascent(
+    batched: BatchedObjective,
+    parameters: Pytree,
+    *,
+    step_size: float,
+    momentum: float,
+    n_epochs: int,
+    rng: np.random.Generator,
+    checkpoint: str | os.PathLike[str] | None = None,
+    callback: Callback | None = None,
+) -> Result:
+    """Climb by momentum ascent, one batch at a time: v ← momentum · v + B w_b ∇L_b, θ ← θ + step_size · v.
+
+    An epoch goes through all B batches in an order drawn anew. A batch of the mean size has B w_b = 1.
+
+    Parameters
+    ----------
+    batched : BatchedObjective
+        To be maximised.
+    parameters : pytree
+        Where to start.
+    step_size : float
+        Above 0.
+    momentum : float
+        From 0 to below 1.
+    n_epochs : int
+        How many, those included that a checkpoint has.
+    rng : numpy.random.Generator
+        Draws the orders.
+    checkpoint : path-like, optional
+        A file ``.npz`` that is written after every epoch, and gone on from if it is there: on the same machine with the
+        same number of threads the result is the same to the bit. The one before it is kept as ``.previous.npz``.
+    callback : callable, optional
+        Called with a `Step` after each epoch; its value is that of the epoch.
+
+    Returns
+    -------
+    Result
+        x (the parameters), fun (Σ_b w_b L_b, each as evaluated on the way through the last epoch), nit (epochs),
+        success, message, history (value and gradient_norm of each epoch). Ctrl-C returns what the last epoch reached.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If an argument is out of its range.
+    CheckpointError
+        If the checkpoint is damaged, or of a run with another start or other settings.
+    DivergenceError
+        If a value or gradient is not finite; it carries the parameters after the last whole epoch.
+
+    Notes
+    -----
+    §3.2 and §4.2 of the paper, which state neither step nor start.
+    """
+    step_size, momentum = as_positive(step_size, "step_size"), as_fraction(momentum, "momentum")
+    n_epochs, rng = as_count(n_epochs, "n_epochs"), as_generator(rng)
+    climb = _Epochs(batched, parameters, step_size, momentum, rng, callback)
+    path = None if checkpoint is None else Path(checkpoint)
+    if path is not None:
+        climb.go_on_from(path)
+    try:
+        while len(climb.history) < n_epochs:
+            climb.epoch()
+            if path is not None:
+                write_checkpoint(path, climb.checkpoint())
+    except KeyboardInterrupt:
+        return climb.result(False, "interrupted")
+    return climb.result(True, f"{n_epochs} epochs done")
+
+
+class _Epochs(Climb):
+    """A climb whose iterations are epochs."""
+
+    def __init__(
+        self,
+        batched: BatchedObjective,
+        parameters: Pytree,
+        step_size: float,
+        momentum: float,
+        rng: np.random.Generator,
+        callback: Callback | None,
+    ) -> None:
+        self.batch = _Current(batched)
+        super().__init__(self.batch, parameters, callback)
+        self.step_size, self.momentum, self.rng = step_size, momentum, rng
+        self.x, self.velocity = self.start.x, np.zeros_like(self.start.x)
+        said = (step_size, momentum, rng.bit_generator.state, batched.weights.tolist(), self.x.tolist())
+        self.run = hashlib.sha256(repr(said).encode()).hexdigest()
+
+    def epoch(self) -> None:
+        weights, value, mean = self.batch.batched.weights, 0.0, np.zeros_like(self.x)
+        x, velocity = self.x, self.velocity
+        for b in self.rng.permutation(len(weights)):
+            self.batch.index = b
+            point = self.evaluate(x)
+            velocity = self.momentum * velocity + len(weights) * weights[b] * point.gradient
+            x = x + self.step_size * velocity
+            value += weights[b] * point.value
+            mean += weights[b] * point.gradient
+        self.x, self.velocity = x, velocity
+        self.accept(x, float(value), mean)
+
+    def checkpoint(self) -> Checkpoint:
+        values, norms = (np.array([entry[name] for entry in self.history]) for name in ("value", "gradient_norm"))
+        return Checkpoint(self.run, self.x, self.velocity, values, norms, dict(self.rng.bit_generator.state))
+
+    def go_on_from(self, path: Path) -> None:
+        found = read_checkpoint(path)
+        if found is None:
+            return
+        if found.run != self.run:
+            raise CheckpointError(f"{path} is of a run with another start, batches or settings: name another file")
+        self.x, self.velocity = found.x, found.velocity
+        for value, norm in zip(found.values.tolist(), found.gradient_norms.tolist(), strict=True):
+            self.history.append({"value": value, "gradient_norm": norm})
+        self.rng.bit_generator.state = found.generator
+        self.reached = self.start._replace(x=self.x, value=self.history[-1]["value"])
+
+
+class _Current:
+    """The objective of one batch at a time, under one name."""
+
+    def __init__(self, batched: BatchedObjective) -> None:
+        self.batched, self.index = batched, 0
+        self.terms = batched.terms
+
+    def value_and_gradient(self, parameters: Pytree) -> tuple[float, Pytree]:
+        return self.batched.objectives[self.index].value_and_gradient(parameters)

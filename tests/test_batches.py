@@ -1,0 +1,342 @@
+"""Mini-batches by pre-clustering, the mean over them as an objective, and the ascent over them with its checkpoints."""
+
+import os
+import signal
+import subprocess
+import sys
+import textwrap
+import time
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from scipy.optimize import OptimizeResult
+
+from rdae_ref import DivergenceError, RateDistortion, check_gradient, gaussian_gram, initial_parameters
+from rdae_ref.batches import clustered_batches, energy_in_blocks, random_batches
+from rdae_ref.models import Reconstruction
+from rdae_ref.optimize import BatchedObjective, CheckpointError, batch_ascent
+from rdae_ref.optimize.checkpoint import Checkpoint, previous, read_checkpoint, write_checkpoint
+from rdae_ref.pytree import ravel
+
+# ---------------------------------------------------------------------------------------------------------- clustering
+
+
+@given(st.integers(1, 60), st.integers(1, 4), st.integers(1, 20), st.integers(0, 3), st.integers(0, 99))
+@settings(max_examples=60, deadline=None)
+def test_every_sample_is_in_exactly_one_batch_and_none_is_too_large(n, d, largest, equal, seed):
+    """With equal samples, too, which k-means cannot tell apart."""
+    rng = np.random.default_rng(seed)
+    X = rng.normal(size=(n, d)) if equal == 0 else rng.integers(0, equal, size=(n, d)).astype(float)
+    batches = clustered_batches(X, largest, rng)
+    assert sorted(np.concatenate(batches).tolist()) == list(range(n))
+    assert all(0 < len(rows) <= largest for rows in batches)
+    assert all((np.diff(rows) > 0).all() for rows in batches)
+
+
+def far_apart(rng, sizes=(9, 14, 20), d=2, shuffled=True):
+    """Clusters of standard deviation 1, a hundred apart."""
+    X = np.vstack([rng.normal(size=(n, d)) + 100 * k for k, n in enumerate(sizes)])
+    return rng.permutation(X) if shuffled else X
+
+
+@pytest.mark.parametrize("d", [2, 120], ids=["as it is", "after PCA"])
+def test_clusters_that_are_far_apart_are_the_batches(d):
+    rng = np.random.default_rng(0)
+    X = far_apart(rng, sizes=(20, 20, 20), d=d)
+    batches = clustered_batches(X, 20, rng)
+    assert sorted(map(len, batches)) == [20, 20, 20]
+    assert all(np.ptp(X[rows, 0]) < 50 for rows in batches)
+
+
+def test_the_same_generator_gives_the_same_batches():
+    X = np.random.default_rng(1).normal(size=(80, 3))
+    first, second = (clustered_batches(X, 15, np.random.default_rng(2)) for _ in range(2))
+    assert [rows.tolist() for rows in first] == [rows.tolist() for rows in second]
+
+
+def test_random_batches_divide_all_samples_and_bad_ones_are_refused():
+    batches = random_batches([5, 1, 4], np.random.default_rng(0))
+    assert [len(rows) for rows in batches] == [5, 1, 4]
+    assert sorted(np.concatenate(batches)) == list(range(10))
+    for sizes, error in (([5, 0], ValueError), ([2.5], TypeError), ([], ValueError)):
+        with pytest.raises(error):
+            random_batches(sizes, np.random.default_rng(0))
+    for arguments, error in (((np.ones((3, 1)), 0), ValueError), ((np.ones(3), 2), ValueError)):
+        with pytest.raises(error):
+            clustered_batches(*arguments, np.random.default_rng(0))
+
+
+def test_energy_in_blocks_is_that_of_a_loop():
+    rng = np.random.default_rng(0)
+    K = gaussian_gram(rng.normal(size=(9, 2)), 1.0)
+    batches = [np.array([0, 3, 5]), np.array([1, 2]), np.array([4, 6, 7, 8])]
+    inside = sum(K[i, j] ** 2 for rows in batches for i in rows for j in rows if i != j)
+    total = sum(K[i, j] ** 2 for i in range(9) for j in range(9) if i != j)
+    assert energy_in_blocks(K, batches) == pytest.approx(inside / total, rel=1e-13)
+    assert energy_in_blocks(K, [np.arange(9)]) == pytest.approx(1)
+    with pytest.raises(ValueError, match="off its diagonal"):
+        energy_in_blocks(np.eye(3), [np.arange(3)])
+
+
+# ------------------------------------------------------------------------------------------------ the mean over batches
+
+SETTINGS = {"activation": "linear", "alpha": 1.0, "mu": 0.3, "sigma_x": 1.5, "sigma_xhat": 1.5}
+
+
+def test_for_blocks_that_do_not_see_each_other_the_mean_is_the_objective_of_the_whole():
+    """At α = 1: S of a block-diagonal matrix is that of the weights plus the mean of the blocks' own."""
+    rng = np.random.default_rng(0)
+    X = far_apart(rng, shuffled=False)
+    parameters = initial_parameters(2, 5, rng, scale=0.8)
+    batches = np.split(np.arange(len(X)), [9, 23])
+    batched = BatchedObjective([RateDistortion(X[rows], **SETTINGS) for rows in batches], [9, 14, 20])
+    whole = RateDistortion(X, **SETTINGS)
+    value, gradient = whole.value_and_gradient(parameters)
+    mean, mean_gradient = batched.value_and_gradient(parameters)
+    assert mean == pytest.approx(value, rel=1e-12)
+    for name, ours, theirs in zip(gradient._fields, mean_gradient, gradient, strict=True):
+        np.testing.assert_allclose(ours, theirs, rtol=1e-9, atol=1e-9 * np.abs(theirs).max(), err_msg=name)
+    for ours, theirs in zip(batched.terms(parameters)[2:], whole.terms(parameters)[2:], strict=True):
+        assert ours == pytest.approx(theirs, rel=1e-10)
+    entropy_of_weights = -sum(w * np.log2(w) for w in batched.weights)
+    assert batched.terms(parameters).output_entropy + entropy_of_weights == pytest.approx(
+        whole.terms(parameters).output_entropy, rel=1e-10
+    )
+
+
+def problem(n=60, seed=0, alpha=1.01):
+    rng = np.random.default_rng(seed)
+    X = rng.normal(size=(n, 3))
+    batches = clustered_batches(X, 25, rng)
+    settings = SETTINGS | {"activation": "logsig", "alpha": alpha}
+    objectives = [RateDistortion(X[rows], **settings) for rows in batches]
+    return BatchedObjective(objectives, [len(rows) for rows in batches]), initial_parameters(3, 4, rng, scale=0.5)
+
+
+def test_the_gradient_of_the_mean_agrees_with_differences():
+    batched, start = problem()
+    assert check_gradient(batched, start, rng=np.random.default_rng(0)).passed
+
+
+@pytest.mark.parametrize("sizes", [[1, 2], [1, 1, 0], [1, 1, -1]])
+def test_sizes_that_do_not_fit_are_refused(sizes):
+    with pytest.raises(ValueError, match="sizes must"):
+        BatchedObjective([Reconstruction(np.eye(2), activation="linear")] * 3, sizes)
+
+
+# ----------------------------------------------------------------------------------------------------------- the ascent
+
+
+def test_every_step_is_that_of_the_formula():
+    batched, start = problem()
+    found = batch_ascent(batched, start, step_size=0.02, momentum=0.9, n_epochs=3, rng=np.random.default_rng(5))
+    theta, unravel = ravel(start)
+    v, rng, history = 0, np.random.default_rng(5), []
+    for _ in range(3):
+        value, mean = 0, 0
+        for b in rng.permutation(len(batched.objectives)):
+            L, g = batched.objectives[b].value_and_gradient(unravel(theta))
+            g = ravel(g)[0]
+            v = 0.9 * v + len(batched.weights) * batched.weights[b] * g
+            theta = theta + 0.02 * v
+            value, mean = value + batched.weights[b] * L, mean + batched.weights[b] * g
+        history.append((value, np.linalg.norm(mean)))
+    np.testing.assert_allclose(ravel(found.x)[0], theta, rtol=1e-12)
+    np.testing.assert_allclose([(h["value"], h["gradient_norm"]) for h in found.history], history, rtol=1e-12)
+    assert (found.nit, found.success, found.message) == (3, True, "3 epochs done")
+    assert found.fun == found.history[-1]["value"]
+
+
+def test_it_learns_and_tells_a_callback_each_epoch():
+    batched, start = problem()
+    seen = []
+    arguments = {"step_size": 0.02, "momentum": 0.9, "rng": np.random.default_rng(0)}
+    found = batch_ascent(batched, start, n_epochs=60, callback=seen.append, **arguments)
+    assert [step.iteration for step in seen] == list(range(1, 61))
+    assert seen[-1].value == found.fun
+    assert seen[-1].terms == batched.terms(found.x)
+    assert batched.value_and_gradient(found.x)[0] > batched.value_and_gradient(start)[0] + 0.3
+
+
+def ascent(checkpoint=None, n_epochs=6, seed=3, objective=None, generator=np.random.PCG64, **settings):
+    batched, start = problem()
+    rng = np.random.Generator(generator(seed))
+    settings = {"step_size": 0.02, "momentum": 0.9, "checkpoint": checkpoint, "n_epochs": n_epochs} | settings
+    return batch_ascent(objective or batched, start, rng=rng, **settings)
+
+
+def same_bits(first, second):
+    return ravel(first.x)[0].tobytes() == ravel(second.x)[0].tobytes() and first.history == second.history
+
+
+@pytest.mark.parametrize("generator", [np.random.PCG64, np.random.MT19937, np.random.Philox, np.random.SFC64])
+def test_a_run_goes_on_from_its_checkpoint_to_the_same_bits(generator, tmp_path):
+    whole = ascent(generator=generator)
+    ascent(tmp_path / "run.npz", n_epochs=2, generator=generator)
+    resumed = ascent(tmp_path / "run.npz", generator=generator)
+    assert same_bits(resumed, whole)
+    assert resumed.nit == 6
+    assert same_bits(ascent(tmp_path / "run.npz", generator=generator), whole)  # nothing left to do
+    assert sorted(os.listdir(tmp_path)) == ["run.npz", "run.previous.npz"]
+    assert len(read_checkpoint(tmp_path / "run.previous.npz").values) == 5
+
+
+class Interrupted(BatchedObjective):
+    """Breaks in the middle of an epoch."""
+
+    def __init__(self, batched, how, after):
+        super().__init__([self] * len(batched.weights), batched.weights)
+        self.of, self.how, self.left = batched, how, after
+
+    def value_and_gradient(self, parameters):
+        self.left -= 1
+        if self.left == 0:
+            raise self.how
+        return self.of.value_and_gradient(parameters)
+
+
+def test_ctrl_c_returns_the_last_whole_epoch_and_overflow_is_divergence(tmp_path):
+    batched, _ = problem()
+    n = len(batched.weights)
+    two_epochs = ascent(objective=Interrupted(batched, KeyboardInterrupt(), 0), n_epochs=2)
+    broken = ascent(tmp_path / "run.npz", objective=Interrupted(batched, KeyboardInterrupt(), 2 * n + 3))
+    assert (broken.message, broken.success, broken.nit) == ("interrupted", False, 2)
+    assert same_bits(broken, two_epochs)
+    with pytest.raises(DivergenceError, match="after 2 iterations") as caught:
+        ascent(objective=Interrupted(batched, FloatingPointError("overflow"), 2 * n + 3))
+    assert same_bits(OptimizeResult(x=caught.value.parameters, history=two_epochs.history), two_epochs)
+
+
+def test_a_truncated_checkpoint_is_refused_by_name_and_the_previous_one_goes_on(tmp_path):
+    whole, path = ascent(), tmp_path / "run.npz"
+    ascent(path, n_epochs=4)
+    content = path.read_bytes()
+    renamed = content.replace(b"generator", b"generatur")
+    for damaged in (content[: len(content) // 2], content[:-1], b"", renamed, b"junk"):
+        path.write_bytes(damaged)
+        with pytest.raises(CheckpointError, match="no whole checkpoint") as caught:
+            ascent(path)
+        assert str(path) in str(caught.value)
+        assert str(previous(path)) in str(caught.value)
+        assert path.read_bytes() == damaged
+    os.replace(previous(path), path)
+    assert same_bits(ascent(path), whole)
+
+
+@pytest.mark.parametrize("at", range(0, 2400, 97))
+def test_a_byte_that_changed_is_noticed(at, tmp_path):
+    """Each member of the file has its checksum."""
+    path = tmp_path / "run.npz"
+    ascent(path, n_epochs=1)
+    content, written = bytearray(path.read_bytes()), read_checkpoint(path)
+    at %= len(content)
+    content[at] ^= 0x10
+    path.write_bytes(content)
+    try:
+        read = read_checkpoint(path)
+    except CheckpointError:
+        return
+    for ours, theirs in zip(read, written, strict=True):  # a byte that says nothing, such as a date
+        np.testing.assert_array_equal(ours, theirs)
+
+
+def test_nothing_in_a_checkpoint_is_unpickled(tmp_path):
+    path = tmp_path / "run.npz"
+    fields = ascent(path, n_epochs=1) and read_checkpoint(path)._asdict()
+    np.savez(path, **fields | {"generator": np.array([{"a": print}], dtype=object)})
+    with pytest.raises(CheckpointError, match="allow_pickle"):
+        read_checkpoint(path)
+
+
+@pytest.mark.parametrize("change", [{"step_size": 0.01}, {"momentum": 0.5}, {"seed": 4}])
+def test_a_checkpoint_of_another_run_is_refused(change, tmp_path):
+    ascent(tmp_path / "run.npz", n_epochs=1)
+    with pytest.raises(CheckpointError, match="another start"):
+        ascent(tmp_path / "run.npz", **change)
+
+
+def test_a_checkpoint_that_cannot_be_written_leaves_the_one_before(tmp_path, monkeypatch):
+    path = tmp_path / "run.npz"
+    ascent(path, n_epochs=2)
+    before = path.read_bytes()
+
+    def fails(*_):
+        raise OSError("no space left on device")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "fsync", fails)
+        with pytest.raises(OSError, match="no space"):
+            ascent(path, n_epochs=4)
+    assert path.read_bytes() == before
+    assert same_bits(ascent(path), ascent())
+
+
+def test_a_checkpoint_comes_back_as_it_was(tmp_path):
+    state = np.random.MT19937(3).state
+    written = Checkpoint("name", np.arange(3.0), -np.arange(3.0), np.array([1.0]), np.array([2.0]), state)
+    write_checkpoint(tmp_path / "c.npz", written)
+    read = read_checkpoint(tmp_path / "c.npz")
+    rng = np.random.Generator(np.random.MT19937(0))
+    rng.bit_generator.state = read.generator
+    assert rng.random() == np.random.Generator(np.random.MT19937(3)).random()
+    assert read_checkpoint(tmp_path / "none.npz") is None
+    np.testing.assert_array_equal(read.x, written.x)
+
+
+@pytest.mark.parametrize(
+    ("settings", "error", "words"),
+    [
+        ({"step_size": 0}, ValueError, "step_size must"),
+        ({"momentum": 1.0}, ValueError, "momentum must be from 0 to below 1"),
+        ({"n_epochs": 0}, ValueError, "n_epochs must be at least 1"),
+        ({"n_epochs": 2.0}, TypeError, "n_epochs must be an integer"),
+    ],
+)
+def test_settings_out_of_range_are_refused(settings, error, words):
+    with pytest.raises(error, match=words):
+        ascent(**settings)
+
+
+RUN = """
+    import sys, time
+    import numpy as np
+    from rdae_ref import RateDistortion, initial_parameters
+    from rdae_ref.batches import clustered_batches
+    from rdae_ref.optimize import BatchedObjective, batch_ascent
+    from rdae_ref.pytree import ravel
+
+    rng = np.random.default_rng(0)
+    X = rng.normal(size=(200, 5))
+    batches = clustered_batches(X, 40, rng)
+    settings = dict(activation="logsig", alpha=1.01, mu=0.5, sigma_x=1.5, sigma_xhat=1.5)
+    batched = BatchedObjective([RateDistortion(X[rows], **settings) for rows in batches], [len(r) for r in batches])
+    pause = float(sys.argv[2])
+    found = batch_ascent(batched, initial_parameters(5, 6, rng), step_size=0.02, momentum=0.9, n_epochs=12, rng=rng,
+                         checkpoint=sys.argv[1], callback=lambda step: time.sleep(pause))
+    sys.stdout.write(ravel(found.x)[0].tobytes().hex() + repr(found.history))
+"""
+
+
+def test_a_killed_run_goes_on_to_the_same_bits(tmp_path):
+    """SIGKILL, at whatever point: nothing of the process is left but its files."""
+    script, path = tmp_path / "run.py", tmp_path / "killed.npz"
+    script.write_text(textwrap.dedent(RUN))
+
+    def command(where, pause):
+        return [sys.executable, str(script), str(where), str(pause)]
+
+    process = subprocess.Popen(command(path, 0.1), stdout=subprocess.DEVNULL)
+    deadline = time.monotonic() + 60
+    while not previous(path).exists() and time.monotonic() < deadline:
+        time.sleep(0.02)
+    process.send_signal(signal.SIGKILL)
+    assert process.wait() == -signal.SIGKILL
+    assert 1 <= len(read_checkpoint(path).values) < 12
+    resumed, whole = (
+        subprocess.run(command(where, 0), capture_output=True, text=True, check=True).stdout
+        for where in (path, tmp_path / "whole.npz")
+    )
+    assert resumed == whole
+    assert len(whole) > 1000
