@@ -133,13 +133,17 @@ MODELS = [functools.partial(setting, *case) for case in CASES] + [
 ]
 
 
-@pytest.mark.parametrize("make", MODELS, ids=str)
+def case_name(make):
+    return ", ".join([make.func.__name__, *make.args, *(f"{name}={value}" for name, value in make.keywords.items())])
+
+
+@pytest.mark.parametrize("make", MODELS, ids=case_name)
 def test_every_element_of_the_gradient_is_that_of_differences(make):
     report = check_gradient(*make(), rng=np.random.default_rng(0))
     assert report.passed, report
 
 
-@pytest.mark.parametrize("make", MODELS, ids=str)
+@pytest.mark.parametrize("make", MODELS, ids=case_name)
 def test_value_and_gradient_are_those_that_autograd_finds_from_the_definition(make):
     model, parameters = make()
     plain = tuple(tuple(tuple(layer) for layer in part) for part in parameters)
@@ -151,7 +155,7 @@ def test_value_and_gradient_are_those_that_autograd_finds_from_the_definition(ma
         np.testing.assert_allclose(got, slope, rtol=1e-9, atol=1e-12 * scale)
 
 
-@pytest.mark.parametrize("make", MODELS[::3], ids=str)
+@pytest.mark.parametrize("make", MODELS[::3], ids=case_name)
 def test_nothing_is_mutated_and_the_answer_repeats_to_the_bit(make):
     model, parameters = make()
     before = ravel(parameters)[0]
