@@ -7,9 +7,10 @@ import multiprocessing
 import os
 import signal
 import sys
+import threading
 import zipfile
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures import InvalidStateError, ProcessPoolExecutor
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from pathlib import Path
 from typing import Any
@@ -85,12 +86,29 @@ def _pool(count: int) -> Iterator[ProcessPoolExecutor]:
     try:
         yield pool
     except BaseException:
-        pool.shutdown(wait=False, cancel_futures=True)
-        for process in set(multiprocessing.active_children()) - set(others):
-            process.terminate()
+        with _silent_about_cancelled_runs():
+            for process in set(multiprocessing.active_children()) - set(others):
+                process.terminate()
+            pool.shutdown(cancel_futures=True)
         raise
     finally:
         pool.shutdown()
+
+
+@contextmanager
+def _silent_about_cancelled_runs() -> Iterator[None]:
+    """Print no traceback of the pool's own thread, which may find a run both cancelled and without a process."""
+    before = threading.excepthook
+
+    def hook(found: threading.ExceptHookArgs) -> None:
+        if not (found.exc_type and issubclass(found.exc_type, InvalidStateError)):
+            before(found)
+
+    threading.excepthook = hook
+    try:
+        yield
+    finally:
+        threading.excepthook = before
 
 
 def _cores() -> int:
