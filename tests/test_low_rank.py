@@ -9,6 +9,7 @@ import pytest
 from cases import BAD_POSITIVE, samples
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from scipy.spatial.distance import cdist
 
 from rdae_ref import (
     Parameters,
@@ -28,9 +29,9 @@ from rdae_ref import (
 )
 from rdae_ref.conditional import spectra
 from rdae_ref.datasets import gaussian
-from rdae_ref.entropy import truncation_error
+from rdae_ref.entropy import entropy_of, truncation_error
 from rdae_ref.pytree import ravel
-from rdae_ref.spectrum import Spectrum, kernel_factor, kernel_spectrum, low_rank_spectrum, spectrum
+from rdae_ref.spectrum import Spectrum, kernel_factor, kernel_spectrum, low_rank_spectrum, nonzero_spectrum, spectrum
 from rdae_ref.tiles import GaussianBlocks
 
 ORDERS = (1.01, 1.3, 2.0, 2.5, 3.0, 4.0, 5.0, 10.0, math.inf)
@@ -162,6 +163,36 @@ def test_the_factor_leaves_a_semidefinite_residual_as_small_as_asked(n, sigma, r
     assert np.trace(R) <= residual + 1e-15
     assert np.linalg.eigvalsh(R).min() > -1e-15
     assert kernel_factor(block, n, residual, L.shape[1] - 1) is None
+
+
+def two_clusters(apart):
+    """Make samples of which no kernel element is known better than eps · (apart/2)²."""
+    rng = np.random.default_rng(0)
+    return np.concatenate([0.3 * rng.normal(size=(100, 2)) - apart / 2, 0.3 * rng.normal(size=(100, 2)) + apart / 2])
+
+
+@pytest.mark.parametrize("apart", [20.0, 200.0, 2e4])
+def test_a_factor_does_not_magnify_the_rounding_of_distances(apart):
+    X = two_clusters(apart)
+    K = np.exp(-cdist(X, X, "sqeuclidean") / 2) / len(X)
+    A = gaussian_gram(X, 1.0)
+    of_lapack = abs(entropy_of(spectrum(A), 1.01) - renyi_entropy(K, 1.01, math.e))
+    found = [nonzero_spectrum(A), kernel_spectrum(GaussianBlocks(X, 1.0), len(X)), low_rank_spectrum(A)]
+    for low in found:
+        if low is not None:
+            bound = truncation_error(low, 1.01, math.e)
+            assert abs(entropy_of(low, 1.01) - renyi_entropy(K, 1.01, math.e)) <= 2 * of_lapack + bound + 1e-12
+    if apart > 100:
+        assert found[1:] == [None, None]
+
+
+@pytest.mark.parametrize("how", ["exact", "low-rank"])
+def test_samples_too_far_apart_for_their_kernel_are_refused_on_every_path(how):
+    X = two_clusters(2e6)
+    parameters = Parameters(W=np.eye(2), c=np.zeros(2), A=np.eye(2), b=np.zeros(2))
+    objective = RateDistortion(X, activation="linear", alpha=1.01, mu=0, sigma_x=1, sigma_xhat=1, spectrum=how)
+    with pytest.raises(ValueError, match="positive semidefinite"):
+        objective.value_and_gradient(parameters)
 
 
 def test_equal_samples_are_one_column():
