@@ -206,8 +206,7 @@ class RateDistortion(AutoencoderObjective):
         )
         # What all copies of this objective share is computed now.
         self._accept(_path=self._fastest_path())
-        if self._path == "exact":
-            _ = self.K_X
+        _ = self.K_X if self._path == "exact" else self._inputs
 
     @functools.cached_property
     def K_X(self) -> Array:  # noqa: N802  # the paper's name

@@ -108,10 +108,11 @@ def test_near_order_one_the_low_rank_spectrum_gives_what_the_exact_one_gives(alp
 def test_another_mu_shares_what_does_not_depend_on_it_and_all_of_it_pickles():
     for how in ("exact", "low-rank"):
         objective, parameters = low_rank_problem(1.01, how)
+        shared = objective.with_mu(1.0)
         objective.value_and_gradient(parameters)
         other = objective.with_mu(2.0)
         name = "K_X" if how == "exact" else "_inputs"
-        assert vars(other)[name] is vars(objective)[name]
+        assert vars(other)[name] is vars(objective)[name] is vars(shared)[name]
         copy = pickle.loads(pickle.dumps(objective))
         assert copy.value_and_gradient(parameters)[0] == objective.value_and_gradient(parameters)[0]
 
@@ -184,6 +185,21 @@ def test_a_factor_does_not_magnify_the_rounding_of_distances(apart):
             assert abs(entropy_of(low, 1.01) - renyi_entropy(K, 1.01, math.e)) <= 2 * of_lapack + bound + 1e-12
     if apart > 100:
         assert found[1:] == [None, None]
+
+
+@pytest.mark.parametrize("how", ["exact", "low-rank"])
+@pytest.mark.parametrize("alpha", ORDERS)
+@pytest.mark.parametrize("sigma", [1e-170, 1e160])
+def test_kernel_sizes_whose_square_overflows_leave_the_distortion_alone(sigma, alpha, how):
+    rng = np.random.default_rng(0)
+    X, parameters = rng.normal(size=(20, 2)), initial_parameters(2, 5, rng, scale=1.0)
+    sizes = {"sigma_x": sigma, "sigma_xhat": sigma, "spectrum": how}
+    objective = RateDistortion(X, activation="softplus", alpha=alpha, mu=0.5, **sizes)
+    value, gradient = objective.value_and_gradient(parameters)
+    trace = forward(parameters, X, "softplus")
+    assert value == pytest.approx(-0.5 * np.mean(np.sum((X - trace.Xhat) ** 2, axis=1)), abs=1e-14)
+    expected = ravel(distortion_gradients(trace, parameters, X, X))[0]
+    np.testing.assert_allclose(ravel(gradient)[0], -0.5 * expected, atol=1e-13)
 
 
 @pytest.mark.parametrize("how", ["exact", "low-rank"])
