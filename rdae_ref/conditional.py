@@ -155,6 +155,7 @@ def from_spectra(
         In nats.
     """
     joint, output = (entropy_and_factor(one, alpha) for one in found)
+
     def edges(rows: slice, columns: slice) -> Sequence[Array]:
         """2Nσ² (Q − P), with Q and P of (16) and (15), up to their diagonals: ∂S/∂K = −B Bᵀ + a multiple of I."""
         weights = output.factor[rows] @ output.factor[columns].T

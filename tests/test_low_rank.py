@@ -105,6 +105,18 @@ def test_near_order_one_the_low_rank_spectrum_gives_what_the_exact_one_gives(alp
     np.testing.assert_allclose(ravel(low_gradient)[0], gradient, atol=1e-9 * np.abs(gradient).max())
 
 
+@pytest.mark.parametrize("how", ["exact", "low-rank"])
+@pytest.mark.parametrize("apart", [1e-9, 1e-8, 1e-7])
+def test_outputs_that_all_but_coincide_cost_the_gradient_half_of_its_digits_at_worst(apart, how):
+    fifty = pytest.importorskip("rdae_ref.oracles.mpmath")
+    X = np.array([[0.0, 0.0], [apart, 1.5], [2.0, -0.3], [-1.5, 0.7], [0.9, 2.0]])
+    parameters = Parameters(W=np.array([[1.0, 0.0]]), c=np.zeros(1), A=np.array([[1.0], [0.5]]), b=np.zeros(2))
+    settings = {"activation": "linear", "alpha": 1.01, "mu": 0.0, "sigma_x": 0.5, "sigma_xhat": 0.5}
+    found = ravel(RateDistortion(X, **settings, spectrum=how).value_and_gradient(parameters)[1])[0]
+    expected = ravel(fifty.rounded(fifty.value_and_gradient(parameters, X, **settings)[1]))[0]
+    np.testing.assert_allclose(found, expected, atol=1e-6 * np.abs(expected).max())  # as docs/low_rank.md says
+
+
 def test_another_mu_shares_what_does_not_depend_on_it_and_all_of_it_pickles():
     for how in ("exact", "low-rank"):
         objective, parameters = low_rank_problem(1.01, how)
