@@ -37,7 +37,7 @@ class ConditionalEntropy(NamedTuple):
 
 
 def from_matrices(K_X: Array, trace: Trace, A: Array, sigma: float, alpha: float) -> ConditionalEntropy:
-    """Return the conditional entropy and its gradient −4 L_(Q−P) X̂, from all eigenvalues.
+    """Return the conditional entropy and its gradient −4 L_(Q−P) X̂, from N×N matrices.
 
     Parameters
     ----------

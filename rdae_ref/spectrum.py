@@ -198,7 +198,7 @@ def kernel_spectrum(
     N : int
         Its size.
     residual : float
-        Largest trace of R.
+        Largest trace of R, below 1: that of K/N.
 
     Returns
     -------
@@ -357,9 +357,9 @@ def spectral_product(vectors: Array, weights: Array) -> Array:
 
     Parameters
     ----------
-    vectors : Array, shape (N, N)
+    vectors : Array, shape (N, r)
         V, eigenvectors in columns.
-    weights : Array, shape (N,)
+    weights : Array, shape (r,)
         w; those of one sign cost half as much.
 
     Returns
