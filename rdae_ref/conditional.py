@@ -37,7 +37,7 @@ class ConditionalEntropy(NamedTuple):
 
 
 def from_matrices(K_X: Array, trace: Trace, A: Array, sigma: float, alpha: float) -> ConditionalEntropy:
-    """Return the conditional entropy and its gradient −4 L_(Q−P) X̂, from all eigenvalues.
+    """Return the conditional entropy and its gradient −4 L_(Q−P) X̂, from N×N matrices.
 
     Parameters
     ----------
@@ -155,20 +155,18 @@ def from_spectra(
         In nats.
     """
     joint, output = (entropy_and_factor(one, alpha) for one in found)
-    unit = 2 * outputs.sigma**2 * len(Xhat)
 
     def edges(rows: slice, columns: slice) -> Sequence[Array]:
-        """Q − P, with Q and P of (16) and (15), up to their diagonals: ∂S/∂K = −B Bᵀ + a multiple of I."""
+        """2Nσ² (Q − P), with Q and P of (16) and (15), up to their diagonals: ∂S/∂K = −B Bᵀ + a multiple of I."""
         weights = output.factor[rows] @ output.factor[columns].T
         of_joint = joint.factor[rows] @ joint.factor[columns].T
         of_joint *= inputs(rows, columns)
         weights -= of_joint
         weights *= outputs(rows, columns)
-        weights /= unit
         return (weights,)
 
-    product = laplacian_products(edges, Xhat).products[0]
-    return ConditionalEntropy(joint.value, output.value, -4 * product)
+    gradient = -2 / len(Xhat) * laplacian_products(edges, Xhat).products[0] / outputs.sigma / outputs.sigma
+    return ConditionalEntropy(joint.value, output.value, gradient)
 
 
 def collision(inputs: GaussianBlocks, outputs: GaussianBlocks, Xhat: Array) -> ConditionalEntropy:
@@ -202,5 +200,5 @@ def collision(inputs: GaussianBlocks, outputs: GaussianBlocks, Xhat: Array) -> C
 
     degrees, products = laplacian_products(squares, Xhat)
     joint, output = (degree.sum() + N for degree in degrees)  # |N K|² with its diagonal of ones
-    gradient = 4 / outputs.sigma**2 * (products[0] / joint - products[1] / output)
+    gradient = 4 * (products[0] / joint - products[1] / output) / outputs.sigma / outputs.sigma
     return ConditionalEntropy(2 * math.log(N) - math.log(joint), 2 * math.log(N) - math.log(output), gradient)

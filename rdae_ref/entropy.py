@@ -497,7 +497,7 @@ def _spectral_entropy(values: Array, alpha: float, N: int) -> float:
     elif alpha == math.inf:
         entropy = -np.log(p.max())
     else:  # p / max p and not p, so that large α does not underflow
-        entropy = (np.log(np.sum((p / p.max()) ** alpha)) + alpha * np.log(p.max())) / (1 - alpha)
+        entropy = np.log(np.sum((p / p.max()) ** alpha)) / (1 - alpha) + alpha / (1 - alpha) * np.log(p.max())
     return max(0.0, float(entropy))  # −0 and the rounding of a zero
 
 

@@ -211,8 +211,8 @@ def gram_pullback(dS_dK: npt.ArrayLike, K: npt.ArrayLike, Y: npt.ArrayLike, sigm
 
 def pull_back(dS_dK: Array, K: Array, Y: Array, sigma: float) -> Array:
     """Return −4 L_P Y from arrays that were checked."""
-    L_P = _laplacian(edge_weights(dS_dK, K, sigma))
-    return -4 * L_P @ (Y - Y.mean(axis=0))  # L_P 1 = 0: centring changes nothing but the rounding far from the origin
+    L = _laplacian(dS_dK * K)  # L 1 = 0: centring changes nothing but the rounding far from the origin
+    return -2 * (L @ (Y - Y.mean(axis=0))) / sigma / sigma  # L_P = L / (2σ²), but σ² may overflow, and 1/σ²
 
 
 def edge_weights(dS_dK: Array, K: Array, sigma: float) -> Array:

@@ -160,9 +160,10 @@ class RateDistortion(AutoencoderObjective):
     base : float
         Of the logarithm: 2 for bits, ``math.e`` for the form printed in the paper.
     spectrum : str
-        How eigenvalues are computed. ``"exact"``: all of them. ``"low-rank"``: for α > 1, those that are no rounding,
-        as long as there are few, without any N×N matrix; `truncation_error` bounds what that does to L. ``"auto"``:
-        the one of the two that is likely to be faster. At α = 2 nothing needs them, and N×N matrices neither.
+        How eigenvalues are computed. ``"exact"``: all that do not count as zero. ``"low-rank"``: for α > 1, those that
+        are no rounding, as long as there are few, without any N×N matrix; `truncation_error` bounds what that does to
+        L. ``"auto"``: the one of the two that is likely to be faster. At α = 2 nothing needs them, and N×N matrices
+        neither; at 3, 4 and 5 products of N×N matrices take their place, whatever was chosen.
 
     Raises
     ------
@@ -206,8 +207,7 @@ class RateDistortion(AutoencoderObjective):
         )
         # What all copies of this objective share is computed now.
         self._accept(_path=self._fastest_path())
-        if self._path == "exact":
-            _ = self.K_X
+        _ = self.K_X if self._path == "exact" else self._inputs
 
     @functools.cached_property
     def K_X(self) -> Array:  # noqa: N802  # the paper's name

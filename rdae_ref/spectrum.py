@@ -147,13 +147,16 @@ def low_rank_spectrum(A: Array, residual: float = RESIDUAL) -> Spectrum | None:
     Returns
     -------
     Spectrum or None
-        The eigenvalues that do not count as zero; None where there are too many.
+        The eigenvalues that do not count as zero; None where there are too many, or where `A` is not semidefinite to
+        within the residual: a factor would then magnify what is noise in `A`.
     """
     L, pivots, rank, _ = scipy.linalg.lapack.dpstrf(A, tol=residual / len(A), lower=1)
     if rank > MOST_RANK * len(A):
         return None
     factor = np.empty((len(A), rank))
     factor[pivots - 1] = np.tril(L[:, :rank])
+    if _is_noise(A.diagonal() - np.einsum("ij,ij->i", factor, factor), residual):
+        return None
     return _of_factor(factor, float(np.trace(A)))
 
 
@@ -161,7 +164,7 @@ def nonzero_spectrum(A: Array) -> Spectrum:
     """Return all eigenvalues that do not count as zero, with their eigenvectors.
 
     Where they are few, a Cholesky factor that stops when all others count as zero finds them sooner: those are at most
-    tr R ≤ N · eps · |A|² / tr A ≤ N · eps · λ_max.
+    tr R ≤ N · eps · |A|² / tr A ≤ N · eps · λ_max. One that is above this threshold by less than tr R may go with them.
 
     Parameters
     ----------
@@ -190,11 +193,12 @@ def kernel_spectrum(
     Parameters
     ----------
     block : callable
-        Takes rows and columns to that block of the positive semidefinite matrix K, whose diagonal is 1.
+        Takes rows and columns to that block of the positive semidefinite matrix K, whose diagonal is 1. Blocks are
+        written to.
     N : int
         Its size.
     residual : float
-        Largest trace of R.
+        Largest trace of R, below 1: that of K/N.
 
     Returns
     -------
@@ -230,7 +234,8 @@ def kernel_factor(
     Returns
     -------
     Array or None
-        L, shape (N, rank); None where it would have more columns than `most`.
+        L, shape (N, rank); None where it would have more columns than `most`, or where K/N is not semidefinite to
+        within the residual.
     """
     L, rank, diagonal = np.empty((4 * CHOSEN, N)), 0, np.full(N, 1 / N)  # Lᵀ, so that new columns are contiguous
     while diagonal.sum() > residual:
@@ -246,8 +251,11 @@ def kernel_factor(
         new = L[rank : rank + len(pivots)]
         new[:] = scipy.linalg.solve_triangular(small, columns, lower=True, check_finite=False)
         rank += len(pivots)
-        diagonal = np.maximum(diagonal - np.einsum("ij,ij->j", new, new), 0)
+        diagonal = diagonal - np.einsum("ij,ij->j", new, new)
         diagonal[pivots] = 0
+        if _is_noise(diagonal, residual):
+            return None
+        np.maximum(diagonal, 0, out=diagonal)
     return L[:rank].T
 
 
@@ -280,6 +288,14 @@ def _next_pivots(
     factor, order, rank, _ = scipy.linalg.lapack.dpstrf(here, tol=WORTH * diagonal.max(), lower=1)
     taken = max(1, min(rank, CHOSEN))
     return candidates[order[:taken] - 1], np.tril(factor[:taken, :taken])
+
+
+def _is_noise(diagonal: Array, residual: float) -> bool:
+    """Return whether a factor L Lᵀ has more on its diagonal than A has: A − L Lᵀ would be far from semidefinite.
+
+    So it is where the rounding of A, as that of distances between points very far apart, exceeds the residual.
+    """
+    return bool(diagonal.min() < -max(residual / len(diagonal), np.finfo(float).eps))
 
 
 def _of_factor(factor: Array, trace: float) -> Spectrum:
@@ -341,9 +357,9 @@ def spectral_product(vectors: Array, weights: Array) -> Array:
 
     Parameters
     ----------
-    vectors : Array, shape (N, N)
+    vectors : Array, shape (N, r)
         V, eigenvectors in columns.
-    weights : Array, shape (N,)
+    weights : Array, shape (r,)
         w; those of one sign cost half as much.
 
     Returns

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 import rdae_ref.check.equations
+import rdae_ref.objective
 from rdae_ref.autoencoder import entropy_gradients
 from rdae_ref.check import Row, check_table, equation_check
 from rdae_ref.cli import main
@@ -38,6 +39,26 @@ def test_a_wrong_equation_fails_its_row_and_the_exit_code(monkeypatch, capsys):
     monkeypatch.setattr("rdae_ref.cli.check.equation_check", lambda seed: rows)
     assert main(["check"]) == 1
     assert "FAILED" in capsys.readouterr().out
+
+
+def test_the_rows_of_the_low_rank_spectrum_fail_without_it_and_with_a_wrong_one(monkeypatch):
+    def failed():
+        rows = rdae_ref.check.equations.low_rank_rows(np.random.default_rng(2))
+        return [row.compared for row in rows if not row.passed]
+
+    def spoilt(*arguments):
+        found = right(*arguments)
+        return found._replace(gradient=1.001 * found.gradient)
+
+    right = rdae_ref.objective.from_spectra
+    monkeypatch.setattr(rdae_ref.check.equations, "ACTIVATIONS", ["linear"])
+    assert failed() == []
+    with monkeypatch.context() as patch:
+        patch.setattr(rdae_ref.objective, "spectra", lambda inputs, outputs: None)
+        assert failed() == ["L, low-rank spectrum"]
+    with monkeypatch.context() as patch:
+        patch.setattr(rdae_ref.objective, "from_spectra", spoilt)
+        assert failed() == ["∇L, low-rank spectrum"]
 
 
 def test_a_slope_of_one_fails_whatever_the_error():

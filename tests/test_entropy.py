@@ -150,6 +150,11 @@ def test_large_orders_tend_to_infinity():
     assert np.abs(difference).max() < 1e-10
 
 
+@pytest.mark.parametrize("alpha", [1e100, 1e308])
+def test_no_order_is_so_large_that_it_overflows(alpha):
+    assert renyi_entropy(np.eye(200) / 200, alpha) == pytest.approx(math.log2(200), rel=1e-14)
+
+
 def test_the_derivative_at_infinity_is_shared_among_equal_largest_eigenvalues():
     np.testing.assert_allclose(renyi_entropy_gradient(np.eye(4) / 4, math.inf, E), -np.eye(4), atol=1e-12)
     np.testing.assert_allclose(renyi_entropy_gradient(np.eye(4) / 4, 1e9, E), -np.eye(4), atol=1e-8)

@@ -9,6 +9,7 @@ import pytest
 from cases import BAD_POSITIVE, samples
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from scipy.spatial.distance import cdist
 
 from rdae_ref import (
     Parameters,
@@ -28,9 +29,9 @@ from rdae_ref import (
 )
 from rdae_ref.conditional import spectra
 from rdae_ref.datasets import gaussian
-from rdae_ref.entropy import truncation_error
+from rdae_ref.entropy import entropy_of, truncation_error
 from rdae_ref.pytree import ravel
-from rdae_ref.spectrum import Spectrum, kernel_factor, kernel_spectrum, low_rank_spectrum, spectrum
+from rdae_ref.spectrum import Spectrum, kernel_factor, kernel_spectrum, low_rank_spectrum, nonzero_spectrum, spectrum
 from rdae_ref.tiles import GaussianBlocks
 
 ORDERS = (1.01, 1.3, 2.0, 2.5, 3.0, 4.0, 5.0, 10.0, math.inf)
@@ -104,13 +105,26 @@ def test_near_order_one_the_low_rank_spectrum_gives_what_the_exact_one_gives(alp
     np.testing.assert_allclose(ravel(low_gradient)[0], gradient, atol=1e-9 * np.abs(gradient).max())
 
 
+@pytest.mark.parametrize("how", ["exact", "low-rank"])
+@pytest.mark.parametrize("apart", [1e-9, 1e-8, 1e-7])
+def test_outputs_that_all_but_coincide_cost_the_gradient_half_of_its_digits_at_worst(apart, how):
+    fifty = pytest.importorskip("rdae_ref.oracles.mpmath")
+    X = np.array([[0.0, 0.0], [apart, 1.5], [2.0, -0.3], [-1.5, 0.7], [0.9, 2.0]])
+    parameters = Parameters(W=np.array([[1.0, 0.0]]), c=np.zeros(1), A=np.array([[1.0], [0.5]]), b=np.zeros(2))
+    settings = {"activation": "linear", "alpha": 1.01, "mu": 0.0, "sigma_x": 0.5, "sigma_xhat": 0.5}
+    found = ravel(RateDistortion(X, **settings, spectrum=how).value_and_gradient(parameters)[1])[0]
+    expected = ravel(fifty.rounded(fifty.value_and_gradient(parameters, X, **settings)[1]))[0]
+    np.testing.assert_allclose(found, expected, atol=1e-6 * np.abs(expected).max())  # as docs/low_rank.md says
+
+
 def test_another_mu_shares_what_does_not_depend_on_it_and_all_of_it_pickles():
     for how in ("exact", "low-rank"):
         objective, parameters = low_rank_problem(1.01, how)
+        shared = objective.with_mu(1.0)
         objective.value_and_gradient(parameters)
         other = objective.with_mu(2.0)
         name = "K_X" if how == "exact" else "_inputs"
-        assert vars(other)[name] is vars(objective)[name]
+        assert vars(other)[name] is vars(objective)[name] is vars(shared)[name]
         copy = pickle.loads(pickle.dumps(objective))
         assert copy.value_and_gradient(parameters)[0] == objective.value_and_gradient(parameters)[0]
 
@@ -162,6 +176,51 @@ def test_the_factor_leaves_a_semidefinite_residual_as_small_as_asked(n, sigma, r
     assert np.trace(R) <= residual + 1e-15
     assert np.linalg.eigvalsh(R).min() > -1e-15
     assert kernel_factor(block, n, residual, L.shape[1] - 1) is None
+
+
+def two_clusters(apart):
+    """Make samples of which no kernel element is known better than eps · (apart/2)²."""
+    rng = np.random.default_rng(0)
+    return np.concatenate([0.3 * rng.normal(size=(100, 2)) - apart / 2, 0.3 * rng.normal(size=(100, 2)) + apart / 2])
+
+
+@pytest.mark.parametrize("apart", [20.0, 200.0, 2e4])
+def test_a_factor_does_not_magnify_the_rounding_of_distances(apart):
+    X = two_clusters(apart)
+    K = np.exp(-cdist(X, X, "sqeuclidean") / 2) / len(X)
+    A = gaussian_gram(X, 1.0)
+    of_lapack = abs(entropy_of(spectrum(A), 1.01) - renyi_entropy(K, 1.01, math.e))
+    found = [nonzero_spectrum(A), kernel_spectrum(GaussianBlocks(X, 1.0), len(X)), low_rank_spectrum(A)]
+    for low in found:
+        if low is not None:
+            bound = truncation_error(low, 1.01, math.e)
+            assert abs(entropy_of(low, 1.01) - renyi_entropy(K, 1.01, math.e)) <= 2 * of_lapack + bound + 1e-12
+    if apart > 100:
+        assert found[1:] == [None, None]
+
+
+@pytest.mark.parametrize("how", ["exact", "low-rank"])
+@pytest.mark.parametrize("alpha", ORDERS)
+@pytest.mark.parametrize("sigma", [1e-170, 1e160])
+def test_kernel_sizes_whose_square_overflows_leave_the_distortion_alone(sigma, alpha, how):
+    rng = np.random.default_rng(0)
+    X, parameters = rng.normal(size=(20, 2)), initial_parameters(2, 5, rng, scale=1.0)
+    sizes = {"sigma_x": sigma, "sigma_xhat": sigma, "spectrum": how}
+    objective = RateDistortion(X, activation="softplus", alpha=alpha, mu=0.5, **sizes)
+    value, gradient = objective.value_and_gradient(parameters)
+    trace = forward(parameters, X, "softplus")
+    assert value == pytest.approx(-0.5 * np.mean(np.sum((X - trace.Xhat) ** 2, axis=1)), abs=1e-14)
+    expected = ravel(distortion_gradients(trace, parameters, X, X))[0]
+    np.testing.assert_allclose(ravel(gradient)[0], -0.5 * expected, atol=1e-13)
+
+
+@pytest.mark.parametrize("how", ["exact", "low-rank"])
+def test_samples_too_far_apart_for_their_kernel_are_refused_on_every_path(how):
+    X = two_clusters(2e6)
+    parameters = Parameters(W=np.eye(2), c=np.zeros(2), A=np.eye(2), b=np.zeros(2))
+    objective = RateDistortion(X, activation="linear", alpha=1.01, mu=0, sigma_x=1, sigma_xhat=1, spectrum=how)
+    with pytest.raises(ValueError, match="positive semidefinite"):
+        objective.value_and_gradient(parameters)
 
 
 def test_equal_samples_are_one_column():
