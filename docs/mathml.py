@@ -19,15 +19,22 @@ AFTER = re.compile(r"(&ApplyFunction;</mo>|<msub>\s*<mi>log</mi>\s*<m\w>\w+</m\w
 # A bar without a size: browsers would stretch some, and set space around all.
 BAR = re.compile(r"<mo(?: class=.math\w+.| stretchy=.false.)?>([|‖])</mo>")
 PLAIN = r"<mo stretchy='false' lspace='0' rspace='0'>\1</mo>"
+# A letter with a hat and an index, of which Docutils makes something that is between the two.
+HAT = re.compile(
+    r"<munderover>\s*(<mi>\w</mi>)\s*(<m[in]>\w+</m[in]>|<mrow>(?:(?!</?mrow>).)*</mrow>)\s*(<mo[^>]*>.</mo>)\s*</munderover>",
+    re.DOTALL,
+)
+INDEXED = r'<msub><mover accent="true">\1\3</mover>\2</msub>'
 THIN = r"\1<mspace width='0.17em'/>"
 
 
 def as_mathml(tex: str, *, block: bool) -> str:
-    r"""Convert a formula, with three rules of TeX that Docutils lacks.
+    r"""Convert a formula, with four rules of TeX that Docutils lacks.
 
-    ``\frac12 x`` is a half, not 12 over x; ``\ln\operatorname{tr} K`` is three words; and a bar is as high as the line.
+    ``\frac12 x`` is a half, not 12 over x; ``\hat x_i`` has its index beside it; ``\ln\operatorname{tr} K`` is three
+    words; and a bar is as high as the line.
     """
-    mathml = tex2mathml(DIGITS.sub(r"\1{\2}{\3}", tex), as_block=block)
+    mathml = HAT.sub(INDEXED, tex2mathml(DIGITS.sub(r"\1{\2}{\3}", tex), as_block=block))
     if r"\left" not in tex:
         mathml = BAR.sub(PLAIN, mathml)
     return AFTER.sub(THIN, BEFORE.sub(THIN, mathml))
