@@ -10,6 +10,7 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).parent))
 
 import sphinx.ext.autosummary
+from docutils import nodes
 from executed import run_page  # beside this file
 
 import rdae_ref
@@ -77,8 +78,16 @@ def plain_bars(app, what, name, thing, options, lines):
                 literal = indent
 
 
+def no_empty_last_line(app, doctree):
+    """Drop the empty line that ends the output of an example in the source."""
+    for block in doctree.findall(nodes.literal_block):
+        text = block.astext().rstrip("\n")
+        block.rawsource, block[:] = text, [nodes.Text(text)]
+
+
 def setup(app):
-    """Connect the two, and forget the pages of modules that are gone."""
+    """Connect the three, and forget the pages of modules that are gone."""
     shutil.rmtree(Path(__file__).parent / "_api", ignore_errors=True)
     app.connect("source-read", run_executed_pages)
+    app.connect("doctree-read", no_empty_last_line)
     app.connect("autodoc-process-docstring", plain_bars, priority=900)

@@ -453,7 +453,8 @@ def _kernel_size(sigma: float | str, X: Array, name: str) -> float:
     as_choice(sigma, name, ("median",))
     size = median_distance(X)
     if size == 0:
-        raise ValueError(f"{name}='median' is 0, as more than half of the pairs of samples are equal: pass a number")
+        words = "more than half of the pairs of samples are equal, or too near for float64 to square their distance"
+        raise ValueError(f"{name}='median' is 0, as {words}: pass a number, or rescale them")
     return size
 
 

@@ -48,11 +48,16 @@ def written_whole(path: str | os.PathLike[str], mode: str = "w") -> Iterator[IO[
     Raises
     ------
     OSError
-        If the folder is not there, or not to be written to.
+        If the folder is not there, or not to be written to, or what stands at `path` is no file.
     """
-    path = Path(path)
+    path = Path(os.path.realpath(path))  # through a link, to which the renaming would put an end
+    if path.exists() and not path.is_file():  # which it would do to a device, too
+        raise OSError(f"{path} is a {'folder' if path.is_dir() else 'device'}: name a file")
     text = {} if "b" in mode else {"encoding": "utf-8", "newline": "\n"}
-    descriptor, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    try:
+        descriptor, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    except OSError as error:
+        raise type(error)(f"{path} cannot be written: {error.strerror} in its folder") from None
     try:
         with os.fdopen(descriptor, mode, **text) as file:  # type: ignore[call-overload]
             yield file

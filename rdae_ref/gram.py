@@ -217,4 +217,4 @@ def pull_back(dS_dK: Array, K: Array, Y: Array, sigma: float) -> Array:
 
 def edge_weights(dS_dK: Array, K: Array, sigma: float) -> Array:
     """Return P = ∂S/∂K ∘ K / (2σ²), the weights of the graph, from matrices that were checked."""
-    return dS_dK * K / (2 * sigma**2)
+    return dS_dK * K / (2 * sigma * sigma)  # not σ**2, which raises where it is infinite

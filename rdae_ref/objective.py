@@ -244,13 +244,15 @@ class RateDistortion(AutoencoderObjective):
         Raises
         ------
         FloatingPointError
-            If the outputs overflow, as they do when an ascent diverges.
+            If the outputs overflow, as they do when an ascent diverges, or the gradient does.
         """
         trace = self._forward(parameters)
         joint, output, dS = self._conditional_entropy(trace, parameters)
         unit, error = math.log(self.base), self.X - trace.Xhat
         value = (joint - output) / unit - self.mu * float(np.vdot(error, error)) / len(error)
         dL = dS / unit + 2 * self.mu / len(error) * error
+        if not np.isfinite(dL).all():
+            raise FloatingPointError("the gradient overflows: mu or a kernel size is out of all proportion to the data")
         return value, backpropagate(dL, trace, parameters, self.X)
 
     def _conditional_entropy(self, trace: Trace, parameters: Parameters) -> ConditionalEntropy:

@@ -65,7 +65,7 @@ def read_table(
     OSError
         If there is no such file, or it is not to be read.
     TypeError, ValueError
-        If it is no table of finite numbers; with the line at fault, if it is text.
+        If it is no table of finite numbers, with the line at fault if it is text; or an option is for another form.
 
     Examples
     --------
@@ -80,9 +80,16 @@ def read_table(
         raise IsADirectoryError(f"{path} is a folder: name a file in it")
     if not path.exists():
         raise FileNotFoundError(f"there is no file {path}")
+    if key is not None and path.suffix != ".npz":
+        raise ValueError(f"{path} has no arrays with names: a key is for npz files")
     if path.suffix not in BINARY:
         return _parse(path, _lines(path), delimiter, header)
+    if delimiter is not None or header is not None:
+        raise ValueError(f"{path} has no lines: delimiter and header are for text")
     array = _read_npy(path) if path.suffix == ".npy" else _pick(path, read_npz(path), key)
+    if array.ndim != 2:
+        words = f"an array of shape {array.shape}: a table has samples in rows and features in columns"
+        raise ValueError(f"{path} holds {words}, so reshape it to (N, d)")
     return Table(as_matrix(array, str(path)), None)
 
 
@@ -133,6 +140,8 @@ def _read_npy(path: Path) -> npt.NDArray[np.generic]:
         try:
             array = np.load(file, allow_pickle=False)
         except BROKEN as error:
+            if "pickle" in str(error):  # what NumPy makes of anything unknown; unpickling is no advice
+                raise ValueError(f"{path} is no npy file of numbers: write it with numpy.save") from None
             raise ValueError(f"{path} is no npy file that can be read ({str(error) or type(error).__name__})") from None
         if not isinstance(array, np.ndarray):
             array.close()
@@ -217,6 +226,8 @@ def _find_fault(path: Path, body: Lines, separator: str | None) -> None:
             if not _is_number(field):
                 found = f"{_short(field)} is no number" if field.strip() else "the field is empty"
                 hint = ": if it is a header, say so" if number == body[0][0] else ""
+                if width == 1 and any(character in field for character in DELIMITERS.values()):
+                    hint = ": is it divided by another delimiter?"
                 raise ValueError(f"{path}, line {number}, column {column}: {found}{hint}")
         if len(fields) != width:
             words = f"{len(fields)} columns, and line {body[0][0]} has {width}: {_short(text)}"

@@ -1,5 +1,6 @@
 """The command line: every example works as pasted, every mistake gets a sentence, and nothing is left half done."""
 
+import errno
 import io
 import os
 import re
@@ -205,6 +206,15 @@ BAD = {
         ["fit", "data.csv", "-o", "m.npz", "--solver", "ascent", "--step-size", "1e300"],
         "diverged",
     ),
+    "too large a trade-off": (["fit", "data.csv", "-o", "m.npz", "--mu", "1e300"], "diverged"),
+    "too small a kernel": (["fit", "data.csv", "-o", "m.npz", "--sigma", "1e-300"], "the gradient overflows"),
+    "a model's form": (["fit", "data.csv", "-o", "m.csv"], "m.csv must end in .npz"),
+    "a key of no npz": (["fit", "data.csv", "-o", "m.npz", "--key", "a"], "a key is for npz files"),
+    "a device": (["fit", "data.csv", "-o", "pipe.npz"], "pipe.npz is a device"),
+    "an example's report": (["compare", "--template", "t.npz", "--json", "t.json"], "no report"),
+    "figures in a file": (["figures", "1", "--output", "data.csv"], "data.csv is no folder"),
+    "no workers": (["figures", "1", "--output", "drawn", "--workers", "0"], "workers must be at least 1"),
+    "no page": (["figures", "1", "--readme", "none.md"], "there is no page none.md"),
     "one row": (["fit", "one.csv", "-o", "m.npz"], "minimum of 2"),
     "example's form": (["fit", "--example", "m.txt"], "must end in .csv"),
     "data as output": (["fit", "data.csv", "-o", "data.csv"], "data.csv is what is read"),
@@ -223,6 +233,7 @@ def test_a_mistake_gets_one_sentence_and_leaves_no_file(case, here, model_file, 
     arguments, words = BAD[case]
     Path("bad.csv").write_text("a,b\n1,2\n3,x\n")
     Path("one.csv").write_text("1,2,3\n")
+    os.mkfifo("pipe.npz")
     before = sorted(os.listdir())
     assert main([str(model_file) if argument == "MODEL" else argument for argument in arguments]) == 2
     said, errors = capsys.readouterr()
@@ -230,6 +241,22 @@ def test_a_mistake_gets_one_sentence_and_leaves_no_file(case, here, model_file, 
     assert errors.startswith("rdae-ref: ")
     assert words in errors
     assert sorted(os.listdir()) == before
+
+
+def test_a_folder_that_takes_no_files_is_told_before_the_work(here, capsys, monkeypatch):
+    def refuse(**_):
+        raise PermissionError(errno.EACCES, "Permission denied")
+
+    monkeypatch.setattr("rdae_ref.cli.common.tempfile.TemporaryFile", refuse)
+    assert main(["fit", "none.csv", "-o", "m.npz"]) == 2
+    assert "m.npz cannot be written: Permission denied in its folder" in capsys.readouterr().err
+
+
+def test_oracles_without_their_judge_are_told_before_the_work(capsys, monkeypatch):
+    monkeypatch.setattr("rdae_ref.cli.check.has_mpmath", lambda: False)
+    monkeypatch.setattr("rdae_ref.cli.check.equation_check", lambda seed: pytest.fail("began"))
+    assert main(["check", "--oracles"]) == 2
+    assert "--oracles needs mpmath" in capsys.readouterr().err
 
 
 # ----------------------------------------------------------------------------------------- processes and terminals

@@ -190,6 +190,35 @@ def test_docstrings_are_numpydoc(name):
     assert not found
 
 
+HALF, N_TH = "<mn>1</mn><mn>2</mn></mfrac><mi>K</mi>", "<mfrac><mn>1</mn><mi>N</mi></mfrac>"
+SPACE = "<mspace width='0.17em'/>"
+
+
+@pytest.mark.parametrize(
+    ("tex", "expected"),
+    [
+        (r"\frac12 K", HALF),
+        (r"\tfrac12 K", HALF),
+        (r"\frac1N K", N_TH),
+        (r"\hat x_i", '<msub><mover accent="true"><mi>x</mi><mo stretchy="false">ˆ</mo></mover><mi>i</mi></msub>'),
+        (r"\hat X_{ij}^2", "</mover><mrow><mi>i</mi><mi>j</mi></mrow></msub><mn>2</mn></msup>"),
+        (r"\sum_{i=1}^N x", "<mi>N</mi></munderover>"),
+        (r"2 \ln \operatorname{tr} K", f"<mn>2</mn>{SPACE}<mi>ln</mi>"),
+        (r"\operatorname{tr} K", f"tr</mi><mo>&ApplyFunction;</mo>{SPACE}<mi>K</mi>"),
+        (r"\operatorname{tr}(K)", 'tr</mi><mo>&ApplyFunction;</mo><mo stretchy="false">(</mo>'),
+        (r"\log_2 n", f"<msub><mi>log</mi><mn>2</mn></msub>{SPACE}<mi>n</mi>"),
+        (r"\lVert J \rVert_F", "<msub><mo stretchy='false' lspace='0' rspace='0'>‖</mo><mi>F</mi></msub>"),
+        (r"|x|", "<mo stretchy='false' lspace='0' rspace='0'>|</mo><mi>x</mi>"),
+        (r"\left|x\right|", "<mo>|</mo><mi>x</mi><mo>|</mo>"),
+    ],
+)
+def test_formulas_keep_the_rules_of_tex(tex, expected):
+    needed("sphinx")
+    from mathml import as_mathml
+
+    assert expected in re.sub(r"\s*\n\s*", "", as_mathml(tex, block=True))
+
+
 @pytest.mark.slow
 def test_the_pages_build_without_a_warning_and_need_no_network(tmp_path):
     for module in ("sphinx", "myst_parser", "numpydoc", "furo"):

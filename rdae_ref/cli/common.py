@@ -2,6 +2,7 @@
 
 import argparse
 import json
+import tempfile
 from pathlib import Path
 from typing import TypeAlias
 
@@ -74,12 +75,21 @@ def check_folder(path: Path | None) -> None:
     Raises
     ------
     OSError
-        If its folder is not there, or it is a folder itself.
+        If its folder is not there or takes no files, or it is no file itself.
     """
-    if path and not path.absolute().parent.is_dir():
-        raise FileNotFoundError(f"there is no folder {path.absolute().parent} to write {path.name} in")
-    if path and path.is_dir():
+    if not path:
+        return
+    folder = path.absolute().parent
+    if not folder.is_dir():
+        raise FileNotFoundError(f"there is no folder {folder} to write {path.name} in")
+    if path.is_dir():
         raise IsADirectoryError(f"{path} is a folder: name a file in it")
+    if path.exists() and not path.is_file():
+        raise OSError(f"{path} is a device: name a file")
+    try:
+        tempfile.TemporaryFile(dir=folder).close()  # which no question about permissions answers as well
+    except OSError as error:
+        raise type(error)(f"{path} cannot be written: {error.strerror} in its folder") from None
 
 
 def write_json(path: Path, content: object) -> None:

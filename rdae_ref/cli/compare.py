@@ -39,6 +39,8 @@ def _compare(options: argparse.Namespace) -> int:
     check_folder(options.template)
     check_folder(options.json)
     if options.template:
+        if options.json:
+            raise ValueError("--template writes an example, and has no report for --json")
         write_template(options.template, options.seed)
         if not options.quiet:
             for framework, snippet in SNIPPETS.items():

@@ -44,6 +44,10 @@ def _figures(options: argparse.Namespace) -> int:
             print(f"{name:{width}}  {experiment.title}{' (supplementary)' if experiment.supplementary else ''}")
         return 0
     chosen, source = _chosen(options), digits_source(options.mnist)
+    if options.output.exists() and not options.output.is_dir():
+        raise NotADirectoryError(f"{options.output} is no folder: name one for the figures")
+    if options.readme and not options.readme.is_file():
+        raise FileNotFoundError(f"there is no page {options.readme} to put the claims in")
     modules = [load(name) for name in chosen]  # a wrong name is refused before the first one is drawn
     if options.readme:
         with_claims(options.readme.read_text(encoding="utf-8"), [])  # and so is a page without a table

@@ -72,6 +72,8 @@ def _fit(options: argparse.Namespace) -> int:
     if options.output is None:
         raise ValueError("the model needs a file: -o model.npz")
     _check_apart(options.output, options.data)
+    if options.output.suffix != ".npz":
+        raise ValueError(f"{options.output} must end in .npz, which is what a model is")
     table = _read(options)
 
     from ..estimator import RateDistortionAutoencoder  # noqa: PLC0415  # loads scikit-learn, which takes a second

@@ -64,12 +64,14 @@ def run_all(
     TypeError, ValueError
         If `workers` is neither an integer above 0 nor callable.
     """
+    if workers is not None and not callable(workers):
+        as_count(workers, "workers")
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
     kept = functools.partial(_run_or_read, function, folder)
     if callable(workers):
         return list(_counted(workers(kept, tasks), len(tasks), description))
-    count = _cores() if workers is None else as_count(workers, "workers")
+    count = _cores() if workers is None else workers
     # Processes even for one worker: the same number of BLAS threads everywhere gives the same bits everywhere.
     with _one_blas_thread(), _pool(count) as pool:
         return list(_counted(pool.map(kept, tasks), len(tasks), description))

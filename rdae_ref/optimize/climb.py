@@ -87,6 +87,8 @@ class Climb:
         self.start = self.reached = self.evaluate(x)
 
     def evaluate(self, x: Array) -> Point:
+        if not np.isfinite(x).all():
+            raise self._divergence("the step led to parameters that are not finite")
         try:
             value, gradient = self.objective.value_and_gradient(self.unravel(x))
         except FloatingPointError as error:
