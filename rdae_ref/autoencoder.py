@@ -126,8 +126,12 @@ def forward(parameters: Parameters, X: npt.ArrayLike, activation: str | Activati
     §3.2 of the paper.
     """
     X = as_samples(X, "X")
-    W, c, A, b = as_parameters(parameters, X.shape[1])
-    g = as_activation(activation)
+    return run(as_parameters(parameters, X.shape[1]), X, as_activation(activation))
+
+
+def run(parameters: Parameters, X: Array, g: Activation) -> Trace:
+    """Return the forward pass of arrays that were checked."""
+    W, c, A, b = parameters
     Z = X @ W.T + c
     Zhat = g.value(Z)
     return Trace(Z, Zhat, g.derivative(Z), Zhat @ A.T + b)
@@ -258,8 +262,8 @@ def distortion_gradients(trace: Trace, parameters: Parameters, X: npt.ArrayLike,
     )
 
 
-def backpropagate(dXhat: npt.ArrayLike, trace: Trace, parameters: Parameters, X: npt.ArrayLike) -> Parameters:
-    """Return the gradients by the parameters of whatever has the gradient dXhat by the outputs.
+def backpropagate(dXhat: Array, trace: Trace, parameters: Parameters, X: Array) -> Parameters:
+    """Return the gradients by the parameters of whatever has the gradient dXhat by the outputs, from arrays that were checked.
 
     ::
 
@@ -268,13 +272,13 @@ def backpropagate(dXhat: npt.ArrayLike, trace: Trace, parameters: Parameters, X:
 
     Parameters
     ----------
-    dXhat : array_like, shape (N, d)
+    dXhat : Array, shape (N, d)
         −4 L_P X̂ gives (17)–(20), −(2/N) (X − X̂) gives (21)–(24).
     trace : Trace
         The forward pass.
     parameters : Parameters
         W, c, A, b.
-    X : array_like, shape (N, d)
+    X : Array, shape (N, d)
         Inputs in rows.
 
     Returns
@@ -282,21 +286,12 @@ def backpropagate(dXhat: npt.ArrayLike, trace: Trace, parameters: Parameters, X:
     gradient : Parameters
         The gradient by each parameter, in its shape.
 
-    Raises
-    ------
-    TypeError, ValueError
-        If shapes do not fit or something is not finite.
-
     Notes
     -----
     The chain rule that (17)–(20) and (21)–(24) of the paper have in common.
     """
-    X = as_samples(X, "X")
-    dXhat = as_matrix(dXhat, "dXhat", X.shape)
-    _, _, A, _ = as_parameters(parameters, X.shape[1])
-    _, Zhat, Gprime, _ = as_trace(trace, X, A)
-    back = (dXhat @ A) * Gprime
-    return Parameters(A=dXhat.T @ Zhat, b=dXhat.sum(axis=0), W=back.T @ X, c=back.sum(axis=0))
+    back = (dXhat @ parameters.A) * trace.Gprime
+    return Parameters(A=dXhat.T @ trace.Zhat, b=dXhat.sum(axis=0), W=back.T @ X, c=back.sum(axis=0))
 
 
 def as_parameters(parameters: Parameters, n_features: int) -> Parameters:

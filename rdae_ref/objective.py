@@ -17,7 +17,7 @@ import numpy.typing as npt
 
 from ._validation import LARGEST_SAMPLE, Array, as_base, as_choice, as_nonnegative, as_order, as_positive, as_samples
 from .activations import Activation, as_activation
-from .autoencoder import Parameters, Trace, backpropagate, distortion, forward
+from .autoencoder import Parameters, Trace, as_parameters, backpropagate, distortion, forward, run
 from .conditional import ConditionalEntropy, collision, from_matrices, from_spectra, spectra
 from .entropy import BY_PRODUCTS, renyi_entropy
 from .gram import gaussian_gram
@@ -134,8 +134,9 @@ class AutoencoderObjective(DataObjective):
         return forward(parameters, self.X if X is None else X, self.activation).Xhat
 
     def _forward(self, parameters: Parameters, X: Array | None = None) -> Trace:
+        X, g = self.X if X is None else X, as_activation(self.activation)
         with np.errstate(over="ignore", invalid="ignore"):
-            trace = forward(parameters, self.X if X is None else X, self.activation)
+            trace = run(as_parameters(parameters, X.shape[1]), X, g)
         if not np.abs(trace.Xhat).max() < LARGEST_SAMPLE:  # also where it is NaN
             raise FloatingPointError("the outputs of the auto-encoder overflow: the parameters are too large")
         return trace
@@ -246,6 +247,7 @@ class RateDistortion(AutoencoderObjective):
         FloatingPointError
             If the outputs overflow, as they do when an ascent diverges, or the gradient does.
         """
+        parameters = as_parameters(parameters, self.X.shape[1])
         trace = self._forward(parameters)
         joint, output, dS = self._conditional_entropy(trace, parameters)
         unit, error = math.log(self.base), self.X - trace.Xhat
@@ -264,7 +266,7 @@ class RateDistortion(AutoencoderObjective):
             found = spectra(self._inputs, outputs)
             if found is not None:
                 return from_spectra(found, self._inputs, outputs, trace.Xhat, self.alpha)
-        return from_matrices(self.K_X, trace, np.asarray(parameters[2]), self.sigma_xhat, self.alpha)
+        return from_matrices(self.K_X, trace, parameters.A, self.sigma_xhat, self.alpha)
 
     def terms(self, parameters: Parameters) -> Terms:
         """Return the parts of L: L = conditional_entropy − μ distortion.
