@@ -263,7 +263,7 @@ def distortion_gradients(trace: Trace, parameters: Parameters, X: npt.ArrayLike,
 
 
 def backpropagate(dXhat: Array, trace: Trace, parameters: Parameters, X: Array) -> Parameters:
-    """Return the gradients by the parameters of whatever has the gradient dXhat by the outputs, from arrays that were checked.
+    """Return the gradients by the parameters, from a gradient by the outputs and arrays that were checked.
 
     ::
 
