@@ -13,7 +13,7 @@ from typing import NamedTuple
 from ._validation import Array
 from .autoencoder import Trace
 from .entropy import entropy_and_factor, entropy_and_gradient, entropy_of, truncation_error
-from .gram import gaussian_gram, pull_back
+from .gram import gram_of, pull_back
 from .spectrum import Spectrum, kernel_spectrum
 from .tiles import GaussianBlocks, laplacian_products
 
@@ -62,7 +62,7 @@ def from_matrices(K_X: Array, trace: Trace, A: Array, sigma: float, alpha: float
     Eqs. (13), (15) and (16) of the paper; its (17)–(20) are the gradient here and the chain rule.
     """
     N = len(trace.Xhat)
-    K = gaussian_gram(trace.Xhat, sigma)
+    K = gram_of(trace.Xhat, sigma)
     joint, dS_joint = entropy_and_gradient(N * K_X * K, alpha)
     output, dS_output = entropy_and_gradient(K, alpha)
     dS_dK = N * K_X * dS_joint - dS_output

@@ -36,7 +36,10 @@ def squared_distances(X: npt.ArrayLike) -> Array:
     TypeError, ValueError
         If `X` is no finite real matrix.
     """
-    X = as_samples(X, "X")
+    return _squared_distances(as_samples(X, "X"))
+
+
+def _squared_distances(X: Array) -> Array:
     # Far from the origin |x|² + |y|² − 2xy cancels; distances do not see the origin, so it is moved into the data.
     centred = X - X.mean(axis=0)
     inner = centred @ centred.T  # one array and its transpose: NumPy calls syrk, symmetric to the bit and half the work
@@ -99,9 +102,12 @@ def gaussian_gram(X: npt.ArrayLike, sigma: float) -> Array:
     -----
     Eq. (11) for the kernel of §3.2 of the paper, which has κ(x, x) = 1.
     """
-    sigma = as_positive(sigma, "sigma")
-    X = as_samples(X, "X")
-    A = squared_distances(X)
+    return gram_of(as_samples(X, "X"), as_positive(sigma, "sigma"))
+
+
+def gram_of(X: Array, sigma: float) -> Array:
+    """Return the Gaussian Gram matrix of samples that were checked."""
+    A = _squared_distances(X)
     with np.errstate(over="ignore"):  # far beyond the kernel: exp(−∞) = 0
         A /= sigma  # twice, so that σ² cannot underflow
         A /= sigma
