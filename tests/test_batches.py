@@ -1,11 +1,13 @@
 """Mini-batches by pre-clustering, the mean over them as an objective, and the ascent over them with its checkpoints."""
 
+import multiprocessing
 import os
 import signal
 import subprocess
 import sys
 import textwrap
 import time
+from concurrent.futures import ProcessPoolExecutor
 
 import numpy as np
 import pytest
@@ -118,6 +120,19 @@ def problem(n=60, seed=0, alpha=1.01):
 def test_the_gradient_of_the_mean_agrees_with_differences():
     batched, start = problem()
     assert check_gradient(batched, start, rng=np.random.default_rng(0)).passed
+
+
+def test_batches_side_by_side_in_other_processes_give_the_same():
+    batched, start = problem()
+    with ProcessPoolExecutor(1, multiprocessing.get_context("spawn")) as pool:
+        elsewhere = BatchedObjective(batched.objectives, batched.weights, workers=pool.map)
+        (value, gradient), terms = elsewhere.value_and_gradient(start), elsewhere.terms(start)
+    expected_value, expected = batched.value_and_gradient(start)
+    assert value == pytest.approx(expected_value, rel=1e-12)
+    np.testing.assert_allclose(ravel(gradient)[0], ravel(expected)[0], rtol=1e-9, atol=1e-12)
+    assert terms.distortion == pytest.approx(batched.terms(start).distortion, rel=1e-12)
+    with pytest.raises(TypeError, match="workers must be callable"):
+        BatchedObjective(batched.objectives, batched.weights, workers=2)
 
 
 @pytest.mark.parametrize("sizes", [[1, 2], [1, 1, 0], [1, 1, -1]])

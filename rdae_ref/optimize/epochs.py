@@ -1,8 +1,9 @@
 """Momentum ascent over batches, epoch by epoch: what a sample needs whose Gram matrix is too large to be formed."""
 
 import hashlib
+import operator
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -31,11 +32,15 @@ class BatchedObjective:
         L_b, on the same parameters.
     sizes : array_like, shape (B,)
         N_b, or any weights; they are divided by their sum.
+    workers : callable, optional
+        Evaluates all batches at the same parameters: ``map``-like, such as the ``map`` of an executor of
+        `concurrent.futures` or of Dask. One after another, if there is none. An executor that lives as long as the
+        objective is the caller's to open: processes started for each evaluation would cost more than they save.
 
     Raises
     ------
     TypeError, ValueError
-        If there is not one size above 0 for each objective.
+        If there is not one size above 0 for each objective, or `workers` is not callable.
 
     Notes
     -----
@@ -55,7 +60,15 @@ class BatchedObjective:
     True
     """
 
-    def __init__(self, objectives: Sequence[Objective], sizes: npt.ArrayLike) -> None:
+    def __init__(
+        self,
+        objectives: Sequence[Objective],
+        sizes: npt.ArrayLike,
+        workers: Callable[..., Iterable[Any]] | None = None,
+    ) -> None:
+        if workers is not None and not callable(workers):
+            raise TypeError(f"workers must be callable as map is, got {workers!r}: pass the map of an executor")
+        self.workers = map if workers is None else workers
         self.objectives = list(objectives)
         sizes = as_weights(sizes, "sizes")
         if len(sizes) != len(self.objectives) or not sizes.all():
@@ -78,7 +91,8 @@ class BatchedObjective:
         gradient : pytree
             Uphill, in the form of the parameters.
         """
-        values, gradients = zip(*(one.value_and_gradient(parameters) for one in self.objectives), strict=True)
+        evaluate = operator.methodcaller("value_and_gradient", parameters)  # which can be pickled
+        values, gradients = zip(*self.workers(evaluate, self.objectives), strict=True)
         return float(self.weights @ values), tree_map(self._mean, *gradients)
 
     def terms(self, parameters: Pytree) -> Any:
@@ -94,7 +108,7 @@ class BatchedObjective:
         NamedTuple
             The terms of the objectives.
         """
-        terms = [one.terms(parameters) for one in self.objectives]  # type: ignore[attr-defined]
+        terms = self.workers(operator.methodcaller("terms", parameters), self.objectives)
         return tree_map(lambda *parts: float(self._mean(*parts)), *terms)
 
     def _mean(self, *parts: Any) -> Any:
