@@ -94,6 +94,9 @@ class DataObjective:
     def __post_init__(self) -> None:
         self._accept(X=as_samples(self.X, "X").copy(), activation=as_activation(self.activation))
 
+    def __setstate__(self, state: dict[str, object]) -> None:
+        self._accept(**state)  # a copy, or what comes out of a pickle, cannot be written to either
+
     def _accept(self, **accepted: object) -> None:
         for name, value in accepted.items():
             object.__setattr__(self, name, _read_only(value) if isinstance(value, np.ndarray) else value)

@@ -1,6 +1,6 @@
 """The eigen core: spectra of positive semidefinite matrices from LAPACK, and the policy on their small eigenvalues.
 
-Every eigenvalue in this package comes through this file. The policy, in three constants:
+Every eigenvalue that an entropy is made of comes through this file. The policy, in three constants:
 
 * negative beyond both `NEGATIVE_ABSOLUTE` and `NEGATIVE_RELATIVE` · λ_max: not positive semidefinite, an error;
 * below N · eps · λ_max: rounding of a zero, counted as zero;
@@ -44,6 +44,7 @@ NEGATIVE_RELATIVE = 1e-5
 SPECTRA = ("exact", "low-rank", "auto")
 RESIDUAL = 1e-12  # tr R of a matrix of trace 1: less than what counts as zero adds up to
 MOST_RANK = 0.9  # of N: beyond it the factor and its products cost what they save
+FEW = 1 / 3  # of N: with so many for K_X alone, N K_X ∘ K_X̂ has too many for the factor to pay
 FACTOR_FROM = 150  # samples: below, LAPACK is as fast without the factor
 AUTO_FROM = 600  # samples: below, the eigenvalues of the whole matrix are as fast
 
@@ -274,7 +275,7 @@ def kernel_is_low_rank(block: Callable[[np.ndarray | slice, np.ndarray | slice],
     bool
         False, too, where N is so small that LAPACK's decomposition of the whole is as fast.
     """
-    return N >= AUTO_FROM and kernel_factor(block, N, RESIDUAL, round(N / 3)) is not None
+    return N >= AUTO_FROM and kernel_factor(block, N, RESIDUAL, round(FEW * N)) is not None
 
 
 def _next_pivots(

@@ -206,3 +206,14 @@ def test_what_was_computed_from_cannot_be_changed():
     for array in (objective.X, objective.K_X):
         with pytest.raises(ValueError, match="read-only"):
             array[0, 0] = 99
+
+
+@pytest.mark.parametrize("alpha", [1.01, 2.0])
+def test_what_comes_out_of_a_pickle_cannot_be_written_to_either(alpha):
+    objective, parameters = problem(alpha=alpha)
+    objective.value_and_gradient(parameters)
+    again = pickle.loads(pickle.dumps(objective))
+    for name, array in vars(again).items():
+        assert not isinstance(array, np.ndarray) or not array.flags.writeable, name
+    assert again.value_and_gradient(parameters)[0] == objective.value_and_gradient(parameters)[0]
+    assert np.shares_memory(objective.with_mu(3.0).X, objective.X)
