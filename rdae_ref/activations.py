@@ -36,8 +36,9 @@ class Activation(NamedTuple):
 
 
 def _logsig_derivative(z: Array) -> Array:
-    # expit(-z) and not 1 - expit(z), which is 0 from z = 37 on.
-    return expit(z) * expit(-z)
+    # The same at z and −z; expit(z) (1 − expit(z)) would be 0 from z = 37 on.
+    t = np.exp(-np.abs(z))
+    return t / (1 + t) ** 2
 
 
 def _tanh_derivative(z: Array) -> Array:

@@ -207,7 +207,6 @@ BAD = {
         "diverged",
     ),
     "too large a trade-off": (["fit", "data.csv", "-o", "m.npz", "--mu", "1e300"], "diverged"),
-    "too small a kernel": (["fit", "data.csv", "-o", "m.npz", "--sigma", "1e-300"], "the gradient overflows"),
     "a model's form": (["fit", "data.csv", "-o", "m.csv"], "m.csv must end in .npz"),
     "a key of no npz": (["fit", "data.csv", "-o", "m.npz", "--key", "a"], "a key is for npz files"),
     "a device": (["fit", "data.csv", "-o", "pipe.npz"], "pipe.npz is a device"),

