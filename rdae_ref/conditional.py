@@ -15,7 +15,8 @@ from .autoencoder import Trace
 from .entropy import entropy_and_factor, entropy_and_gradient, entropy_of, truncation_error
 from .gram import gram_of, pull_back
 from .spectrum import Spectrum, kernel_spectrum
-from .tiles import GaussianBlocks, laplacian_products
+from .tiles import GaussianBlocks, Rows, laplacian_products
+from .workers import SideBySide
 
 __all__ = ["ConditionalEntropy", "Spectra", "collision", "from_matrices", "from_spectra", "spectra"]
 
@@ -134,7 +135,12 @@ def spectra(inputs: GaussianBlocks, outputs: GaussianBlocks) -> Spectra | None:
 
 
 def from_spectra(
-    found: Spectra, inputs: GaussianBlocks, outputs: GaussianBlocks, Xhat: Array, alpha: float
+    found: Spectra,
+    inputs: GaussianBlocks,
+    outputs: GaussianBlocks,
+    Xhat: Array,
+    alpha: float,
+    workers: SideBySide | None = None,
 ) -> ConditionalEntropy:
     """Return the conditional entropy and its gradient −4 L_(Q−P) X̂ from low-rank spectra.
 
@@ -148,6 +154,8 @@ def from_spectra(
         The outputs.
     alpha : float
         Order α > 1.
+    workers : Processes or Borrowed, optional
+        Who works on the tiles.
 
     Returns
     -------
@@ -155,21 +163,37 @@ def from_spectra(
         In nats.
     """
     joint, output = (entropy_and_factor(one, alpha) for one in found)
-
-    def edges(rows: slice, columns: slice) -> Sequence[Array]:
-        """2Nσ² (Q − P), with Q and P of (16) and (15), up to their diagonals: ∂S/∂K = −B Bᵀ + a multiple of I."""
-        weights = output.factor[rows] @ output.factor[columns].T
-        of_joint = joint.factor[rows] @ joint.factor[columns].T
-        of_joint *= inputs(rows, columns)
-        weights -= of_joint
-        weights *= outputs(rows, columns)
-        return (weights,)
-
-    gradient = -2 / len(Xhat) * laplacian_products(edges, Xhat).products[0] / outputs.sigma / outputs.sigma
+    edges = _Edges(inputs, outputs, joint.factor, output.factor)
+    product = laplacian_products(edges, Xhat, workers).products[0]
+    gradient = -2 / len(Xhat) * product / outputs.sigma / outputs.sigma
     return ConditionalEntropy(joint.value, output.value, gradient)
 
 
-def collision(inputs: GaussianBlocks, outputs: GaussianBlocks, Xhat: Array) -> ConditionalEntropy:
+class _Edges(NamedTuple):
+    """2Nσ² (Q − P), with Q and P of (16) and (15), up to their diagonals: ∂S/∂K = −B Bᵀ + a multiple of I."""
+
+    inputs: GaussianBlocks
+    outputs: GaussianBlocks
+    of_joint: Array  # B of the joint entropy
+    of_output: Array
+
+    def __call__(self, rows: slice, columns: slice) -> Sequence[Array]:
+        weights = self.of_output[rows] @ self.of_output[columns].T
+        of_joint = self.of_joint[rows] @ self.of_joint[columns].T
+        of_joint *= self.inputs(rows, columns)
+        weights -= of_joint
+        weights *= self.outputs(rows, columns)
+        return (weights,)
+
+    def among(self, samples: Rows) -> "_Edges":
+        return _Edges(
+            self.inputs.among(samples), self.outputs.among(samples), self.of_joint[samples], self.of_output[samples]
+        )
+
+
+def collision(
+    inputs: GaussianBlocks, outputs: GaussianBlocks, Xhat: Array, workers: SideBySide | None = None
+) -> ConditionalEntropy:
     """Return the conditional entropy of order 2 and its gradient: S₂(A) = −ln |A|² needs no eigenvalues.
 
     Parameters
@@ -178,6 +202,8 @@ def collision(inputs: GaussianBlocks, outputs: GaussianBlocks, Xhat: Array) -> C
         N K_X and N K_X̂.
     Xhat : Array, shape (N, d)
         The outputs; without columns, (N, 0), for the entropies alone.
+    workers : Processes or Borrowed, optional
+        Who works on the tiles.
 
     Returns
     -------
@@ -189,16 +215,25 @@ def collision(inputs: GaussianBlocks, outputs: GaussianBlocks, Xhat: Array) -> C
     With ∂S₂/∂A = −2 A/|A|² both graphs have the squares of the Gram matrices for weights.
     """
     N = len(Xhat)
+    degrees, products = laplacian_products(_Squares(inputs, outputs), Xhat, workers)
+    joint, output = (degree.sum() + N for degree in degrees)  # |N K|² with its diagonal of ones
+    gradient = 4 * (products[0] / joint - products[1] / output) / outputs.sigma / outputs.sigma
+    return ConditionalEntropy(2 * math.log(N) - math.log(joint), 2 * math.log(N) - math.log(output), gradient)
 
-    def squares(rows: slice, columns: slice) -> Sequence[Array]:
-        of_outputs = outputs(rows, columns)
+
+class _Squares(NamedTuple):
+    """The squares of the elements of N² K_X ∘ K_X̂ and of N K_X̂."""
+
+    inputs: GaussianBlocks
+    outputs: GaussianBlocks
+
+    def __call__(self, rows: slice, columns: slice) -> Sequence[Array]:
+        of_outputs = self.outputs(rows, columns)
         of_outputs *= of_outputs
-        of_inputs = inputs(rows, columns)
+        of_inputs = self.inputs(rows, columns)
         of_inputs *= of_inputs
         of_inputs *= of_outputs
         return of_inputs, of_outputs
 
-    degrees, products = laplacian_products(squares, Xhat)
-    joint, output = (degree.sum() + N for degree in degrees)  # |N K|² with its diagonal of ones
-    gradient = 4 * (products[0] / joint - products[1] / output) / outputs.sigma / outputs.sigma
-    return ConditionalEntropy(2 * math.log(N) - math.log(joint), 2 * math.log(N) - math.log(output), gradient)
+    def among(self, samples: Rows) -> "_Squares":
+        return _Squares(self.inputs.among(samples), self.outputs.among(samples))

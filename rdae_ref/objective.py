@@ -24,6 +24,7 @@ from .gram import gaussian_gram
 from .pytree import Pytree
 from .spectrum import SPECTRA, kernel_is_low_rank
 from .tiles import GaussianBlocks
+from .workers import SideBySide, Workers, mapping
 
 __all__ = ["AutoencoderObjective", "DataObjective", "Objective", "RateDistortion", "Terms"]
 
@@ -168,6 +169,10 @@ class RateDistortion(AutoencoderObjective):
         are no rounding, as long as there are few, without any N×N matrix; `truncation_error` bounds what that does to
         L. ``"auto"``: the one of the two that is likely to be faster. At α = 2 nothing needs them, and N×N matrices
         neither; at 3, 4 and 5 products of N×N matrices take their place, whatever was chosen.
+    workers : int or callable, optional
+        Who works on the tiles, where L needs no N×N matrix: so many processes, which live as long as the objective, or
+        a ``map``-like callable, such as the ``map`` of an executor. See `rdae_ref.workers`. It pays from some thousands
+        of samples on; without, and with N×N matrices, all is done here.
 
     Raises
     ------
@@ -197,7 +202,9 @@ class RateDistortion(AutoencoderObjective):
     sigma_xhat: float
     base: float = 2
     spectrum: str = "exact"
+    workers: Workers = None
     _path: str = field(init=False, repr=False)
+    _map: SideBySide | None = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -208,6 +215,7 @@ class RateDistortion(AutoencoderObjective):
             sigma_xhat=as_positive(self.sigma_xhat, "sigma_xhat"),
             base=as_base(self.base),
             spectrum=as_choice(self.spectrum, "spectrum", SPECTRA),
+            _map=None if self.workers is None else mapping(self.workers),
         )
         # What all copies of this objective share is computed now.
         self._accept(_path=self._fastest_path())
@@ -265,10 +273,10 @@ class RateDistortion(AutoencoderObjective):
         if self._path != "exact":
             outputs = GaussianBlocks(trace.Xhat, self.sigma_xhat)
             if self._path == "collision":
-                return collision(self._inputs, outputs, trace.Xhat)
+                return collision(self._inputs, outputs, trace.Xhat, self._map)
             found = spectra(self._inputs, outputs)
             if found is not None:
-                return from_spectra(found, self._inputs, outputs, trace.Xhat, self.alpha)
+                return from_spectra(found, self._inputs, outputs, trace.Xhat, self.alpha, self._map)
         return from_matrices(self.K_X, trace, parameters.A, self.sigma_xhat, self.alpha)
 
     def terms(self, parameters: Parameters) -> Terms:
@@ -298,7 +306,7 @@ class RateDistortion(AutoencoderObjective):
         if self._path != "exact":
             unit, outputs = math.log(self.base), GaussianBlocks(Xhat, self.sigma_xhat)
             if self._path == "collision":
-                joint, output, _ = collision(self._inputs, outputs, Xhat[:, :0])
+                joint, output, _ = collision(self._inputs, outputs, Xhat[:, :0], self._map)
                 return joint / unit, output / unit
             found = spectra(self._inputs, outputs)
             if found is not None:

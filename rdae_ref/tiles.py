@@ -5,16 +5,18 @@ tile, so that memory grows as N times the side of a tile. `gram` has the same ma
 them.
 """
 
-from collections.abc import Callable, Iterator, Sequence
-from typing import NamedTuple, TypeAlias
+import copy
+from collections.abc import Iterable, Sequence
+from itertools import combinations_with_replacement, product
+from typing import NamedTuple, Protocol, TypeAlias
 
 import numpy as np
 
 from ._validation import Array
+from .workers import SideBySide
 
-__all__ = ["GaussianBlocks", "LaplacianProducts", "laplacian_products"]
+__all__ = ["GaussianBlocks", "LaplacianProducts", "Weights", "laplacian_products"]
 
-Block: TypeAlias = Callable[["Rows", "Rows"], Array]
 Rows: TypeAlias = slice | np.ndarray
 
 TILE = 256  # rows: some tiles of half a megabyte stay in a cache, and their products are large enough for BLAS
@@ -50,6 +52,23 @@ class GaussianBlocks:
     def __len__(self) -> int:
         return len(self._points)
 
+    def among(self, samples: Rows) -> "GaussianBlocks":
+        """Return the kernel of some of the samples, with the same bits.
+
+        Parameters
+        ----------
+        samples : slice or array of int
+            Which samples.
+
+        Returns
+        -------
+        GaussianBlocks
+            Of these alone.
+        """
+        other = copy.copy(self)
+        other._points, other._halves = self._points[samples], self._halves[samples]
+        return other
+
     def __call__(self, rows: Rows, columns: Rows) -> Array:
         """Return the block.
 
@@ -72,31 +91,67 @@ class GaussianBlocks:
         return np.exp(block, out=block)
 
 
+class Weights(Protocol):
+    """The weights between samples: symmetric matrices P of which only blocks are formed."""
+
+    def __call__(self, rows: slice, columns: slice) -> Sequence[Array]:
+        """Return one block of each matrix.
+
+        Parameters
+        ----------
+        rows, columns : slice
+            Which samples; on or above the diagonal.
+
+        Returns
+        -------
+        sequence of Array
+            New ones, which the caller may write to. The diagonals of the matrices do not matter.
+        """
+        ...
+
+    def among(self, samples: Rows) -> "Weights":
+        """Return the weights between some of the samples.
+
+        Parameters
+        ----------
+        samples : slice or array of int
+            Which samples.
+
+        Returns
+        -------
+        Weights
+            All that is needed for them, to be sent to where they are worked on.
+        """
+        ...
+
+
 class LaplacianProducts(NamedTuple):
-    """What is left of symmetric matrices P of shape (N, N).
+    """What is left of m symmetric matrices P of shape (N, N).
 
     Parameters
     ----------
-    degrees : list of Array, shape (N,)
+    degrees : Array, shape (m, N)
         Σ_j P_ij without the diagonal, for each of the matrices.
-    products : list of Array, shape (N, d)
+    products : Array, shape (m, N, d)
         (D(P) − P) Y, for each.
     """
 
-    degrees: list[Array]
-    products: list[Array]
+    degrees: Array
+    products: Array
 
 
-def laplacian_products(weights: Callable[[slice, slice], Sequence[Array]], Y: Array) -> LaplacianProducts:
+def laplacian_products(weights: Weights, Y: Array, workers: SideBySide | None = None) -> LaplacianProducts:
     """Return (D(P) − P) Y for symmetric matrices P of which only blocks are asked for.
 
     Parameters
     ----------
-    weights : callable
-        Takes two slices to one block of each of m matrices. Asked for blocks on and above the diagonal; blocks are
-        written to. The diagonals of the matrices do not matter.
+    weights : Weights
+        The matrices P.
     Y : Array, shape (N, d)
         What the Laplacians are multiplied with.
+    workers : Processes or Borrowed, optional
+        Who sums up the tiles, those between two groups of samples at a time: as many groups as workers, which gives
+        each of them the same to do and the least to send. The last bits depend on the groups.
 
     Returns
     -------
@@ -108,25 +163,52 @@ def laplacian_products(weights: Callable[[slice, slice], Sequence[Array]], Y: Ar
     The matrix of (17), (19) and (20) of the paper, `rdae_ref.graph_laplacian`, times the outputs.
     """
     centred = Y - Y.mean(axis=0)  # (D(P) − P) 1 = 0: centring changes nothing but the rounding
-    degrees: list[Array] = []
-    products: list[Array] = []
-    for rows, columns in _upper_tiles(len(Y)):
-        for k, P in enumerate(weights(rows, columns)):
-            if k == len(degrees):
-                degrees.append(np.zeros(len(Y)))
-                products.append(np.zeros(Y.shape))
+    sums = _sums(weights, centred, 0) if workers is None else _sums_between_groups(weights, centred, workers)
+    for k, degrees in enumerate(sums.degrees):  # one after another: the product is as large as the outputs
+        sums.products[k] += degrees[:, None] * centred
+    return sums
+
+
+def _sums_between_groups(weights: Weights, Y: Array, workers: SideBySide) -> LaplacianProducts:
+    """Return degrees and −P Y, summed up over pairs of groups."""
+    groups = _slices(0, len(Y), -(-len(Y) // workers.count))
+    pairs = list(combinations_with_replacement(groups, 2))
+    samples = [np.r_[rows] if rows == columns else np.r_[rows, columns] for rows, columns in pairs]
+    splits = [0 if rows == columns else rows.stop - rows.start for rows, columns in pairs]
+    parts = workers(_sums, map(weights.among, samples), map(Y.__getitem__, samples), splits)
+    sums = None
+    for those, part in zip(samples, parts, strict=True):
+        sums = sums or _zeros(len(part.degrees), Y)
+        sums.degrees[:, those] += part.degrees
+        sums.products[:, those] += part.products
+    assert sums is not None
+    return sums
+
+
+def _sums(weights: Weights, Y: Array, split: int) -> LaplacianProducts:
+    """Return degrees and −P Y: of all P or, with a split, of the blocks between the samples before and behind it."""
+    tiles: Iterable[tuple[slice, slice]] = combinations_with_replacement(_slices(0, len(Y), TILE), 2)
+    if split:
+        tiles = product(_slices(0, split, TILE), _slices(split, len(Y), TILE))
+    sums = None
+    for rows, columns in tiles:
+        blocks = weights(rows, columns)
+        sums = sums or _zeros(len(blocks), Y)
+        for P, degrees, products in zip(blocks, *sums, strict=True):
             if rows == columns:
                 np.fill_diagonal(P, 0)  # it cancels, and near α = 1 it would swamp the sum
             else:
-                degrees[k][columns] += P.sum(axis=0)
-                products[k][columns] -= P.T @ centred[rows]
-            degrees[k][rows] += P.sum(axis=1)
-            products[k][rows] -= P @ centred[columns]
-    for k, degree in enumerate(degrees):
-        products[k] += degree[:, None] * centred
-    return LaplacianProducts(degrees, products)
+                degrees[columns] += P.sum(axis=0)
+                products[columns] -= P.T @ Y[rows]
+            degrees[rows] += P.sum(axis=1)
+            products[rows] -= P @ Y[columns]
+    assert sums is not None
+    return sums
 
 
-def _upper_tiles(N: int) -> Iterator[tuple[slice, slice]]:
-    tiles = [slice(start, min(start + TILE, N)) for start in range(0, N, TILE)]
-    return ((rows, columns) for i, rows in enumerate(tiles) for columns in tiles[i:])
+def _zeros(m: int, Y: Array) -> LaplacianProducts:
+    return LaplacianProducts(np.zeros((m, len(Y))), np.zeros((m, *Y.shape)))
+
+
+def _slices(start: int, stop: int, side: int) -> list[slice]:
+    return [slice(first, min(first + side, stop)) for first in range(start, stop, side)]

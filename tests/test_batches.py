@@ -15,10 +15,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.optimize import OptimizeResult
 
-from rdae_ref import DivergenceError, RateDistortion, check_gradient, gaussian_gram, initial_parameters
+from rdae_ref import DivergenceError, RateDistortion, check_gradient, gaussian_gram, initial_parameters, maximize
 from rdae_ref.batches import clustered_batches, energy_in_blocks, random_batches
 from rdae_ref.models import Reconstruction
-from rdae_ref.optimize import BatchedObjective, CheckpointError, batch_ascent
+from rdae_ref.optimize import BatchedObjective, CheckpointError, batch_ascent, epochs
 from rdae_ref.optimize.checkpoint import Checkpoint, previous, read_checkpoint, write_checkpoint
 from rdae_ref.pytree import ravel
 
@@ -122,17 +122,47 @@ def test_the_gradient_of_the_mean_agrees_with_differences():
     assert check_gradient(batched, start, rng=np.random.default_rng(0)).passed
 
 
-def test_batches_side_by_side_in_other_processes_give_the_same():
+def test_batches_side_by_side_give_the_same_bits_whoever_evaluates_them(monkeypatch):
     batched, start = problem()
+    monkeypatch.setattr(epochs, "SHARES", 2)  # so that one of them holds more than one batch
+    assert len(batched.objectives) == 3
+    here = BatchedObjective(batched.objectives, batched.weights)
+    expected, expected_terms = here.value_and_gradient(start), here.terms(start)
     with ProcessPoolExecutor(1, multiprocessing.get_context("spawn")) as pool:
-        elsewhere = BatchedObjective(batched.objectives, batched.weights, workers=pool.map)
-        (value, gradient), terms = elsewhere.value_and_gradient(start), elsewhere.terms(start)
-    expected_value, expected = batched.value_and_gradient(start)
-    assert value == pytest.approx(expected_value, rel=1e-12)
-    np.testing.assert_allclose(ravel(gradient)[0], ravel(expected)[0], rtol=1e-9, atol=1e-12)
-    assert terms.distortion == pytest.approx(batched.terms(start).distortion, rel=1e-12)
-    with pytest.raises(TypeError, match="workers must be callable"):
-        BatchedObjective(batched.objectives, batched.weights, workers=2)
+        for workers in (2, map, pool.map):
+            elsewhere = BatchedObjective(batched.objectives, batched.weights, workers=workers)
+            value, gradient = elsewhere.value_and_gradient(start)
+            assert value == expected[0]
+            assert ravel(gradient)[0].tobytes() == ravel(expected[1])[0].tobytes()
+            assert elsewhere.terms(start) == expected_terms
+    value, gradient = batched.value_and_gradient(start)  # summed up in other shares
+    assert value == pytest.approx(expected[0], rel=1e-13)
+    np.testing.assert_allclose(ravel(gradient)[0], ravel(expected[1])[0], rtol=1e-12, atol=1e-14)
+
+
+def test_the_mean_is_that_of_the_formula():
+    batched, start = problem()
+    found = [one.value_and_gradient(start) for one in batched.objectives]
+    value, gradient = batched.value_and_gradient(start)
+    assert value == pytest.approx(np.average([v for v, _ in found], weights=batched.weights), rel=1e-13)
+    mean = np.average([ravel(g)[0] for _, g in found], axis=0, weights=batched.weights)
+    np.testing.assert_allclose(ravel(gradient)[0], mean, rtol=1e-12, atol=1e-14)
+    terms = np.average([one.terms(start) for one in batched.objectives], axis=0, weights=batched.weights)
+    np.testing.assert_allclose(batched.terms(start), terms, rtol=1e-13)
+
+
+def test_an_ascent_by_l_bfgs_can_have_its_batches_in_processes():
+    batched, start = problem()
+    elsewhere = BatchedObjective(batched.objectives, batched.weights, workers=1)
+    here, there = (maximize(one, start, max_iterations=10) for one in (batched, elsewhere))
+    assert here.fun == there.fun
+    assert here.fun > batched.value_and_gradient(start)[0]
+
+
+@pytest.mark.parametrize(("workers", "error"), [(0, ValueError), ("two", TypeError)])
+def test_workers_that_are_none_are_refused(workers, error):
+    with pytest.raises(error, match="workers must be"):
+        BatchedObjective([Reconstruction(np.eye(2), activation="linear")], [1], workers=workers)
 
 
 @pytest.mark.parametrize("sizes", [[1, 2], [1, 1, 0], [1, 1, -1]])

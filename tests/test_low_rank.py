@@ -26,6 +26,7 @@ from rdae_ref import (
     product_entropy_gradient,
     renyi_entropy,
     renyi_entropy_gradient,
+    tiles,
 )
 from rdae_ref.conditional import spectra
 from rdae_ref.datasets import gaussian
@@ -139,6 +140,44 @@ def test_no_matrix_of_all_pairs_exists(alpha):
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
     assert peak < 8 * 4000**2 / 2
+
+
+@pytest.mark.parametrize("workers", [2, map], ids=["processes", "map"])
+@pytest.mark.parametrize("alpha", [1.01, 1.5, 2.0])
+def test_tiles_are_the_same_whoever_works_on_them(alpha, workers, monkeypatch):
+    monkeypatch.setattr(tiles, "TILE", 64)  # where it is this process that works on them
+    alone, parameters = low_rank_problem(alpha)
+    together, _ = low_rank_problem(alpha, workers=workers)
+    value, gradient = together.value_and_gradient(parameters)
+    expected, expected_gradient = alone.value_and_gradient(parameters)
+    assert value == pytest.approx(expected, rel=1e-13)
+    largest = max(np.abs(part).max() for part in expected_gradient)
+    np.testing.assert_allclose(ravel(gradient)[0], ravel(expected_gradient)[0], atol=1e-12 * largest)
+    assert together.terms(parameters) == pytest.approx(alone.terms(parameters), rel=1e-12)
+
+
+def test_objectives_share_their_workers_and_in_a_pickle_have_their_own():
+    objective, parameters = low_rank_problem(2.0, n=40, workers=1)
+    assert objective.with_mu(3.0)._map is objective._map
+    expected = objective.value_and_gradient(parameters)[0]
+    again = pickle.loads(pickle.dumps(objective))
+    assert again._map is not objective._map
+    assert again.value_and_gradient(parameters)[0] == expected
+
+
+def test_where_matrices_are_formed_workers_have_nothing_to_do():
+    def nobody(*_):
+        raise AssertionError
+
+    objective, parameters = low_rank_problem(1.01, "exact", n=30, workers=nobody)
+    other, _ = low_rank_problem(1.01, "exact", n=30)
+    assert objective.value_and_gradient(parameters)[0] == other.value_and_gradient(parameters)[0]
+
+
+@pytest.mark.parametrize(("workers", "error"), [(0, ValueError), (1.5, TypeError), ("two", TypeError)])
+def test_workers_that_are_none_are_refused(workers, error):
+    with pytest.raises(error, match="workers must be"):
+        low_rank_problem(2.0, n=5, workers=workers)
 
 
 @pytest.mark.parametrize("alpha", ORDERS)

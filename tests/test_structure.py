@@ -19,7 +19,7 @@ ROOT = Path(rdae_ref.__file__).parent
 
 # Imports point to the left: a room may know those before it, and none behind it.
 ORDER = [
-    *("_version", "files", "_validation", "idx", "digits", "pytree"),
+    *("_version", "files", "_validation", "workers", "idx", "digits", "pytree"),
     *("activations", "gram", "tiles", "spectrum", "entropy", "autoencoder", "conditional"),
     *("objective", "batches", "optimize", "gradcheck", "datasets", "theory", "models"),
     *("conventions", "comparison", "oracles", "vectors", "experiments", "check"),

@@ -19,9 +19,10 @@ from ..gram import gaussian_gram
 from ..objective import RateDistortion
 from ..optimize import BatchedObjective, batch_ascent
 from ..pytree import ravel
+from ..workers import Workers
 from .claims import Claim, claim
 from .output import COLOURS, paper_style, write_csv, write_figure, write_json
-from .runs import Outcome, Workers, run_all
+from .runs import Outcome, run_all
 from .training import finished
 
 if TYPE_CHECKING:

@@ -29,9 +29,10 @@ from ..models import (
 from ..objective import Objective
 from ..optimize import MiniBatches, adam, maximize
 from ..theory import gaussian_rate_distortion
+from ..workers import Workers
 from .claims import Claim, claim
 from .output import COLOURS, paper_style, write_csv, write_figure, write_json
-from .runs import Outcome, Workers, run_all
+from .runs import Outcome, run_all
 from .training import finished
 
 if TYPE_CHECKING:

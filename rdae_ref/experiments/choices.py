@@ -22,10 +22,11 @@ from ..objective import RateDistortion
 from ..optimize import continuation, maximize
 from ..pytree import ravel
 from ..spectrum import SingularGramWarning
+from ..workers import Workers
 from .claims import Claim, claim
 from .figure1 import NAMES, UNITS, alignment
 from .output import COLOURS, paper_style, write_csv, write_figure, write_json
-from .runs import Outcome, Workers, run_all
+from .runs import Outcome, run_all
 from .training import Training, rate_distortion
 
 if TYPE_CHECKING:

@@ -23,10 +23,11 @@ from ..objective import RateDistortion
 from ..optimize import maximize, maximize_at_distortion
 from ..pytree import ravel
 from ..theory import gaussian_rate_distortion
+from ..workers import Workers
 from .claims import Claim, claim
 from .figure1 import NAMES, UNITS
 from .output import COLOURS, paper_style, write_csv, write_figure, write_json
-from .runs import Outcome, Workers, run_all
+from .runs import Outcome, run_all
 from .training import Training, finished, rate_distortion
 
 if TYPE_CHECKING:

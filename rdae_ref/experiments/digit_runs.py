@@ -16,10 +16,11 @@ from ..models import Reconstruction, WeightDecay
 from ..objective import RateDistortion
 from ..optimize import BatchedObjective, batch_ascent
 from ..optimize.checkpoint import previous
+from ..workers import Workers
 from .claims import Claim
 from .filters import Basis, extents, neighbour_correlations, ordered_basis, resemblances
 from .output import write_csv, write_json
-from .runs import Outcome, Workers, digest, run_all
+from .runs import Outcome, digest, run_all
 from .training import finished
 
 __all__ = [

@@ -18,10 +18,11 @@ from .._validation import Array
 from ..datasets import FactorImages, blob_images, blobs
 from ..models import BetaVAE, VAEParameters, initial_vae_parameters, linear_probe, mutual_information_gap
 from ..optimize import MiniBatches
+from ..workers import Workers
 from .beta_vae import train_in_stages
 from .claims import Claim, claim
 from .output import COLOURS, paper_style, write_csv, write_figure, write_json
-from .runs import Outcome, Workers, run_all
+from .runs import Outcome, run_all
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

@@ -14,9 +14,10 @@ import numpy as np
 
 from .._validation import Array
 from ..datasets import gaussian
+from ..workers import Workers
 from .claims import Claim, claim
 from .output import COLOURS, paper_style, terms_table, write_csv, write_figure, write_json
-from .runs import Outcome, Workers, run_all
+from .runs import Outcome, run_all
 from .training import Task, Training, train_plain, train_rate_distortion
 
 if TYPE_CHECKING:

@@ -16,9 +16,10 @@ from .._validation import Array
 from ..autoencoder import initial_parameters
 from ..datasets import RIDGE, RIDGE_DIRECTIONS, mixture, project_on_ridge
 from ..optimize import maximize
+from ..workers import Workers
 from .claims import Claim, claim
 from .output import COLOURS, paper_style, terms_table, write_csv, write_figure, write_json
-from .runs import Outcome, Workers, run_all
+from .runs import Outcome, run_all
 from .training import Task, Trained, Training, finished, jacobians, rate_distortion, train_plain, train_rate_distortion
 
 if TYPE_CHECKING:

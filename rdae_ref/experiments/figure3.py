@@ -17,9 +17,10 @@ from ..autoencoder import Parameters, forward, initial_parameters
 from ..datasets import mixture, project_on_ridge
 from ..models import Denoising
 from ..optimize import maximize
+from ..workers import Workers
 from .claims import Claim, claim
 from .output import COLOURS, paper_style, write_csv, write_figure, write_json
-from .runs import Outcome, Workers, run_all
+from .runs import Outcome, run_all
 from .training import Training, finished, train_plain, train_rate_distortion
 
 if TYPE_CHECKING:

@@ -21,10 +21,11 @@ from ..datasets import gaussian_with_covariance
 from ..models.mlp import Layer, LayeredObjective, Layers, backward_layers, forward_layers
 from ..optimize import gradient_ascent
 from ..theory import deep_linear_strengths
+from ..workers import Workers
 from .claims import Claim, claim
 from .deep_training import MANIFOLD, SHAPES, DeepTask, DeepTraining, train
 from .output import COLOURS, paper_style, write_csv, write_figure, write_json
-from .runs import Outcome, Workers, run_all
+from .runs import Outcome, run_all
 from .training import finished
 
 if TYPE_CHECKING:

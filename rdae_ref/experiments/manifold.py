@@ -18,9 +18,10 @@ from scipy.special import ive
 
 from .._validation import Array
 from ..theory import annealing_slopes, blahut_arimoto, gaussian_rate_distortion, optimal_manifold
+from ..workers import Workers
 from .claims import Claim, claim
 from .output import COLOURS, paper_style, write_csv, write_figure, write_json
-from .runs import Outcome, Workers, run_all
+from .runs import Outcome, run_all
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

@@ -23,9 +23,10 @@ from ..entropy import mutual_information
 from ..gram import gaussian_gram
 from ..optimize import maximize
 from ..theory import gaussian_kernel_entropy, gaussian_rate_distortion, kept_components, linear_gains
+from ..workers import Workers
 from .claims import Claim, claim
 from .output import COLOURS, paper_style, write_csv, write_figure, write_json
-from .runs import Outcome, Workers, run_all
+from .runs import Outcome, run_all
 from .training import Training, rate_distortion
 
 if TYPE_CHECKING:

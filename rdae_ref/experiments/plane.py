@@ -23,10 +23,11 @@ from scipy.special import xlogy
 from .._validation import Array
 from ..datasets import GAUSSIAN_COVARIANCE
 from ..theory import SampleRateDistortion, gaussian_rate_distortion
+from ..workers import Workers
 from .claims import Claim, claim
 from .output import COLOURS, paper_style, write_csv, write_figure, write_json
 from .plane_models import MODELS, Settings, Task, density, grid_source, samples
-from .runs import Outcome, Workers, run_all
+from .runs import Outcome, run_all
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

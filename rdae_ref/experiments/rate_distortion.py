@@ -16,9 +16,10 @@ from scipy.special import entr
 
 from .._validation import Array
 from ..theory import gaussian_rate_distortion, rate_distortion_curve
+from ..workers import Workers
 from .claims import Claim, claim
 from .output import COLOURS, paper_style, write_csv, write_figure, write_json
-from .runs import Outcome, Workers, run_all
+from .runs import Outcome, run_all
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

@@ -17,11 +17,12 @@ from scipy.spatial.distance import cdist
 from .._validation import Array
 from ..datasets import SHAPE_RANGES, shape_images
 from ..models import gaussian_codes, linear_probe
+from ..workers import Workers
 from .claims import Claim, claim
 from .deep_training import SHAPES, DeepTask, DeepTraining, draw_samples, network, train
 from .irmae import DEPTH_COLOURS
 from .output import COLOURS, paper_style, write_csv, write_figure, write_json
-from .runs import Outcome, Workers, run_all
+from .runs import Outcome, run_all
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

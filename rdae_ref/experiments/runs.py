@@ -3,30 +3,23 @@
 import functools
 import hashlib
 import io
-import multiprocessing
 import os
-import signal
 import sys
-import threading
 import zipfile
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from concurrent.futures import InvalidStateError, ProcessPoolExecutor
-from contextlib import AbstractContextManager, contextmanager, nullcontext
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import scipy
 
-from .._validation import Array, as_count
+from .._validation import Array
 from ..files import written_whole
+from ..workers import Workers, cores, mapping
 
-__all__ = ["Workers", "digest", "run_all"]
+__all__ = ["digest", "run_all"]
 
-Workers = int | Callable[..., Iterable[Any]] | None
 Outcome = dict[str, Array]
-
-BLAS_THREADS = ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS")
 
 
 def run_all(
@@ -48,9 +41,9 @@ def run_all(
     folder : path-like
         Where to keep a file for each finished task. Their names change with the task and with the code.
     workers : int, callable or None
-        How many processes of one BLAS thread each, by default one for each core; or a ``map``-like callable, such as
-        ``map`` itself or the ``map`` of an executor, of concurrent.futures or of Dask, on one machine or on many that
-        share the folder. With threadpoolctl, in the extra ``distributed``, their BLAS has one thread, too.
+        How many processes, by default one for each core; or a ``map``-like callable, such as ``map`` itself or the
+        ``map`` of an executor, of concurrent.futures or of Dask, on one machine or on many that share the folder. See
+        `rdae_ref.workers`.
     description : str
         Stands before the count of finished tasks, which is drawn on a terminal only.
 
@@ -64,57 +57,11 @@ def run_all(
     TypeError, ValueError
         If `workers` is neither an integer above 0 nor callable.
     """
-    if workers is not None and not callable(workers):
-        as_count(workers, "workers")
-    folder = Path(folder)
+    side_by_side, folder = mapping(cores() if workers is None else workers), Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
     kept = functools.partial(_run_or_read, function, folder)
-    if callable(workers):
-        return list(_counted(workers(kept, tasks), len(tasks), description))
-    count = _cores() if workers is None else workers
-    # Processes even for one worker: the same number of BLAS threads everywhere gives the same bits everywhere.
-    with _one_blas_thread(), _pool(count) as pool:
-        return list(_counted(pool.map(kept, tasks), len(tasks), description))
-
-
-@contextmanager
-def _pool(count: int) -> Iterator[ProcessPoolExecutor]:
-    """Open a pool whose processes end at once when the job is broken off, and store nothing half done."""
-    others = multiprocessing.active_children()
-    # A terminal sends Ctrl-C to all processes: here it is for the one that waits for them.
-    pool = ProcessPoolExecutor(
-        count, multiprocessing.get_context("spawn"), initializer=signal.signal, initargs=(signal.SIGINT, signal.SIG_IGN)
-    )
-    try:
-        yield pool
-    except BaseException:
-        with _silent_about_cancelled_runs():
-            for process in set(multiprocessing.active_children()) - set(others):
-                process.terminate()
-            pool.shutdown(cancel_futures=True)
-        raise
-    finally:
-        pool.shutdown()
-
-
-@contextmanager
-def _silent_about_cancelled_runs() -> Iterator[None]:
-    """Print no traceback of the pool's own thread, which may find a run both cancelled and without a process."""
-    before = threading.excepthook
-
-    def hook(found: threading.ExceptHookArgs) -> None:
-        if not (found.exc_type and issubclass(found.exc_type, InvalidStateError)):
-            before(found)
-
-    threading.excepthook = hook
-    try:
-        yield
-    finally:
-        threading.excepthook = before
-
-
-def _cores() -> int:
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    with side_by_side:
+        return list(_counted(side_by_side(kept, tasks), len(tasks), description))
 
 
 def _run_or_read(function: Callable[[Any], dict[str, Any]], folder: Path, task: Any) -> Outcome:
@@ -122,8 +69,7 @@ def _run_or_read(function: Callable[[Any], dict[str, Any]], folder: Path, task: 
     outcome = _read(path)
     if outcome is None:
         archive = io.BytesIO()
-        with _pinned():
-            np.savez(archive, **function(task))
+        np.savez(archive, **function(task))
         with written_whole(path, "wb") as file:
             file.write(archive.getbuffer())
         outcome = _read(path)
@@ -174,26 +120,3 @@ def _counted(outcomes: Iterable[Outcome], total: int, description: str) -> Itera
             end = "\n" if done == total else ""
             print(f"\r{description}: {done} of {total} runs", end=end, file=sys.stderr, flush=True)
         yield outcome
-
-
-def _pinned() -> AbstractContextManager[object]:
-    """Hold BLAS to one thread, wherever the task runs: the environment of another's workers is not ours to set."""
-    try:
-        from threadpoolctl import threadpool_limits  # noqa: PLC0415  # optional: the extra [distributed]
-    except ImportError:
-        return nullcontext()
-    return threadpool_limits(limits=1)
-
-
-@contextmanager
-def _one_blas_thread() -> Iterator[None]:
-    before = {name: os.environ.get(name) for name in BLAS_THREADS}
-    os.environ.update(dict.fromkeys(BLAS_THREADS, "1"))
-    try:
-        yield
-    finally:
-        for name, value in before.items():
-            if value is None:
-                del os.environ[name]
-            else:
-                os.environ[name] = value

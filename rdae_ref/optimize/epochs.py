@@ -1,22 +1,26 @@
 """Momentum ascent over batches, epoch by epoch: what a sample needs whose Gram matrix is too large to be formed."""
 
+import functools
 import hashlib
 import operator
 import os
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from .._validation import as_count, as_fraction, as_generator, as_positive, as_weights
+from .._validation import Array, as_count, as_fraction, as_generator, as_positive, as_weights
 from ..objective import Objective
 from ..pytree import Pytree, tree_map
+from ..workers import Map, Workers, mapping
 from .checkpoint import Checkpoint, CheckpointError, read_checkpoint, write_checkpoint
 from .climb import Callback, Climb, Result
 
 __all__ = ["BatchedObjective", "batch_ascent"]
+
+SHARES = 16  # tasks that an evaluation is divided into, however many workers there are: the sum has the same bits then
 
 
 class BatchedObjective:
@@ -32,15 +36,15 @@ class BatchedObjective:
         L_b, on the same parameters.
     sizes : array_like, shape (B,)
         N_b, or any weights; they are divided by their sum.
-    workers : callable, optional
-        Evaluates all batches at the same parameters: ``map``-like, such as the ``map`` of an executor of
-        `concurrent.futures` or of Dask. One after another, if there is none. An executor that lives as long as the
-        objective is the caller's to open: processes started for each evaluation would cost more than they save.
+    workers : int or callable, optional
+        Who evaluates the batches, all at the same parameters: so many processes, which live as long as the objective,
+        or a ``map``-like callable, such as the ``map`` of an executor. See `rdae_ref.workers`. Without them it is done
+        here, one after another.
 
     Raises
     ------
     TypeError, ValueError
-        If there is not one size above 0 for each objective, or `workers` is not callable.
+        If there is not one size above 0 for each objective, or `workers` is neither an integer above 0 nor callable.
 
     Notes
     -----
@@ -64,17 +68,17 @@ class BatchedObjective:
         self,
         objectives: Sequence[Objective],
         sizes: npt.ArrayLike,
-        workers: Callable[..., Iterable[Any]] | None = None,
+        workers: Workers = None,
     ) -> None:
-        if workers is not None and not callable(workers):
-            raise TypeError(f"workers must be callable as map is, got {workers!r}: pass the map of an executor")
-        self.workers = map if workers is None else workers
         self.objectives = list(objectives)
         sizes = as_weights(sizes, "sizes")
         if len(sizes) != len(self.objectives) or not sizes.all():
             count = len(self.objectives)
             raise ValueError(f"sizes must hold a number above 0 for each of {count} objectives, got {sizes}")
         self.weights = sizes / sizes.sum()
+        self._map: Map = map if workers is None else mapping(workers)
+        shares = np.array_split(np.arange(len(sizes)), min(len(sizes), SHARES))
+        self._shares = [(self.objectives[share[0] : share[-1] + 1], self.weights[share]) for share in shares]
 
     def value_and_gradient(self, parameters: Pytree) -> tuple[float, Pytree]:
         """Return the mean over all batches at the same parameters, and its gradient.
@@ -91,9 +95,8 @@ class BatchedObjective:
         gradient : pytree
             Uphill, in the form of the parameters.
         """
-        evaluate = operator.methodcaller("value_and_gradient", parameters)  # which can be pickled
-        values, gradients = zip(*self.workers(evaluate, self.objectives), strict=True)
-        return float(self.weights @ values), tree_map(self._mean, *gradients)
+        value, gradient = self._mean("value_and_gradient", parameters)
+        return float(value), gradient
 
     def terms(self, parameters: Pytree) -> Any:
         """Return the mean of the terms of all batches.
@@ -108,11 +111,18 @@ class BatchedObjective:
         NamedTuple
             The terms of the objectives.
         """
-        terms = self.workers(operator.methodcaller("terms", parameters), self.objectives)
-        return tree_map(lambda *parts: float(self._mean(*parts)), *terms)
+        return tree_map(float, self._mean("terms", parameters))
 
-    def _mean(self, *parts: Any) -> Any:
-        return sum(weight * part for weight, part in zip(self.weights, parts, strict=True))
+    def _mean(self, method: str, parameters: Pytree) -> Any:
+        parts = list(self._map(functools.partial(_weighted_sum, method, parameters), *zip(*self._shares, strict=True)))
+        return functools.reduce(functools.partial(tree_map, operator.add), parts)
+
+
+def _weighted_sum(method: str, parameters: Pytree, objectives: Sequence[Objective], weights: Array) -> Any:
+    """Return Σ_b w_b of what a method of the objectives returns."""
+    found = (getattr(objective, method)(parameters) for objective in objectives)
+    weighted = (tree_map(functools.partial(operator.mul, w), one) for w, one in zip(weights, found, strict=True))
+    return functools.reduce(functools.partial(tree_map, operator.add), weighted)
 
 
 def batch_ascent(
