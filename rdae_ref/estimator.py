@@ -5,7 +5,7 @@ grid searches and `set_output` know it; where it is not, a few lines in `_withou
 loads scikit-learn, so the package loads this file only when one of its names is asked for.
 """
 
-import dataclasses
+import functools
 import math
 import warnings
 from collections.abc import Callable, Iterator
@@ -18,12 +18,14 @@ import numpy.typing as npt
 from ._validation import Array, as_choice, as_count, as_fraction, as_matrix, as_positive
 from .activations import Activation
 from .autoencoder import Parameters, as_parameters, forward, initial_parameters
+from .batches import Rows, clustered_batches, random_batches
 from .gram import median_distance
 from .objective import RateDistortion
 from .optimize import (
-    MiniBatches,
+    BatchedObjective,
     Result,
     Step,
+    batch_ascent,
     continuation,
     gradient_ascent,
     maximize,
@@ -50,6 +52,8 @@ except ImportError:  # also where it is older than 1.6, which has no validate_da
 __all__ = ["RateDistortionAutoencoder"]
 
 SOLVERS = ("lbfgs", "ascent")
+BATCHES = ("clustered", "random")
+MEDIAN_OF = 5000  # samples at most, whose distances are a matrix of 200 MB
 INITS = ("continuation", "random")
 START = 0.5  # standard deviation of the normal start, as for the figures
 APPROACH = 60  # iterations of L-BFGS at each multiple of μ on the way down to it, as for the figures
@@ -72,8 +76,9 @@ class RateDistortionAutoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixi
     distortion : float, optional
         The bound D of (14); the multiplier that goes with it is found, and stands in ``mu_``.
     sigma : float or "median"
-        Kernel size of the inputs: a number, or the median of their distances. The median is large beside the 0.28 of
-        the paper's figures (1.4 for their Gaussian data), and leaves the outputs nearer to the inputs.
+        Kernel size of the inputs: a number, or the median of their distances (of more than 5000 samples, that of every
+        second, third, …). The median is large beside the 0.28 of the paper's figures (1.4 for their Gaussian data),
+        and leaves the outputs nearer to the inputs.
     sigma_xhat : float or "median", optional
         Kernel size of the outputs; that of the inputs, if there is none. The median is that of the inputs here, too.
     base : float
@@ -85,8 +90,11 @@ class RateDistortionAutoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixi
     momentum : float
         Of the ascent with a `step_size`: from 0 to below 1.
     batch_size : int, optional
-        Of the ascent with a `step_size`: samples in a batch. Entropies are no means over samples, so that this is
-        another objective: that of §4.2.
+        Of the ascent with a `step_size`: most samples in a batch. Entropies are no means over samples, so that this is
+        another objective, that of §4.2: the mean over batches. No matrix of all pairs of samples is formed.
+    batches : str
+        How samples are divided, once. ``"clustered"``: near ones together, by k-means, as the paper has it; for kernels
+        so narrow that they see no other cluster. ``"random"``: for wider ones, such as the median.
     max_iter : int
         Iterations of L-BFGS (for (14): in each round), or passes of the ascent through the data.
     tol : float
@@ -107,9 +115,9 @@ class RateDistortionAutoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixi
     parameters_ : Parameters
         W, c, A, b.
     terms_ : Terms
-        The parts of L, on all samples.
+        The parts of L, on all samples; with batches their means over them.
     value_ : float
-        L = S_α(K_X | K_X̂) − μ D_emp, on all samples.
+        L = S_α(K_X | K_X̂) − μ D_emp, likewise.
     mu_, sigma_x_, sigma_xhat_ : float
         Multiplier and kernel sizes that were used.
     history_ : list of dict
@@ -162,6 +170,7 @@ class RateDistortionAutoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixi
         step_size: float | None = None,
         momentum: float = 0.0,
         batch_size: int | None = None,
+        batches: str = "random",
         max_iter: int = 500,
         tol: float = 1e-4,
         init: str | Parameters = "continuation",
@@ -181,6 +190,7 @@ class RateDistortionAutoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixi
         self.step_size = step_size
         self.momentum = momentum
         self.batch_size = batch_size
+        self.batches = batches
         self.max_iter = max_iter
         self.tol = tol
         self.init = init
@@ -220,15 +230,15 @@ class RateDistortionAutoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixi
         samples: Array = validate_data(self, X, dtype=np.float64, ensure_min_samples=2)
         self._check_settings(len(samples))
         rng = _as_generator(self.random_state)
-        objective = self._objective(samples)
+        objective, first = self._objectives(samples, rng)
         with self._callback() as callback:
-            approach = self._approach(objective, rng, callback)
+            approach = self._approach(first, rng, callback)
             if approach.message == "interrupted":
                 result = approach
             else:
                 result = self._climb(objective, approach.x, rng, later(callback, len(approach.history)))
                 result.history = approach.history + result.history
-        self._keep(objective, result)
+        self._keep(objective, first, result)
         if result.message == "interrupted":
             raise KeyboardInterrupt
         if self.converged_ is False:
@@ -343,13 +353,15 @@ class RateDistortionAutoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixi
             raise ValueError(f"a line search takes no momentum, got momentum={self.momentum}: give a step_size, too")
         if self.batch_size is not None:
             as_count(self.batch_size, "batch_size", maximum=n_samples)
+            as_choice(self.batches, "batches", BATCHES)
             if self.solver != "ascent" or self.step_size is None:
                 raise ValueError("batches are for solver='ascent' with a step_size: L-BFGS and a line search need all")
 
-    def _objective(self, X: Array) -> RateDistortion:
+    def _objectives(self, X: Array, rng: np.random.Generator) -> tuple[Any, RateDistortion]:
+        """Return what is maximised, and what leads to its start: the same or, with batches, the one on some samples."""
         sigma_x = _kernel_size(self.sigma, X, "sigma")
-        return RateDistortion(
-            X,
+        on = functools.partial(
+            RateDistortion,
             activation=self.activation,
             alpha=self.alpha,
             mu=self.mu,
@@ -358,6 +370,12 @@ class RateDistortionAutoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixi
             base=self.base,
             spectrum="auto",
         )
+        if self.batch_size is None:
+            whole = on(X)
+            return whole, whole
+        batches = _divided(X, self.batch_size, self.batches, rng)
+        batched = BatchedObjective([on(X[rows]) for rows in batches], [len(rows) for rows in batches])
+        return batched, on(X[rng.choice(len(X), self.batch_size, replace=False)])
 
     @contextmanager
     def _callback(self) -> Iterator[Callable[[Step], object] | None]:
@@ -381,9 +399,6 @@ class RateDistortionAutoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixi
         start = initial_parameters(objective.X.shape[1], self.n_hidden, rng, scale=START)
         if self.init == "random":
             return Result(x=start, history=[], message="random")
-        if self.batch_size is not None:
-            rows = rng.choice(len(objective.X), self.batch_size, replace=False)
-            objective = dataclasses.replace(objective, X=objective.X[rows])
         return continuation(
             objective,
             start,
@@ -395,34 +410,31 @@ class RateDistortionAutoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixi
 
     def _climb(
         self,
-        objective: RateDistortion,
+        objective: Any,
         start: Parameters,
         rng: np.random.Generator,
         callback: Callable[[Step], object] | None,
     ) -> Result:
         limits: dict[str, Any] = {"max_iterations": self.max_iter, "tolerance": self.tol, "callback": callback}
+        steps: dict[str, Any] = {"step_size": self.step_size, "momentum": self.momentum, "callback": callback}
         if self.distortion is not None:
             return maximize_at_distortion(objective, start, self.distortion, **limits)
         if self.solver == "lbfgs":
             result = maximize(objective, start, **limits)
+        elif self.batch_size is not None:
+            result = batch_ascent(objective, start, n_epochs=self.max_iter, rng=rng, **steps)
+        elif self.step_size is not None:
+            result = gradient_ascent(objective, start, n_steps=self.max_iter, **steps)
         else:
-            n_batches = 1 if self.batch_size is None else math.ceil(len(objective.X) / self.batch_size)
-            result = gradient_ascent(
-                objective if self.batch_size is None else _in_batches(objective, self.batch_size, rng),
-                start,
-                step_size=1.0 if self.step_size is None else self.step_size,
-                n_steps=self.max_iter * n_batches,
-                momentum=self.momentum,
-                line_search=self.step_size is None,
-                callback=callback,
-            )
+            searched = steps | {"step_size": 1.0, "line_search": True}
+            result = gradient_ascent(objective, start, n_steps=self.max_iter, **searched)
         result.history = [{"factor": 1.0, **entry} for entry in result.history]
         return result
 
-    def _keep(self, objective: RateDistortion, result: Result) -> None:
+    def _keep(self, objective: Any, first: RateDistortion, result: Result) -> None:
         self.parameters_ = result.x
-        self.mu_ = result.get("mu", objective.mu)
-        self.sigma_x_, self.sigma_xhat_ = objective.sigma_x, objective.sigma_xhat
+        self.mu_ = result.get("mu", first.mu)
+        self.sigma_x_, self.sigma_xhat_ = first.sigma_x, first.sigma_xhat
         self.terms_ = objective.terms(result.x)
         self.value_ = self.terms_.conditional_entropy - self.mu_ * self.terms_.distortion
         self.history_, self.n_iter_ = result.history, len(result.history)
@@ -451,16 +463,19 @@ def _kernel_size(sigma: float | str, X: Array, name: str) -> float:
     if not isinstance(sigma, str):
         return as_positive(sigma, name)
     as_choice(sigma, name, ("median",))
-    size = median_distance(X)
+    size = median_distance(X[:: math.ceil(len(X) / MEDIAN_OF)])
     if size == 0:
         words = "more than half of the pairs of samples are equal, or too near for float64 to square their distance"
         raise ValueError(f"{name}='median' is 0, as {words}: pass a number, or rescale them")
     return size
 
 
-def _in_batches(objective: RateDistortion, batch_size: int, rng: np.random.Generator) -> MiniBatches:
-    """Return the objective on a few samples at a time: the one place that says which samples make a batch."""
-    return MiniBatches(objective, batch_size, rng)
+def _divided(X: Array, largest: int, how: str, rng: np.random.Generator) -> list[Rows]:
+    """Return the rows of each batch."""
+    if how == "clustered":
+        return clustered_batches(X, largest, rng)
+    alike = np.array_split(np.arange(len(X)), math.ceil(len(X) / largest))
+    return random_batches([len(rows) for rows in alike], rng)
 
 
 def _as_generator(random_state: Any) -> np.random.Generator:

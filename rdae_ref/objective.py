@@ -10,7 +10,7 @@ import dataclasses
 import functools
 import math
 from dataclasses import dataclass, field
-from typing import NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -26,7 +26,7 @@ from .spectrum import SPECTRA, kernel_is_low_rank
 from .tiles import GaussianBlocks
 from .workers import SideBySide, Workers, mapping
 
-__all__ = ["AutoencoderObjective", "DataObjective", "Objective", "RateDistortion", "Terms"]
+__all__ = ["AutoencoderObjective", "DataObjective", "Objective", "RateDistortion", "Terms", "distortion_of"]
 
 
 class Objective(Protocol):
@@ -301,6 +301,26 @@ class RateDistortion(AutoencoderObjective):
         joint, output = self._entropies(Xhat)
         return Terms(joint, output, joint - output, distortion(self.X, Xhat))
 
+    def distortion(self, parameters: Parameters) -> float:
+        """Return D_emp alone, for which no entropy is needed.
+
+        Parameters
+        ----------
+        parameters : Parameters
+            W, c, A, b.
+
+        Returns
+        -------
+        float
+            That of `terms`.
+
+        Raises
+        ------
+        FloatingPointError
+            If the outputs overflow.
+        """
+        return distortion(self.X, self._forward(parameters).Xhat)
+
     def _entropies(self, Xhat: Array) -> tuple[float, float]:
         """Return S_α(N K_X ∘ K_X̂) and S_α(K_X̂) in `base`."""
         if self._path != "exact":
@@ -363,6 +383,25 @@ class RateDistortion(AutoencoderObjective):
         other = copy.copy(self)  # the Gram matrix of the inputs does not depend on μ, and is shared
         other._accept(mu=as_nonnegative(mu, "mu"))
         return other
+
+
+def distortion_of(objective: Any, parameters: Pytree) -> float:
+    """Return the distortion of any objective whose terms have one; alone, where it can be had alone.
+
+    Parameters
+    ----------
+    objective : Objective
+        With ``terms``, and perhaps a method ``distortion`` that spares the rest of them.
+    parameters : pytree
+        As the objective takes them.
+
+    Returns
+    -------
+    float
+        D.
+    """
+    alone = getattr(objective, "distortion", None)
+    return float(objective.terms(parameters).distortion if alone is None else alone(parameters))
 
 
 def _read_only(array: Array) -> Array:

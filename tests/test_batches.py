@@ -15,7 +15,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.optimize import OptimizeResult
 
-from rdae_ref import DivergenceError, RateDistortion, check_gradient, gaussian_gram, initial_parameters, maximize
+from rdae_ref import (
+    DivergenceError,
+    RateDistortion,
+    check_gradient,
+    continuation,
+    gaussian_gram,
+    initial_parameters,
+    maximize,
+)
 from rdae_ref.batches import clustered_batches, energy_in_blocks, random_batches
 from rdae_ref.models import Reconstruction
 from rdae_ref.optimize import BatchedObjective, CheckpointError, batch_ascent, epochs
@@ -157,6 +165,21 @@ def test_an_ascent_by_l_bfgs_can_have_its_batches_in_processes():
     here, there = (maximize(one, start, max_iterations=10) for one in (batched, elsewhere))
     assert here.fun == there.fun
     assert here.fun > batched.value_and_gradient(start)[0]
+
+
+def test_another_mu_is_that_of_every_batch_and_leaves_this_one():
+    batched, start = problem()
+    batched = BatchedObjective(batched.objectives, batched.weights, workers=map)
+    other = batched.with_mu(2.0)
+    assert (batched.mu, other.mu) == (0.3, 2.0)
+    assert other._map is batched._map
+    terms = batched.terms(start)
+    assert other.terms(start) == terms
+    assert other.distortion(start) == pytest.approx(terms.distortion, rel=1e-14)
+    expected = terms.conditional_entropy - 2.0 * terms.distortion
+    assert other.value_and_gradient(start)[0] == pytest.approx(expected, rel=1e-12)
+    found = continuation(batched, start, factors=(4.0, 1.0), max_iterations=20)
+    assert found.fun > batched.value_and_gradient(start)[0]
 
 
 @pytest.mark.parametrize(("workers", "error"), [(0, ValueError), ("two", TypeError)])

@@ -4,6 +4,7 @@ import json
 import pickle
 import subprocess
 import sys
+import tracemalloc
 
 import numpy as np
 import pytest
@@ -17,8 +18,10 @@ from sklearn.utils.estimator_checks import check_estimator
 
 import rdae_ref
 from rdae_ref import Parameters, RateDistortion, RateDistortionAutoencoder, continuation, initial_parameters
+from rdae_ref.batches import clustered_batches, random_batches
 from rdae_ref.datasets import gaussian
-from rdae_ref.optimize import maximize_at_distortion
+from rdae_ref.optimize import BatchedObjective, batch_ascent, maximize_at_distortion
+from rdae_ref.pytree import ravel
 
 X = gaussian(40, np.random.default_rng(0))
 QUICK = {"n_hidden": 4, "sigma": 0.5, "max_iter": 300, "tol": 1e-3, "random_state": 0}
@@ -122,15 +125,60 @@ def test_the_ascent_by_line_search_and_by_steps():
     assert stepped.n_iter_ == 2
 
 
-def test_batches_climb_on_a_few_samples_and_report_on_all():
-    settings = {"solver": "ascent", "step_size": 0.02, "batch_size": 15, "max_iter": 20, "activation": "linear"}
-    first, second = quick(**settings).fit(X), quick(**settings).fit(X)
+IN_BATCHES = {"solver": "ascent", "step_size": 0.02, "batch_size": 15, "max_iter": 20, "activation": "linear"}
+
+
+@pytest.mark.parametrize("batches", ["clustered", "random"])
+def test_batches_climb_on_a_few_samples_at_a_time_and_report_on_all(batches):
+    first, second = (quick(**IN_BATCHES, batches=batches).fit(X) for _ in range(2))
     assert all(np.array_equal(one, two) for one, two in zip(first.parameters_, second.parameters_, strict=True))
-    assert sum(entry["factor"] == 1 for entry in first.history_) == 20 * 3  # 15, 15 and 10 samples
+    assert sum(entry["factor"] == 1 for entry in first.history_) == 20  # epochs
     assert first.converged_ is None
-    objective = RateDistortion(X, activation="linear", alpha=1.01, mu=1.5, sigma_x=0.5, sigma_xhat=0.5)
-    assert first.terms_ == objective.terms(first.parameters_)
-    assert first.value_ > objective.value_and_gradient(initial_parameters(2, 4, np.random.default_rng(0)))[0]
+    assert first.message_ == "20 epochs done"
+    assert first.terms_.distortion == pytest.approx(-first.score(X), rel=1e-12)
+    assert first.value_ == first.terms_.conditional_entropy - 1.5 * first.terms_.distortion
+    began = quick(**IN_BATCHES | {"max_iter": 1}, batches=batches, init="random").fit(X)
+    assert first.value_ > began.value_
+
+
+@pytest.mark.parametrize("batches", ["clustered", "random"])
+def test_an_ascent_in_batches_is_that_of_the_paper(batches):
+    """The estimator adds no mathematics: the same divisions, objectives and steps by hand."""
+    init = start(2, 4)
+    model = quick(**IN_BATCHES, batches=batches, init=init, momentum=0.5).fit(X)
+    rng = np.random.default_rng(0)
+    rows = clustered_batches(X, 15, rng) if batches == "clustered" else random_batches([14, 13, 13], rng)
+    assert sorted(np.concatenate(rows)) == list(range(40))
+    parts = [
+        RateDistortion(X[those], activation="linear", alpha=1.01, mu=1.5, sigma_x=0.5, sigma_xhat=0.5)
+        for those in rows
+    ]
+    batched = BatchedObjective(parts, [len(those) for those in rows])
+    rng.choice(40, 15, replace=False)  # the samples of the way to a start, where that is not given
+    found = batch_ascent(batched, init, step_size=0.02, momentum=0.5, n_epochs=20, rng=rng)
+    assert ravel(found.x)[0].tobytes() == ravel(model.parameters_)[0].tobytes()
+    assert model.terms_ == batched.terms(found.x)
+
+
+def test_with_batches_no_matrix_of_all_pairs_is_formed():
+    rng = np.random.default_rng(0)
+    many = rng.normal(size=(6000, 3))
+    settings = IN_BATCHES | {"batch_size": 100, "max_iter": 2, "init": "random", "n_hidden": 4, "random_state": 0}
+    tracemalloc.start()
+    try:
+        model = RateDistortionAutoencoder(sigma=1.0, batches="clustered", **settings).fit(many)
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert np.isfinite(model.value_)
+    assert peak < 0.2 * 8 * 6000**2
+
+
+def test_the_median_of_many_samples_is_that_of_some():
+    rng = np.random.default_rng(0)
+    many = rng.normal(size=(5001, 2))
+    settings = IN_BATCHES | {"batch_size": 50, "max_iter": 1, "init": "random", "n_hidden": 2, "random_state": 0}
+    assert RateDistortionAutoencoder(**settings).fit(many).sigma_x_ == rdae_ref.gram.median_distance(many[::2])
 
 
 def start(d, p):
@@ -151,6 +199,11 @@ REFUSED = {
     "batches by L-BFGS": ({"batch_size": 5}, ValueError, "batches are for solver='ascent'"),
     "batches by line search": ({"batch_size": 5, "solver": "ascent"}, ValueError, "with a step_size"),
     "batch": ({"batch_size": 500, "solver": "ascent", "step_size": 1.0}, ValueError, "batch_size must be at most 40"),
+    "division": (
+        {"batch_size": 5, "batches": "even", "solver": "ascent", "step_size": 1.0},
+        ValueError,
+        "batches must be one of 'clustered', 'random'",
+    ),
     "step": ({"step_size": 0.0, "solver": "ascent"}, ValueError, "step_size must be"),
     "momentum": ({"momentum": 1.0, "solver": "ascent", "step_size": 1.0}, ValueError, "momentum must be from 0"),
     "momentum of a line search": ({"momentum": 0.5, "solver": "ascent"}, ValueError, "takes no momentum"),

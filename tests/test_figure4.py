@@ -32,6 +32,9 @@ SMALL = digit_runs.Settings(
     sigma=2.0,
     start=0.1,
     sweep=(2.0, 0.05),
+    kernels=(1.0, 0.5),
+    kernel_mus=(0.5, 0.1),
+    seeds=(0, 1),
 )
 FEW = batching.Settings(
     n_digits=60,
@@ -78,15 +81,15 @@ def test_the_figure_leaves_its_files_and_with_the_sweep_more(source, swept, tmp_
     assert {path.name for path in tmp_path.iterdir()} == own | {".runs"}
     for name in own:
         assert (folder / name).read_bytes() == (tmp_path / name).read_bytes(), name
-    more = {f"figure4_{what}.{kind}" for what in ("control", "sweep", "inactive") for kind in ("png", "svg")}
+    more = {f"figure4_{what}.{kind}" for what in ("control", "sweep", "kernels", "inactive") for kind in ("png", "svg")}
     more |= {"figure4_sweep.csv", "figure4_sweep.json", "figure4_sweep_history.csv"}
     assert {path.name for path in folder.iterdir()} == own | more | {".runs"}
     assert [*read_claims(folder, "figure4"), *read_claims(folder, "figure4_sweep")] == list(claims)
     assert list(alone) == list(claims[: len(alone)])
     assert len({item.quantity for item in claims}) == len(claims)
-    assert len(rows(folder / "figure4.csv")) == 12 * 2
-    assert len(rows(folder / "figure4_sweep.csv")) == 12 * 2 * (len(result.runs) - 1)
-    assert len(rows(folder / "figure4_history.csv")) == 3
+    assert len(rows(folder / "figure4.csv")) == 12 * 2 * len(SMALL.seeds)
+    assert len(rows(folder / "figure4_sweep.csv")) == 12 * 2 * (len(result.runs) - len(SMALL.seeds))
+    assert len(rows(folder / "figure4_history.csv")) == 3 * len(SMALL.seeds)
     content = json.loads((folder / "figure4.json").read_text(encoding="utf-8"))
     assert content["settings"]["digits"] == "MNIST"
     assert len(content["settings"]["pixels"]) == 64
@@ -105,7 +108,7 @@ def test_each_model_is_what_its_name_says(source):
     """Every objective of the figure against central differences, and as the settings say."""
     X = centred(mnist(source, 60))
     for model, mu in (("rate-distortion", 0.7), ("plain", 0.7), ("decay", 0.7)):
-        task = digit_runs.Task(model, mu, SMALL.full, 0, SMALL, "", source, "")
+        task = digit_runs.Task(digit_runs.Run(model, mu, 1.7, SMALL.full, 0), SMALL, "", source, "")
         batched, rng = digit_runs.batched_objective(X, task), np.random.default_rng(0)
         x, unravel = ravel(initial_parameters(72, 3, rng))
         step = 1e-5 * rng.normal(size=x.size)
@@ -118,14 +121,16 @@ def test_each_model_is_what_its_name_says(source):
         inside = parts[0]
         assert isinstance(inside, RateDistortion) == (model != "plain")
         if model != "plain":
-            assert (inside.mu, inside.sigma_x, inside.sigma_xhat, inside.alpha) == (0.7, 2.0, 2.0, 1.01)
+            assert (inside.mu, inside.sigma_x, inside.sigma_xhat, inside.alpha) == (0.7, 1.7, 1.7, 1.01)
 
 
 def test_the_plain_control_has_the_steps_of_the_distortion_alone(source, tmp_path):
     """Without the entropy the rate-distortion one would go the very same way: at a large μ it nearly does."""
     one = {"settings": replace(SMALL, mu=1e9), "pixels": "", "source": source, "checkpoints": str(tmp_path)}
-    plain = digit_runs.train_one(digit_runs.Task("plain", 1e9, SMALL.full, 0, **one))
-    ours = digit_runs.train_one(digit_runs.Task("rate-distortion", 1e9, SMALL.full, 0, **one))
+    plain, ours = (
+        digit_runs.train_one(digit_runs.Task(digit_runs.Run(model, 1e9, 2.0, SMALL.full, 0), **one))
+        for model in ("plain", "rate-distortion")
+    )
     for name in ("W", "c", "A", "b"):
         np.testing.assert_allclose(ours[name], plain[name], rtol=1e-6, atol=1e-9)
 
@@ -147,7 +152,7 @@ def test_decay_and_noise_are_in_their_runs(swept):
 
 def test_a_run_that_was_broken_off_goes_on_from_its_checkpoint(source, swept, tmp_path, monkeypatch):
     _, result, _ = swept
-    epochs = []
+    one_seed, epochs = replace(SMALL, seeds=(0,)), []
 
     def breaks(path, checkpoint):
         real(path, checkpoint)
@@ -160,14 +165,14 @@ def test_a_run_that_was_broken_off_goes_on_from_its_checkpoint(source, swept, tm
     real = module.write_checkpoint
     monkeypatch.setattr(module, "write_checkpoint", breaks)
     with pytest.raises(KeyboardInterrupt):
-        figure4.run(SMALL, folder=tmp_path, workers=map, source=source)
+        figure4.run(one_seed, folder=tmp_path, workers=map, source=source)
     (checkpoint,) = (path for path in (tmp_path / ".runs").iterdir() if ".previous." not in path.name)
     assert len(read_checkpoint(checkpoint).values) == 2
-    resumed = figure4.run(SMALL, folder=tmp_path, workers=map, source=source)
+    resumed = figure4.run(one_seed, folder=tmp_path, workers=map, source=source)
     assert epochs == [1, 2, 3]
-    key = ("rate-distortion", 0.5, SMALL.full, 0)
-    for name, value in result.runs[key].items():
-        np.testing.assert_array_equal(resumed.runs[key][name], value)
+    run = digit_runs.Run("rate-distortion", 0.5, 2.0, SMALL.full, 0)
+    for name, value in result.runs[run].items():
+        np.testing.assert_array_equal(resumed.runs[run][name], value)
     assert len(list((tmp_path / ".runs").iterdir())) == 1
 
 
@@ -180,7 +185,7 @@ def test_where_the_digits_lie_does_not_name_a_run_but_what_they_are_does(source,
     assert {path.name for path in (tmp_path / "figures" / ".runs").iterdir()} == before
     fewer = digit_runs.Budget(59, 25, 3)
     other = figure4.run(replace(SMALL, full=fewer), folder=tmp_path / "figures", workers=map, source=str(moved))
-    assert len({path.name for path in (tmp_path / "figures" / ".runs").iterdir()}) == len(before) + 1
+    assert len({path.name for path in (tmp_path / "figures" / ".runs").iterdir()}) == len(before) + 2
     assert not np.array_equal(other.outcomes()[0]["W"], result.outcomes()[0]["W"])
 
 
@@ -311,7 +316,7 @@ def slowly(*arguments):
     write(*arguments)
     time.sleep(float(sys.argv[3]))
 epochs.write_checkpoint = slowly
-settings = digit_runs.Settings(full=digit_runs.Budget(60, 25, 6), n_hidden=12, sigma=2.0, start=0.1)
+settings = digit_runs.Settings(full=digit_runs.Budget(60, 25, 6), n_hidden=12, sigma=2.0, start=0.1, seeds=(0,))
 digit_runs.run(settings, folder=sys.argv[1], workers=map, source=sys.argv[2])
 """
 
@@ -336,7 +341,7 @@ def test_a_killed_figure_goes_on_to_the_same_bits(source, tmp_path):
 
 @needs_mnist
 def test_on_mnist_it_learns(tmp_path):
-    settings = digit_runs.Settings(full=digit_runs.Budget(400, 100, 15), n_hidden=30, start=0.05)
+    settings = digit_runs.Settings(full=digit_runs.Budget(400, 100, 15), n_hidden=30, start=0.05, seeds=(0,))
     result = figure4.run(settings, folder=tmp_path, workers=map, source=str(SHARED))
     (outcome,) = result.outcomes()
     assert outcome["distortion"] < 0.8 * centred(result.digits).var(axis=0).sum()

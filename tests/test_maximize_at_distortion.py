@@ -1,7 +1,7 @@
 """The constrained problem (14): maximise S_α(K_X | K_X̂) subject to D_emp ≤ D."""
 
 import itertools
-from typing import NamedTuple
+from typing import ClassVar, NamedTuple
 
 import numpy as np
 import pytest
@@ -10,7 +10,8 @@ from cases import BAD_POSITIVE
 
 from rdae_ref import Parameters, RateDistortion, initial_parameters, maximize, vectors
 from rdae_ref.datasets import gaussian
-from rdae_ref.optimize import maximize_at_distortion
+from rdae_ref.models import WeightDecay
+from rdae_ref.optimize import BatchedObjective, maximize_at_distortion
 from rdae_ref.pytree import ravel
 
 SIGMA = 0.2 * 2**0.5
@@ -37,7 +38,7 @@ def test_linear_units_reach_every_bound_with_a_multiplier_that_makes_25_stationa
     assert found.success
     assert found.terms.distortion == pytest.approx(bound, rel=0.002)
     assert found.terms == objective.terms(found.x)
-    assert found.fun == found.terms.conditional_entropy
+    assert found.fun == pytest.approx(found.terms.conditional_entropy, rel=1e-13, abs=1e-10)  # S = L + μ D
     assert found.nit == len(found.history)
     assert found.mu > 0
     total, part = slope(objective, found)
@@ -212,6 +213,55 @@ class Unreachable(Quadratic):
     def value_and_gradient(self, parameters):
         value, gradient = super().value_and_gradient(parameters)
         return value - self.mu, gradient
+
+
+class Costly(RateDistortion):
+    """Tells what it is asked for."""
+
+    asked: ClassVar[list[str]] = []
+
+    def terms(self, parameters):
+        self.asked.append("terms")
+        return super().terms(parameters)
+
+    def value_and_gradient(self, parameters):
+        self.asked.append("gradient")
+        return super().value_and_gradient(parameters)
+
+
+@pytest.mark.parametrize("around", [lambda one: one, lambda one: WeightDecay(one, strength=0.0)], ids=["bare", "decay"])
+def test_entropies_are_computed_once_in_a_step(around):
+    """And once in each round, for where it ended."""
+    objective, start = figure1_problem(n=12, p=2, scale=0.7)
+    fields = ("activation", "alpha", "mu", "sigma_x", "sigma_xhat")
+    costly = Costly(objective.X, **{name: getattr(objective, name) for name in fields})
+    Costly.asked.clear()
+    found = maximize_at_distortion(around(costly), start, 0.5)
+    assert found.fun == maximize_at_distortion(objective, start, 0.5).fun
+    assert 0 < costly.asked.count("terms") <= 30
+    assert costly.asked.count("gradient") > 3 * costly.asked.count("terms")
+
+
+def test_weight_decay_is_part_of_what_is_maximised_under_a_bound():
+    objective, start = figure1_problem(n=12, p=2, scale=0.7)
+    found = maximize_at_distortion(WeightDecay(objective, strength=0.01), start, 0.5)
+    entropy, weights = found.terms.inside.conditional_entropy, found.terms.squared_weights
+    assert found.success
+    assert found.fun == pytest.approx(entropy - 0.01 * weights, rel=1e-10)
+    free = maximize_at_distortion(objective, start, 0.5)
+    assert free.fun > found.fun
+    assert sum(np.sum(part**2) for part in free.x if part.ndim > 1) > weights
+
+
+def test_batches_have_a_bound_as_well():
+    objective, start = figure1_problem(n=24, p=2, scale=0.7)
+    fields = ("activation", "alpha", "mu", "sigma_x", "sigma_xhat")
+    settings = {name: getattr(objective, name) for name in fields}
+    parts = [RateDistortion(rows, **settings) for rows in np.split(objective.X, 3)]
+    found = maximize_at_distortion(BatchedObjective(parts, [8] * 3, workers=map), start, 0.5)
+    assert found.success
+    assert found.terms.distortion == pytest.approx(0.5, rel=0.01)
+    assert np.mean(np.sum((objective.X - objective.reconstruct(found.x)) ** 2, axis=1)) == pytest.approx(0.5, rel=0.01)
 
 
 @pytest.mark.parametrize("name", BAD_POSITIVE)

@@ -43,7 +43,7 @@ CASES = {
     "a bound": {"distortion": 0.5, "activation": "linear"},
     "other units": {"activation": "tanh"},
     "numbers of NumPy": {"mu": np.float64(2.0), "n_hidden": np.int64(3), "max_iter": np.int32(50)},
-    "batches": {"solver": "ascent", "step_size": 0.01, "batch_size": 10, "max_iter": 2},
+    "batches": {"solver": "ascent", "step_size": 0.01, "batch_size": 10, "batches": "clustered", "max_iter": 2},
 }
 
 

@@ -27,6 +27,7 @@ __all__ = [
     "Budget",
     "Measures",
     "Result",
+    "Run",
     "Settings",
     "Task",
     "basis_of",
@@ -88,8 +89,11 @@ class Settings:
         Not stated.
     sweep : tuple of float
         Further values of μ.
+    kernels, kernel_mus : tuple of float
+        Smaller kernel sizes σ, and the μ at each of them.
     short : Budget
-        Of each run of the sweep, the one at `mu` included, and of those with decay and noise: a quarter of the digits.
+        Of each run of the sweep, the one at `mu` included, and of those with smaller kernels, decay and noise: a
+        quarter of the digits.
     decay : float
         λ of the weight decay λ (|W|² + |A|²).
     noise : float
@@ -108,10 +112,36 @@ class Settings:
     rate: float = 0.0025
     momentum: float = 0.9
     sweep: tuple[float, ...] = (2.0, 0.05, 0.01)
+    kernels: tuple[float, ...] = (4.2, 2.1)
+    kernel_mus: tuple[float, ...] = (0.5, 0.1, 0.02)
     short: Budget = SHORT
     decay: float = 0.02
     noise: float = 0.3
-    seeds: tuple[int, ...] = (0,)
+    seeds: tuple[int, ...] = (0, 1, 2)
+
+
+class Run(NamedTuple):
+    """Which run it is, of those with the same settings.
+
+    Parameters
+    ----------
+    model : str
+        ``"rate-distortion"``, ``"plain"``, ``"decay"`` or ``"noise"``.
+    mu : float
+        Trade-off.
+    sigma : float
+        Kernel size of inputs and outputs.
+    budget : Budget
+        Digits, batches and epochs.
+    seed : int
+        Of clustering, start and order.
+    """
+
+    model: str
+    mu: float
+    sigma: float
+    budget: Budget
+    seed: int
 
 
 @dataclass(frozen=True)
@@ -120,16 +150,10 @@ class Task:
 
     Parameters
     ----------
-    model : str
-        ``"rate-distortion"``, ``"plain"``, ``"decay"`` or ``"noise"``.
-    mu : float
-        Trade-off.
-    budget : Budget
-        Digits, batches and epochs.
-    seed : int
-        Of clustering, start and order.
+    run : Run
+        Which one.
     settings : Settings
-        The rest.
+        What it has in common with the others.
     pixels : str
         A digest of the digits.
     source : str
@@ -138,17 +162,11 @@ class Task:
         The folder for checkpoints. Neither this nor `source` changes the numbers, nor the name of the run.
     """
 
-    model: str
-    mu: float
-    budget: Budget
-    seed: int
+    run: Run
     settings: Settings
     pixels: str
     source: str = field(repr=False)
     checkpoints: str = field(repr=False)
-
-
-Key = tuple[str, float, Budget, int]
 
 
 class Result(NamedTuple):
@@ -163,13 +181,13 @@ class Result(NamedTuple):
     source : str
         Where they came from.
     runs : dict
-        Outcome of each run by model, μ, budget and seed.
+        Outcome of each run.
     """
 
     settings: Settings
     digits: Digits
     source: str
-    runs: dict[Key, Outcome]
+    runs: dict[Run, Outcome]
 
     @property
     def name(self) -> str:
@@ -177,16 +195,21 @@ class Result(NamedTuple):
         return "figure4_small" if self.source == SMALL else "figure4"
 
     def outcomes(
-        self, model: str = "rate-distortion", mu: float | None = None, *, swept: bool = False
+        self,
+        model: str = "rate-distortion",
+        mu: float | None = None,
+        sigma: float | None = None,
+        *,
+        swept: bool = False,
     ) -> list[Outcome]:
         """Return the runs of a model over all seeds.
 
         Parameters
         ----------
         model : str
-            As in `Task`.
-        mu : float, optional
-            Trade-off; that of the settings, if there is none.
+            As in `Run`.
+        mu, sigma : float, optional
+            Trade-off and kernel size; those of the settings, if there are none.
         swept : bool
             Those of the sweep, which are shorter.
 
@@ -196,8 +219,8 @@ class Result(NamedTuple):
             Empty if there are none.
         """
         s = self.settings
-        key = (model, s.mu if mu is None else mu, s.short if swept else s.full)
-        return [self.runs[*key, seed] for seed in s.seeds if (*key, seed) in self.runs]
+        kind = (model, s.mu if mu is None else mu, s.sigma if sigma is None else sigma, s.short if swept else s.full)
+        return [self.runs[run] for seed in s.seeds if (run := Run(*kind, seed)) in self.runs]
 
 
 def batched_objective(X: Array, task: Task) -> BatchedObjective:
@@ -215,18 +238,18 @@ def batched_objective(X: Array, task: Task) -> BatchedObjective:
     BatchedObjective
         Σ_b (N_b/N) L_b; an epoch of `batch_ascent` goes through its batches.
     """
-    batches = clustered_batches(X, task.budget.largest, np.random.default_rng([task.seed, 0]))
+    batches = clustered_batches(X, task.run.budget.largest, np.random.default_rng([task.run.seed, 0]))
     return BatchedObjective([_objective(X[rows], task) for rows in batches], [len(rows) for rows in batches])
 
 
 def _objective(X: Array, task: Task) -> Any:
-    s = task.settings
-    if task.model == "plain":
+    run, s = task.run, task.settings
+    if run.model == "plain":
         return Reconstruction(X, activation=UNIT)
     objective = RateDistortion(
-        X, activation=UNIT, alpha=s.alpha, mu=task.mu, sigma_x=s.sigma, sigma_xhat=s.sigma, base=s.base
+        X, activation=UNIT, alpha=s.alpha, mu=run.mu, sigma_x=run.sigma, sigma_xhat=run.sigma, base=s.base
     )
-    return WeightDecay(objective, strength=s.decay) if task.model == "decay" else objective
+    return WeightDecay(objective, strength=s.decay) if run.model == "decay" else objective
 
 
 def timed_epoch(digits: Digits, settings: Settings | None = None) -> Callable[[], Any]:
@@ -249,7 +272,7 @@ def timed_epoch(digits: Digits, settings: Settings | None = None) -> Callable[[]
         Without arguments; returns the `Result` of `batch_ascent` after one epoch.
     """
     s, X = settings or Settings(), centred(digits)
-    batched = batched_objective(X, Task("rate-distortion", s.mu, s.full, s.seeds[0], s, "", "", ""))
+    batched = batched_objective(X, Task(Run("rate-distortion", s.mu, s.sigma, s.full, s.seeds[0]), s, "", "", ""))
     start = initial_parameters(X.shape[1], s.n_hidden, np.random.default_rng(1), scale=s.start)
 
     def epoch() -> Any:
@@ -272,24 +295,24 @@ def train_one(task: Task) -> dict[str, Any]:
     dict
         W, c, A, b; values, L of each epoch; distortion, and conditional_entropy unless the model is plain.
     """
-    s = task.settings
-    X = centred(load_digits(task.source, task.budget.n_samples))
-    if task.model == "noise":
-        X = X + s.noise * np.random.default_rng([task.seed, 3]).normal(size=X.shape)
+    (model, mu, _, budget, seed), s = task.run, task.settings
+    X = centred(load_digits(task.source, budget.n_samples))
+    if model == "noise":
+        X = X + s.noise * np.random.default_rng([seed, 3]).normal(size=X.shape)
     batched = batched_objective(X, task)
     found = finished(
         batch_ascent(
             batched,
-            initial_parameters(X.shape[1], s.n_hidden, np.random.default_rng([task.seed, 1]), scale=s.start),
-            step_size=s.rate if task.model == "plain" else s.rate / task.mu,
+            initial_parameters(X.shape[1], s.n_hidden, np.random.default_rng([seed, 1]), scale=s.start),
+            step_size=s.rate if model == "plain" else s.rate / mu,
             momentum=s.momentum,
-            n_epochs=task.budget.epochs,
-            rng=np.random.default_rng([task.seed, 2]),
+            n_epochs=budget.epochs,
+            rng=np.random.default_rng([seed, 2]),
             checkpoint=_checkpoint(task),
         )
     )
     terms = batched.terms(found.x)
-    terms = terms.inside if task.model == "decay" else terms
+    terms = terms.inside if model == "decay" else terms
     kept = {name: getattr(terms, name) for name in ("conditional_entropy", "distortion") if hasattr(terms, name)}
     return {**found.x._asdict(), "values": [entry["value"] for entry in found.history], **kept}
 
@@ -306,7 +329,7 @@ def run(
     source: str,
     sweep: bool = False,
 ) -> Result:
-    """Train the auto-encoder of the figure; with `sweep` the control, other trade-offs, and with decay and noise.
+    """Train the auto-encoder of the figure; with `sweep` the control, other μ and σ, and with decay and noise.
 
     Parameters
     ----------
@@ -328,19 +351,19 @@ def run(
     """
     s, kept = settings or Settings(), Path(folder) / ".runs"
     digits = load_digits(source, s.full.n_samples)
-    kinds = [("rate-distortion", s.mu, s.full)]
+    kinds = [("rate-distortion", s.mu, s.sigma, s.full)]
     if sweep:
-        kinds += [("plain", s.mu, s.full)]
-        kinds += [("rate-distortion", mu, s.short) for mu in (s.mu, *s.sweep)]
-        kinds += [(model, s.mu, s.short) for model in ("decay", "noise")]
+        kinds += [("plain", s.mu, s.sigma, s.full)]
+        kinds += [("rate-distortion", mu, s.sigma, s.short) for mu in (s.mu, *s.sweep)]
+        kinds += [("rate-distortion", mu, sigma, s.short) for sigma in s.kernels for mu in s.kernel_mus]
+        kinds += [(model, s.mu, s.sigma, s.short) for model in ("decay", "noise")]
     pixels = fingerprint(digits)
-    tasks = [Task(*kind, seed, s, pixels, source, str(kept)) for kind in kinds for seed in s.seeds]
+    tasks = [Task(Run(*kind, seed), s, pixels, source, str(kept)) for kind in kinds for seed in s.seeds]
     outcomes = run_all(train_one, tasks, folder=kept, workers=workers, description="figure 4")
     for task in tasks:  # whose outcomes are on the disk
         for path in (_checkpoint(task), previous(_checkpoint(task))):
             path.unlink(missing_ok=True)
-    keys = [(task.model, task.mu, task.budget, task.seed) for task in tasks]
-    return Result(s, digits, source, dict(zip(keys, outcomes, strict=True)))
+    return Result(s, digits, source, {task.run: outcome for task, outcome in zip(tasks, outcomes, strict=True)})
 
 
 def basis_of(outcome: Outcome) -> Basis:
@@ -412,12 +435,12 @@ def filter_columns(digits: Digits, filters: Array) -> tuple[Array, Array, Array]
     return extents(filters, shape), neighbour_correlations(filters, shape), resemblances(filters, compared)
 
 
-COLUMNS = ("model", "mu", *Budget._fields, "seed")
+COLUMNS = ("model", "mu", "sigma", *Budget._fields, "seed")
 MEASURED = ("unit", "basis", "norm", "extent", "neighbour_correlation", "digit_resemblance")
 
 
 def write_runs(
-    result: Result, folder: str | os.PathLike[str], name: str, keys: Sequence[Key], table: Sequence[Claim]
+    result: Result, folder: str | os.PathLike[str], name: str, runs: Sequence[Run], table: Sequence[Claim]
 ) -> None:
     """Write NAME.csv, the measures of every filter; NAME_history.csv, L of every epoch; NAME.json.
 
@@ -429,33 +452,32 @@ def write_runs(
         Made if it is not there.
     name : str
         Without ending.
-    keys : sequence of tuple
-        Which of the runs.
+    runs : sequence of Run
+        Which of them.
     table : sequence of Claim
         For the JSON file.
     """
-    write_csv(folder, name, (*COLUMNS, *MEASURED), _measured(result, keys))
+    write_csv(folder, name, (*COLUMNS, *MEASURED), _measured(result, runs))
     history = (
-        (*_said(key), epoch, float(value)) for key in keys for epoch, value in enumerate(result.runs[key]["values"], 1)
+        (*_said(run), epoch, float(value)) for run in runs for epoch, value in enumerate(result.runs[run]["values"], 1)
     )
     write_csv(folder, f"{name}_history", (*COLUMNS, "epoch", "L"), history)
-    runs = [
-        dict(zip(COLUMNS, _said(key), strict=True))
-        | {term: float(value) for term, value in result.runs[key].items() if np.ndim(value) == 0}
-        for key in keys
+    ended = [
+        dict(zip(COLUMNS, _said(run), strict=True))
+        | {term: float(value) for term, value in result.runs[run].items() if np.ndim(value) == 0}
+        for run in runs
     ]
     data = {"digits": "scikit-learn" if result.source == SMALL else "MNIST", "pixels": fingerprint(result.digits)}
-    write_json(folder, name, asdict(result.settings) | {"units": "bits"} | data, table, runs=runs)
+    write_json(folder, name, asdict(result.settings) | {"units": "bits"} | data, table, runs=ended)
 
 
-def _said(key: Key) -> tuple[object, ...]:
-    model, mu, budget, seed = key
-    return model, mu, *budget, seed
+def _said(run: Run) -> tuple[object, ...]:
+    return run.model, run.mu, run.sigma, *run.budget, run.seed
 
 
-def _measured(result: Result, keys: Sequence[Key]) -> Iterator[tuple[object, ...]]:
-    for key in keys:
-        for kind, filters in basis_of(result.runs[key])._asdict().items():
+def _measured(result: Result, runs: Sequence[Run]) -> Iterator[tuple[object, ...]]:
+    for run in runs:
+        for kind, filters in basis_of(result.runs[run])._asdict().items():
             columns = np.linalg.norm(filters, axis=1), *filter_columns(result.digits, filters)
             for unit, numbers in enumerate(zip(*columns, strict=True)):
-                yield *_said(key), unit, kind, *(float(f"{number:.5g}") for number in numbers)
+                yield *_said(run), unit, kind, *(float(f"{number:.5g}") for number in numbers)

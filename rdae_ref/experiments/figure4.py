@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from . import figure4_sweep
 from .claims import Claim, claim
-from .digit_runs import Budget, Result, Settings, Task, basis_of, measures, run, train_one, write_runs
+from .digit_runs import Budget, Result, Run, Settings, Task, basis_of, measures, run, train_one, write_runs
 from .figure4_sweep import LOCALISED, SMOOTH, draw_bases
 from .filters import Basis
 from .output import write_figure
@@ -19,7 +19,7 @@ from .output import write_figure
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-__all__ = ["Budget", "Result", "Settings", "Task", "claims", "draw", "run", "train_one", "write"]
+__all__ = ["Budget", "Result", "Run", "Settings", "Task", "claims", "draw", "run", "train_one", "write"]
 
 
 def draw(result: Result) -> "Figure":
@@ -84,6 +84,6 @@ def write(result: Result, folder: str | os.PathLike[str]) -> Sequence[Claim]:
     """
     table, s = claims(result), result.settings
     write_figure(draw(result), folder, result.name)
-    keys = [("rate-distortion", s.mu, s.full, seed) for seed in s.seeds]
-    write_runs(result, folder, result.name, keys, table)
+    runs = [Run("rate-distortion", s.mu, s.sigma, s.full, seed) for seed in s.seeds]
+    write_runs(result, folder, result.name, runs, table)
     return [*table, *figure4_sweep.write(result, folder)] if result.outcomes("plain") else table

@@ -1,10 +1,10 @@
-"""Beside Figure 4: the plain auto-encoder, other trade-offs, and the weights of inputs that are never active.
+"""Beside Figure 4: the plain auto-encoder, other trade-offs and kernels, and the weights of inactive inputs.
 
 All of it hangs on ``rdae-ref figures 4 --sweep``.
 """
 
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -20,7 +20,7 @@ from .runs import Outcome
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-__all__ = ["claims", "draw_bases", "draw_control", "draw_inactive", "draw_sweep", "write"]
+__all__ = ["claims", "draw_bases", "draw_control", "draw_inactive", "draw_kernels", "draw_sweep", "write"]
 
 SHOWN = 100  # filters of each basis, or half of them of two models: 200 would be too small to see
 NAMES = {
@@ -96,35 +96,82 @@ def draw_sweep(result: Result) -> "Figure":
         figure: Any = Figure(figsize=(7.2, 4.1), layout="constrained")
         above, below = figure.subfigures(2, 1, height_ratios=[1, 1.25])
         for axes, (mu, outcomes) in zip(above.subplots(1, len(swept)), swept.items(), strict=True):
-            draw_tiles(axes, basis_of(outcomes[0]).synthesis[:16], result.digits.shape, 4)
-            axes.set_title(rf"$\mu$ = {mu:g}, $D$ = {float(outcomes[0]['distortion']):.1f}", fontsize=8)
+            _draw_strongest(axes, result, outcomes, rf"$\mu$ = {mu:g}", 4)
         panels = below.subplots(1, len(LABELS))
-        _draw_measures(panels, result, [out for outcomes in swept.values() for out in outcomes], "o-", "{kind}")
-        for model, marker in (("rate-distortion", "*"), ("plain", "s")):
-            label = f"{{kind}}, {NAMES[model]}, {result.settings.full.epochs} epochs"
-            _draw_measures(panels, result, result.outcomes(model), marker, label)
+        for kind, colour in (("synthesis", "vermilion"), ("analysis", "blue")):
+            _draw_measures(panels, result, _by_seed(swept), kind, colour, "o-", kind)
+            for model, marker in (("rate-distortion", "*"), ("plain", "s")):
+                runs = [[outcome] for outcome in result.outcomes(model)]
+                label = f"{kind}, {NAMES[model]}, {result.settings.full.epochs} epochs"
+                _draw_measures(panels, result, runs, kind, colour, marker, label)
         panels[0].legend(loc="lower left", fontsize=6)
     return figure
+
+
+def draw_kernels(result: Result) -> "Figure":
+    """Draw synthesis filters for smaller kernels, and that what they are like hangs on the distortion alone.
+
+    Parameters
+    ----------
+    result : Result
+        Of `run` with ``sweep``.
+
+    Returns
+    -------
+    matplotlib.figure.Figure
+        A row of filters for each kernel size above three panels of measures.
+    """
+    from matplotlib.figure import Figure  # noqa: PLC0415  # only drawing needs it
+
+    s = result.settings
+    with paper_style():
+        figure: Any = Figure(figsize=(7.2, 1.35 * len(s.kernels) + 2.4), layout="constrained")
+        above, below = figure.subfigures(2, 1, height_ratios=[1.35 * len(s.kernels), 2.4])
+        rows = above.subplots(len(s.kernels), len(s.kernel_mus), squeeze=False)
+        for panels, sigma in zip(rows, s.kernels, strict=True):
+            for axes, (mu, outcomes) in zip(panels, _swept(result, sigma).items(), strict=True):
+                _draw_strongest(axes, result, outcomes, rf"$\sigma$ = {sigma:g}, $\mu$ = {mu:g}", 8)
+        panels = below.subplots(1, len(LABELS))
+        for sigma, colour in zip((s.sigma, *s.kernels), ("vermilion", "blue", "green"), strict=True):
+            runs, label = _by_seed(_swept(result, sigma)), rf"$\sigma$ = {sigma:g}"
+            _draw_measures(panels, result, runs, "synthesis", colour, "o-", label)
+        panels[0].legend(loc="lower left", title="synthesis", fontsize=7, title_fontsize=7)
+    return figure
+
+
+def _draw_strongest(axes: Any, result: Result, outcomes: Sequence[Outcome], said: str, columns: int) -> None:
+    """Draw the 16 filters of the largest norm, for the first seed."""
+    draw_tiles(axes, basis_of(outcomes[0]).synthesis[:16], result.digits.shape, columns)
+    axes.set_title(f"{said}, $D$ = {float(outcomes[0]['distortion']):.1f}", fontsize=8)
 
 
 LABELS = ("extent, over that of a digit", "correlation of neighbours", "|cos| to the nearest digit")
 
 
-def _draw_measures(panels: Any, result: Result, outcomes: list[Outcome], style: str, label: str) -> None:
-    distortions = [float(outcome["distortion"]) for outcome in outcomes]
-    for kind, colour in (("synthesis", "vermilion"), ("analysis", "blue")):
+def _draw_measures(
+    panels: Any, result: Result, runs: Iterable[Sequence[Outcome]], kind: str, colour: str, style: str, label: str
+) -> None:
+    """Draw, for each seed, what the filters of some runs are like over their distortion."""
+    for outcomes in runs:
+        distortions = [float(outcome["distortion"]) for outcome in outcomes]
         found = np.array([measures(result.digits, basis_of(outcome), kind) for outcome in outcomes])
         for axes, values, name in zip(panels, found.T, LABELS, strict=True):
-            said, face = label.format(kind=kind), COLOURS[colour] if "-" in style else "none"
-            axes.plot(distortions, values, style, ms=4, color=COLOURS[colour], mfc=face, label=said)
+            face = COLOURS[colour] if "-" in style else "none"
+            axes.plot(distortions, values, style, ms=4, lw=1, color=COLOURS[colour], mfc=face, label=label)
             axes.set(xlabel="distortion $D$", ylabel=name)
             axes.set_ylim(0, max(1, 1.1 * values.max(), axes.get_ylim()[1]))
+        label = "_"  # one entry of the legend for all seeds
 
 
-def _swept(result: Result) -> dict[float, list[Outcome]]:
-    """Return the runs of the sweep by μ, distortion growing."""
-    mus = sorted((result.settings.mu, *result.settings.sweep), reverse=True)
-    return {mu: result.outcomes(mu=mu, swept=True) for mu in mus}
+def _swept(result: Result, sigma: float | None = None) -> dict[float, list[Outcome]]:
+    """Return the runs of the sweep at a kernel size, by default that of the settings, by μ, distortion growing."""
+    s = result.settings
+    mus = s.kernel_mus if sigma in s.kernels else (s.mu, *s.sweep)
+    return {mu: result.outcomes(mu=mu, sigma=sigma, swept=True) for mu in sorted(mus, reverse=True)}
+
+
+def _by_seed(swept: dict[float, list[Outcome]]) -> list[tuple[Outcome, ...]]:
+    return list(zip(*swept.values(), strict=True))
 
 
 INACTIVE = (("rate-distortion", "as it is"), ("decay", "weight decay"), ("noise", "noise on the digits"))
@@ -178,6 +225,7 @@ REGIMES = (
     "For smaller reconstruction errors features tend to be more localized, whereas for larger tolerance the features "
     "go from blobs, to pen strokes, to even full digits"
 )
+LOCAL = "(§4.2) the influence of the eigenvectors would be also local around the defined clusters"
 ZERO_OUT = (
     "Weight decay or adding Gaussian noise to the training set can be used to zero-out weights for non active inputs"
 )
@@ -205,7 +253,7 @@ def claims(result: Result) -> list[Claim]:
     list of Claim
         Over all seeds.
     """
-    return [*_control_claims(result), *_regime_claims(result), *_inactive_claims(result)]
+    return [*_control_claims(result), *_regime_claims(result), *_kernel_claims(result), *_inactive_claims(result)]
 
 
 def _control_claims(result: Result) -> Iterator[Claim]:
@@ -226,10 +274,9 @@ def _median_cosine(first: Array, second: Array) -> float:
 
 
 def _regime_claims(result: Result) -> Iterator[Claim]:
-    swept = _swept(result)
     found = [
         [(float(out["distortion"]), measures(result.digits, basis_of(out), "synthesis")) for out in outcomes]
-        for outcomes in zip(*swept.values(), strict=True)
+        for outcomes in _by_seed(_swept(result))
     ]
     tolerant, strict = [max(points)[1] for points in found], [min(points)[1] for points in found]
     order = [float(spearmanr([D for D, _ in points], [m.extent for _, m in points])[0]) for points in found]
@@ -238,6 +285,16 @@ def _regime_claims(result: Result) -> Iterator[Claim]:
     yield claim("4", REGIMES, quantity, [m.extent for m in strict], at_most=LOCALISED)
     quantity = "mean |cos| of a filter to the nearest digit, at the largest D"
     yield claim("4", REGIMES, quantity, [m.likeness for m in tolerant], at_least=LIKE_A_DIGIT)
+
+
+def _kernel_claims(result: Result) -> Iterator[Claim]:
+    runs = [_by_seed(_swept(result, sigma)) for sigma in result.settings.kernels]
+    reach = [
+        min(measures(result.digits, basis_of(out), "synthesis").extent for outcomes in of_seed for out in outcomes)
+        for of_seed in zip(*runs, strict=True)
+    ]
+    quantity = "smaller kernels: mean extent of a filter over that of a digit, least over σ and µ"
+    yield claim("4", LOCAL, quantity, reach, at_most=LOCALISED)
 
 
 def _inactive_claims(result: Result) -> Iterator[Claim]:
@@ -249,7 +306,7 @@ def _inactive_claims(result: Result) -> Iterator[Claim]:
 
 
 def write(result: Result, folder: str | os.PathLike[str]) -> Sequence[Claim]:
-    """Write figure4_control, _sweep and _inactive as .png and .svg; figure4_sweep.csv, .json, and its history.
+    """Write figure4_control, _sweep, _kernels, _inactive as .png and .svg; figure4_sweep.csv, .json, and its history.
 
     Parameters
     ----------
@@ -264,8 +321,9 @@ def write(result: Result, folder: str | os.PathLike[str]) -> Sequence[Claim]:
         As in the JSON file.
     """
     table = claims(result)
-    for draw, what in ((draw_control, "control"), (draw_sweep, "sweep"), (draw_inactive, "inactive")):
+    drawings = {"control": draw_control, "sweep": draw_sweep, "kernels": draw_kernels, "inactive": draw_inactive}
+    for what, draw in drawings.items():
         write_figure(draw(result), folder, f"{result.name}_{what}")
-    main = ("rate-distortion", result.settings.mu, result.settings.full)
-    write_runs(result, folder, f"{result.name}_sweep", [key for key in result.runs if key[:3] != main], table)
+    others = [run for run in result.runs if run.model != "rate-distortion" or run.budget == result.settings.short]
+    write_runs(result, folder, f"{result.name}_sweep", others, table)
     return table

@@ -12,6 +12,7 @@ import numpy.typing as npt
 
 from .._validation import Array, as_nonnegative
 from ..autoencoder import Parameters
+from ..objective import distortion_of
 from ..pytree import Pytree, leaves, tree_map
 
 __all__ = ["Tied", "TiedParameters", "WeightDecay"]
@@ -135,6 +136,21 @@ class Tied(_Around):
         """
         return self.objective.terms(_untied(parameters))
 
+    def distortion(self, parameters: TiedParameters) -> float:
+        """Return the distortion, alone where the objective inside can.
+
+        Parameters
+        ----------
+        parameters : TiedParameters
+            W, c, b.
+
+        Returns
+        -------
+        float
+            That of the objective inside.
+        """
+        return distortion_of(self.objective, _untied(parameters))
+
     def reconstruct(self, parameters: TiedParameters, X: npt.ArrayLike | None = None) -> Array:
         """Return the outputs X̂ of the auto-encoder.
 
@@ -249,6 +265,21 @@ class WeightDecay(_Around):
             The terms of the objective inside, and squared_weights, without its strength.
         """
         return WeightDecayTerms(self.objective.terms(parameters), _squared_weights(parameters))
+
+    def distortion(self, parameters: Pytree) -> float:
+        """Return the distortion, alone where the objective inside can.
+
+        Parameters
+        ----------
+        parameters : pytree
+            As the objective inside takes them.
+
+        Returns
+        -------
+        float
+            That of the objective inside.
+        """
+        return distortion_of(self.objective, parameters)
 
     def reconstruct(self, parameters: Pytree, X: npt.ArrayLike | None = None) -> Array:
         """Return the outputs X̂ of the auto-encoder.

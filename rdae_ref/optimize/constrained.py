@@ -5,6 +5,7 @@ from typing import Any
 import numpy as np
 
 from .._validation import as_count, as_positive
+from ..objective import distortion_of
 from ..pytree import Pytree
 from .climb import Callback, Result, later
 from .quasi_newton import maximize
@@ -36,7 +37,8 @@ def maximize_at_distortion(
     Parameters
     ----------
     objective : RateDistortion
-        With ``mu``, the multiplier to begin with, ``with_mu`` and ``terms``.
+        With ``mu``, the multiplier to begin with, ``with_mu`` and ``terms``. A method ``distortion`` spares the
+        entropies, where nothing but D is asked for: once in each step.
     parameters : pytree
         Where to start. There are many optima, with units that are not linear: from several starts, keep the best.
     distortion : float
@@ -53,9 +55,9 @@ def maximize_at_distortion(
     Returns
     -------
     Result
-        Of the best round: x, fun (the conditional entropy), mu (the multiplier, 0 where the bound is not active),
-        terms, nit, success (whether the bound is met, to 1 % where it is active), message, history. Ctrl-C returns what
-        was reached.
+        Of the best round: x, fun (the conditional entropy, less weight decay where there is any), mu (the multiplier, 0
+        where the bound is not active), terms, nit, success (whether the bound is met, to 1 % where it is active),
+        message, history. Ctrl-C returns what was reached.
 
     Raises
     ------
@@ -99,11 +101,14 @@ class _AugmentedLagrangian:
     def multiplier(self, distortion: float) -> float:
         return max(0.0, self.mu + self.stiffness * (distortion - self.bound))
 
+    def penalty(self, multiplier: float) -> float:
+        return (multiplier**2 - self.mu**2) / (2 * self.stiffness)
+
     def value_and_gradient(self, parameters: Pytree) -> tuple[float, Pytree]:
-        distortion = self.objective.terms(parameters).distortion
+        distortion = distortion_of(self.objective, parameters)
         m = self.multiplier(distortion)
         value, gradient = self.objective.with_mu(m).value_and_gradient(parameters)
-        return value + m * distortion - (m**2 - self.mu**2) / (2 * self.stiffness), gradient
+        return value + m * distortion - self.penalty(m), gradient
 
 
 class _MultiplierSearch:
@@ -125,7 +130,7 @@ class _MultiplierSearch:
         # How far D exceeds the bound or, below it, how far the multiplier is from the 0 that it then has to be.
         violation = abs(mu - before.mu) / before.stiffness
         meets = violation <= MET * self.bound
-        found.fun, found.mu, found.terms = terms.conditional_entropy, mu, terms
+        found.fun, found.mu, found.terms = found.fun + before.penalty(mu), mu, terms
         found.rank = (meets, found.fun if meets else -violation)
         if self.best is None or found.rank > self.best.rank:
             self.best = found

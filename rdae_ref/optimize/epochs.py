@@ -1,10 +1,11 @@
 """Momentum ascent over batches, epoch by epoch: what a sample needs whose Gram matrix is too large to be formed."""
 
+import copy
 import functools
 import hashlib
 import operator
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from .._validation import Array, as_count, as_fraction, as_generator, as_positive, as_weights
-from ..objective import Objective
+from ..objective import Objective, distortion_of
 from ..pytree import Pytree, tree_map
 from ..workers import Map, Workers, mapping
 from .checkpoint import Checkpoint, CheckpointError, read_checkpoint, write_checkpoint
@@ -77,8 +78,35 @@ class BatchedObjective:
             raise ValueError(f"sizes must hold a number above 0 for each of {count} objectives, got {sizes}")
         self.weights = sizes / sizes.sum()
         self._map: Map = map if workers is None else mapping(workers)
-        shares = np.array_split(np.arange(len(sizes)), min(len(sizes), SHARES))
-        self._shares = [(self.objectives[share[0] : share[-1] + 1], self.weights[share]) for share in shares]
+
+    @property
+    def mu(self) -> float:
+        """The trade-off of the objectives, where they have one."""
+        return self.objectives[0].mu  # type: ignore[attr-defined]
+
+    def with_mu(self, mu: float) -> "BatchedObjective":
+        """Return the same objective with another trade-off, and the same workers.
+
+        Parameters
+        ----------
+        mu : float
+            Trade-off μ ≥ 0.
+
+        Returns
+        -------
+        BatchedObjective
+            A new one; this one stays as it is.
+
+        Raises
+        ------
+        AttributeError
+            If the objectives have no trade-off.
+        TypeError, ValueError
+            If `mu` is out of its range.
+        """
+        other = copy.copy(self)
+        other.objectives = [objective.with_mu(mu) for objective in self.objectives]  # type: ignore[attr-defined]
+        return other
 
     def value_and_gradient(self, parameters: Pytree) -> tuple[float, Pytree]:
         """Return the mean over all batches at the same parameters, and its gradient.
@@ -95,7 +123,7 @@ class BatchedObjective:
         gradient : pytree
             Uphill, in the form of the parameters.
         """
-        value, gradient = self._mean("value_and_gradient", parameters)
+        value, gradient = self._mean(operator.methodcaller("value_and_gradient", parameters))
         return float(value), gradient
 
     def terms(self, parameters: Pytree) -> Any:
@@ -111,16 +139,34 @@ class BatchedObjective:
         NamedTuple
             The terms of the objectives.
         """
-        return tree_map(float, self._mean("terms", parameters))
+        return tree_map(float, self._mean(operator.methodcaller("terms", parameters)))
 
-    def _mean(self, method: str, parameters: Pytree) -> Any:
-        parts = list(self._map(functools.partial(_weighted_sum, method, parameters), *zip(*self._shares, strict=True)))
+    def distortion(self, parameters: Pytree) -> float:
+        """Return the mean distortion alone.
+
+        Parameters
+        ----------
+        parameters : pytree
+            As the objectives take them.
+
+        Returns
+        -------
+        float
+            That of `terms`.
+        """
+        return float(self._mean(functools.partial(distortion_of, parameters=parameters)))
+
+    def _mean(self, evaluate: Callable[[Any], Any]) -> Any:
+        shares = np.array_split(np.arange(len(self.weights)), min(len(self.weights), SHARES))
+        objectives = [self.objectives[share[0] : share[-1] + 1] for share in shares]
+        weights = [self.weights[share] for share in shares]
+        parts = list(self._map(functools.partial(_weighted_sum, evaluate), objectives, weights))
         return functools.reduce(functools.partial(tree_map, operator.add), parts)
 
 
-def _weighted_sum(method: str, parameters: Pytree, objectives: Sequence[Objective], weights: Array) -> Any:
-    """Return Σ_b w_b of what a method of the objectives returns."""
-    found = (getattr(objective, method)(parameters) for objective in objectives)
+def _weighted_sum(evaluate: Callable[[Any], Any], objectives: Sequence[Objective], weights: Array) -> Any:
+    """Return Σ_b w_b of what evaluating the objectives gives."""
+    found = map(evaluate, objectives)
     weighted = (tree_map(functools.partial(operator.mul, w), one) for w, one in zip(weights, found, strict=True))
     return functools.reduce(functools.partial(tree_map, operator.add), weighted)
 
@@ -211,8 +257,8 @@ class _Epochs(Climb):
         super().__init__(self.batch, parameters, callback)
         self.step_size, self.momentum, self.rng = step_size, momentum, rng
         self.x, self.velocity = self.start.x, np.zeros_like(self.start.x)
-        said = (step_size, momentum, rng.bit_generator.state, batched.weights.tolist(), self.x.tolist())
-        self.run = hashlib.sha256(repr(said).encode()).hexdigest()
+        said = repr((step_size, momentum, rng.bit_generator.state)).encode()
+        self.run = hashlib.sha256(said + batched.weights.tobytes() + self.x.tobytes()).hexdigest()
 
     def epoch(self) -> None:
         weights, value, mean = self.batch.batched.weights, 0.0, np.zeros_like(self.x)
