@@ -62,11 +62,10 @@ def from_matrices(K_X: Array, trace: Trace, A: Array, sigma: float, alpha: float
     -----
     Eqs. (13), (15) and (16) of the paper; its (17)–(20) are the gradient here and the chain rule.
     """
-    N = len(trace.Xhat)
-    K = gram_of(trace.Xhat, sigma)
-    joint, dS_joint = entropy_and_gradient(N * K_X * K, alpha)
+    K, dJoint_dK = gram_of(trace.Xhat, sigma), len(trace.Xhat) * K_X  # of N K_X ∘ K_X̂, element by element
+    joint, dS_joint = entropy_and_gradient(dJoint_dK * K, alpha)
     output, dS_output = entropy_and_gradient(K, alpha)
-    dS_dK = N * K_X * dS_joint - dS_output
+    dS_dK = dJoint_dK * dS_joint - dS_output
     if A.shape[1] < A.shape[0]:  # L_P X̂ = (L_P Ẑ) Aᵀ, as L_P 1 = 0: with few units it is less work
         return ConditionalEntropy(joint, output, pull_back(dS_dK, K, trace.Zhat, sigma) @ A.T)
     return ConditionalEntropy(joint, output, pull_back(dS_dK, K, trace.Xhat, sigma))

@@ -10,10 +10,12 @@ import multiprocessing
 import os
 import signal
 import threading
+import weakref
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import InvalidStateError, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import AbstractContextManager, contextmanager, nullcontext
+from multiprocessing.util import Finalize
 from typing import Any, TypeAlias
 
 from ._validation import as_count
@@ -109,7 +111,7 @@ class Processes(AbstractContextManager["Processes"]):
             try:
                 return self._started().map(function, *arguments)
             except BrokenProcessPool:
-                self._pool = None
+                self._forgotten()
                 return self._started().map(function, *arguments)
 
     def _started(self) -> ProcessPoolExecutor:
@@ -122,10 +124,20 @@ class Processes(AbstractContextManager["Processes"]):
                 initializer=signal.signal,
                 initargs=(signal.SIGINT, signal.SIG_IGN),
             )
+            # A process of others that has processes itself waits for theirs before its end, and they for tasks: tell
+            # them first, before the queue of tasks (10) is closed.
+            self._at_exit = Finalize(None, _end, args=(weakref.ref(self._pool),), exitpriority=100)
         return self._pool
 
-    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
+    def _forgotten(self) -> ProcessPoolExecutor | None:
+        """Return the pool, which this object has no more."""
         pool, self._pool = self._pool, None
+        if pool is not None:
+            self._at_exit.cancel()
+        return pool
+
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        pool = self._forgotten()
         if pool is None:
             return
         if kind is not None:
@@ -134,6 +146,12 @@ class Processes(AbstractContextManager["Processes"]):
                     process.terminate()
                 pool.shutdown(cancel_futures=True)
         pool.shutdown()
+
+
+def _end(reference: "weakref.ref[ProcessPoolExecutor]") -> None:
+    pool = reference()
+    if pool is not None:
+        pool.shutdown(cancel_futures=True)
 
 
 class Borrowed(AbstractContextManager["Borrowed"]):

@@ -27,6 +27,7 @@ import rdae_ref
 from rdae_ref.experiments.claims import with_table
 from rdae_ref.experiments.output import COLOURS, paper_style, write_figure
 from rdae_ref.files import written_whole
+from rdae_ref.workers import cores
 
 BEGIN, END = "<!-- performance: written by scripts/benchmark.py -->", "<!-- end of performance -->"
 THREADS = ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS", "NPROC")  # the last one is JAX's
@@ -106,7 +107,22 @@ def epoch(quick):
     yield against("pytorch.epoch", case, 0.7, "epoch")
 
 
-ROWS = dict(enumerate((exact, exact_floor, low_rank, order_two, low_rank_tiles, digits_at_once, figures, epoch), 1))
+def processes(quick):
+    """Row 9: tiles and batches in as many processes as there are cores, over one process."""
+    N = 120 if quick else 20_000
+    for case, function in (
+        (Case(N, spectrum="low-rank", quick=quick), "gradient"),
+        (Case(N, alpha=2, quick=quick, **DIGITS), "gradient"),
+        (Case(N, batch=40 if quick else 500, quick=quick, **DIGITS), "batches"),
+    ):
+        found = against(f"ours.{function}", case, None, f"{function}_together")
+        del found["processor"]  # that of the processes is not in it
+        yield found | {"quantity": f"time of {cores()} processes over"}
+
+
+ROWS = dict(
+    enumerate((exact, exact_floor, low_rank, order_two, low_rank_tiles, digits_at_once, figures, epoch, processes), 1)
+)
 
 
 # What the rows are made of.
@@ -174,6 +190,8 @@ OTHERS = {
     "pytorch.figure": "PyTorch",
     "pytorch.epoch": "PyTorch",
     "jax.gradient": "JAX",
+    "ours.gradient": "one",
+    "ours.batches": "one",
     "floor.eigh": "two `eigh`",
     "floor.products": "the products",
 }

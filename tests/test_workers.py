@@ -129,6 +129,25 @@ def test_a_program_that_forgets_its_map_ends(tmp_path):
     assert (done.stdout, done.stderr) == ("[8, 9]\n", "")
 
 
+def within(task):
+    """Work with processes of its own in a process of others, and forget about them."""
+    global forgotten  # noqa: PLW0603  # as something that lives as long as the process does
+    forgotten = Processes(1)
+    return list(forgotten(power, [task], [2]))
+
+
+@pytest.mark.parametrize("lived", [True, False], ids=["pool", "alone"])
+def test_a_process_that_has_processes_ends(lived):
+    if lived:
+        with Processes(1) as pool:
+            assert list(pool(within, [3, 4])) == [[9], [16]]
+    else:
+        alone = multiprocessing.get_context("spawn").Process(target=within, args=(3,))
+        alone.start()
+        alone.join(30)
+        assert alone.exitcode == 0
+
+
 def test_a_borrowed_map_is_asked_once_and_left_alone():
     asked = []
 

@@ -6,21 +6,40 @@ from dataclasses import replace
 from rdae_ref import RateDistortion
 from rdae_ref.experiments import load
 from rdae_ref.models import FixedDenoising, Reconstruction
+from rdae_ref.optimize import BatchedObjective
 from rdae_ref.pytree import tree_map
+from rdae_ref.workers import cores
 
 from .cases import MOMENTUM, RATE
 
 
-def objective(X, case):
+def objective(X, case, workers=None):
     """Return the objective of a case on these data."""
     settings = {"activation": case.activation, "alpha": case.alpha, "mu": case.mu, "spectrum": case.spectrum}
-    return RateDistortion(X, sigma_x=case.sigma, sigma_xhat=case.sigma, **settings)
+    return RateDistortion(X, sigma_x=case.sigma, sigma_xhat=case.sigma, workers=workers, **settings)
 
 
-def gradient(case):
+def gradient(case, workers=None):
     """Evaluate L and its gradient."""
-    L, parameters = objective(case.data(), case), case.parameters()
+    L, parameters = objective(case.data(), case, workers), case.parameters()
     return lambda: L.value_and_gradient(parameters)[1]
+
+
+def gradient_together(case):
+    """Evaluate them with the tiles in one process for each core."""
+    return gradient(case, cores())
+
+
+def batches(case, workers=None):
+    """Evaluate the mean over all batches, and its gradient."""
+    parts, parameters = case.batches(), case.parameters()
+    L = BatchedObjective([objective(X, case) for X in parts], [len(X) for X in parts], workers)
+    return lambda: L.value_and_gradient(parameters)[1]
+
+
+def batches_together(case):
+    """Evaluate them with the batches in one process for each core."""
+    return batches(case, cores())
 
 
 def epoch(case):

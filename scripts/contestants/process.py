@@ -35,7 +35,7 @@ class Contestant:
     def __init__(self, name, case, serve):
         self.name = name
         self._connection, other = SPAWN.Pipe()
-        self._process = SPAWN.Process(target=serve, args=(other, name, case), daemon=True)
+        self._process = SPAWN.Process(target=serve, args=(other, name, case))  # no daemon: those may have no processes
         self._process.start()
         other.close()
         self.answer = self._receive()
