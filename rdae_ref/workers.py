@@ -70,7 +70,7 @@ class Processes(AbstractContextManager["Processes"]):
 
     They start at the first task, even where there is one of them: the same number of threads everywhere gives the same
     bits everywhere. They end with this object or, as a context manager, with its block; if that is broken off they end
-    at once.
+    at once. They import the script that runs: what starts them must stand under ``if __name__ == "__main__":`` there.
 
     Parameters
     ----------
