@@ -18,7 +18,7 @@ import numpy.typing as npt
 from ._validation import Array, as_choice, as_count, as_fraction, as_matrix, as_positive
 from .activations import Activation
 from .autoencoder import Parameters, as_parameters, forward, initial_parameters
-from .batches import Rows, clustered_batches, random_batches
+from .batches import clustered_batches, random_batches
 from .gram import median_distance
 from .objective import RateDistortion
 from .optimize import (
@@ -53,7 +53,7 @@ __all__ = ["RateDistortionAutoencoder"]
 
 SOLVERS = ("lbfgs", "ascent")
 BATCHES = ("clustered", "random")
-MEDIAN_OF = 5000  # samples at most, whose distances are a matrix of 200 MB
+MEDIAN_OF = 5000  # samples at most: to find the median of their distances takes 600 MB
 INITS = ("continuation", "random")
 START = 0.5  # standard deviation of the normal start, as for the figures
 APPROACH = 60  # iterations of L-BFGS at each multiple of μ on the way down to it, as for the figures
@@ -91,7 +91,8 @@ class RateDistortionAutoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixi
         Of the ascent with a `step_size`: from 0 to below 1.
     batch_size : int, optional
         Of the ascent with a `step_size`: most samples in a batch. Entropies are no means over samples, so that this is
-        another objective, that of §4.2: the mean over batches. No matrix of all pairs of samples is formed.
+        another objective, that of §4.2: the mean over batches. But for the median, no matrix of all pairs of samples is
+        formed.
     batches : str
         How samples are divided, once. ``"clustered"``: near ones together, by k-means, as the paper has it; for kernels
         so narrow that they see no other cluster. ``"random"``: for wider ones, such as the median.
@@ -102,11 +103,12 @@ class RateDistortionAutoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixi
         of it. The ascent has converged if the norm of the gradient does not exceed it.
     init : str or Parameters
         ``"random"``: a normal start. ``"continuation"``: from there by L-BFGS at 64μ, 32μ, …, 2μ in turn, with
-        batches on one of them; a random start often ends in the collapsed optimum. Or W, c, A, b to start from.
+        batches on `batch_size` samples drawn at random; a random start often ends in the collapsed optimum. Or W, c, A,
+        b to start from.
     random_state : int, Generator, RandomState or None
         Of the start, and of the batches.
     callback : callable, optional
-        Called with a `Step` after each iteration.
+        Called with a `Step` after each iteration; with batches, after each pass through them.
     verbose : bool
         Draw a progress bar, where stderr is a terminal and tqdm is installed.
 
@@ -121,7 +123,8 @@ class RateDistortionAutoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixi
     mu_, sigma_x_, sigma_xhat_ : float
         Multiplier and kernel sizes that were used.
     history_ : list of dict
-        value and gradient_norm after each iteration; the ``factor`` by which μ was multiplied or, for (14), ``mu``.
+        value and gradient_norm after each iteration, or pass through the batches; the ``factor`` by which μ was
+        multiplied or, for (14), ``mu``.
     n_iter_ : int
         The number of iterations.
     converged_ : bool or None
@@ -230,15 +233,16 @@ class RateDistortionAutoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixi
         samples: Array = validate_data(self, X, dtype=np.float64, ensure_min_samples=2)
         self._check_settings(len(samples))
         rng = _as_generator(self.random_state)
-        objective, first = self._objectives(samples, rng)
+        on = self._objective_on(samples)
+        objective = on(samples) if self.batch_size is None else self._batched(samples, on, rng)
         with self._callback() as callback:
-            approach = self._approach(first, rng, callback)
+            approach = self._approach(samples, objective, on, rng, callback)
             if approach.message == "interrupted":
                 result = approach
             else:
                 result = self._climb(objective, approach.x, rng, later(callback, len(approach.history)))
                 result.history = approach.history + result.history
-        self._keep(objective, first, result)
+        self._keep(objective, result)
         if result.message == "interrupted":
             raise KeyboardInterrupt
         if self.converged_ is False:
@@ -341,6 +345,9 @@ class RateDistortionAutoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixi
         as_choice(self.solver, "solver", SOLVERS)
         if isinstance(self.init, str):
             as_choice(self.init, "init", INITS)
+        as_choice(self.batches, "batches", BATCHES)
+        if self.batches != "random" and self.batch_size is None:
+            raise ValueError(f"there are no batches to be {self.batches}: give a batch_size, too")
         as_count(self.max_iter, "max_iter")
         as_positive(self.tol, "tol")
         if self.distortion is not None:
@@ -353,14 +360,13 @@ class RateDistortionAutoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixi
             raise ValueError(f"a line search takes no momentum, got momentum={self.momentum}: give a step_size, too")
         if self.batch_size is not None:
             as_count(self.batch_size, "batch_size", maximum=n_samples)
-            as_choice(self.batches, "batches", BATCHES)
             if self.solver != "ascent" or self.step_size is None:
                 raise ValueError("batches are for solver='ascent' with a step_size: L-BFGS and a line search need all")
 
-    def _objectives(self, X: Array, rng: np.random.Generator) -> tuple[Any, RateDistortion]:
-        """Return what is maximised, and what leads to its start: the same or, with batches, the one on some samples."""
+    def _objective_on(self, X: Array) -> Callable[[Array], RateDistortion]:
+        """Return what makes an objective on some samples, all of which are X."""
         sigma_x = _kernel_size(self.sigma, X, "sigma")
-        on = functools.partial(
+        return functools.partial(
             RateDistortion,
             activation=self.activation,
             alpha=self.alpha,
@@ -370,12 +376,17 @@ class RateDistortionAutoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixi
             base=self.base,
             spectrum="auto",
         )
-        if self.batch_size is None:
-            whole = on(X)
-            return whole, whole
-        batches = _divided(X, self.batch_size, self.batches, rng)
-        batched = BatchedObjective([on(X[rows]) for rows in batches], [len(rows) for rows in batches])
-        return batched, on(X[rng.choice(len(X), self.batch_size, replace=False)])
+
+    def _batched(
+        self, X: Array, on: Callable[[Array], RateDistortion], rng: np.random.Generator
+    ) -> BatchedObjective:
+        assert self.batch_size is not None
+        if self.batches == "clustered":
+            batches = clustered_batches(X, self.batch_size, rng)
+        else:
+            alike = np.array_split(np.arange(len(X)), math.ceil(len(X) / self.batch_size))
+            batches = random_batches([len(rows) for rows in alike], rng)
+        return BatchedObjective([on(X[rows]) for rows in batches], [len(rows) for rows in batches])
 
     @contextmanager
     def _callback(self) -> Iterator[Callable[[Step], object] | None]:
@@ -388,17 +399,24 @@ class RateDistortionAutoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixi
             yield (lambda step: [callback(step) for callback in both]) if both else None
 
     def _approach(
-        self, objective: RateDistortion, rng: np.random.Generator, callback: Callable[[Step], object] | None
+        self,
+        X: Array,
+        objective: Any,
+        on: Callable[[Array], RateDistortion],
+        rng: np.random.Generator,
+        callback: Callable[[Step], object] | None,
     ) -> Result:
         """Return where the solver starts, as the result of the way there."""
         if not isinstance(self.init, str):
-            given = as_parameters(self.init, objective.X.shape[1])
+            given = as_parameters(self.init, X.shape[1])
             if len(given.W) != self.n_hidden:
                 raise ValueError(f"init has {len(given.W)} units, but n_hidden is {self.n_hidden}: make them equal")
             return Result(x=given, history=[], message="given")
-        start = initial_parameters(objective.X.shape[1], self.n_hidden, rng, scale=START)
+        start = initial_parameters(X.shape[1], self.n_hidden, rng, scale=START)
         if self.init == "random":
             return Result(x=start, history=[], message="random")
+        if self.batch_size is not None:
+            objective = on(X[rng.choice(len(X), self.batch_size, replace=False)])
         return continuation(
             objective,
             start,
@@ -431,10 +449,11 @@ class RateDistortionAutoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixi
         result.history = [{"factor": 1.0, **entry} for entry in result.history]
         return result
 
-    def _keep(self, objective: Any, first: RateDistortion, result: Result) -> None:
+    def _keep(self, objective: Any, result: Result) -> None:
+        one: Any = objective.objectives[0] if isinstance(objective, BatchedObjective) else objective
         self.parameters_ = result.x
-        self.mu_ = result.get("mu", first.mu)
-        self.sigma_x_, self.sigma_xhat_ = first.sigma_x, first.sigma_xhat
+        self.mu_ = result.get("mu", one.mu)
+        self.sigma_x_, self.sigma_xhat_ = one.sigma_x, one.sigma_xhat
         self.terms_ = objective.terms(result.x)
         self.value_ = self.terms_.conditional_entropy - self.mu_ * self.terms_.distortion
         self.history_, self.n_iter_ = result.history, len(result.history)
@@ -468,14 +487,6 @@ def _kernel_size(sigma: float | str, X: Array, name: str) -> float:
         words = "more than half of the pairs of samples are equal, or too near for float64 to square their distance"
         raise ValueError(f"{name}='median' is 0, as {words}: pass a number, or rescale them")
     return size
-
-
-def _divided(X: Array, largest: int, how: str, rng: np.random.Generator) -> list[Rows]:
-    """Return the rows of each batch."""
-    if how == "clustered":
-        return clustered_batches(X, largest, rng)
-    alike = np.array_split(np.arange(len(X)), math.ceil(len(X) / largest))
-    return random_batches([len(rows) for rows in alike], rng)
 
 
 def _as_generator(random_state: Any) -> np.random.Generator:

@@ -22,7 +22,7 @@ from .objective import Terms
 __all__ = ["ModelFileError", "load_model", "save_model"]
 
 FORMAT = "rdae_ref model"
-VERSION = 1  # of the format: one more with each change that an older reader would misunderstand
+VERSION = 2  # of the format: one more with each change that an older reader would misunderstand
 
 LEFT_OUT = ("callback", "verbose")  # they belong to a session
 PERHAPS = ("init", "random_state")  # kept unless they are arrays or generators, which matter to a fit only

@@ -172,7 +172,8 @@ class RateDistortion(AutoencoderObjective):
     workers : int or callable, optional
         Who works on the tiles, where L needs no N×N matrix: so many processes, which live as long as the objective, or
         a ``map``-like callable, such as the ``map`` of an executor. See `rdae_ref.workers`. It pays from some thousands
-        of samples on; without, and with N×N matrices, all is done here.
+        of samples on; without, and with N×N matrices, all is done here. An objective with the workers of another cannot
+        be pickled.
 
     Raises
     ------

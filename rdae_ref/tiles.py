@@ -7,7 +7,7 @@ them.
 
 import copy
 from collections.abc import Iterable, Sequence
-from itertools import combinations_with_replacement, product
+from itertools import combinations, combinations_with_replacement, product
 from typing import NamedTuple, Protocol, TypeAlias
 
 import numpy as np
@@ -150,8 +150,9 @@ def laplacian_products(weights: Weights, Y: Array, workers: SideBySide | None = 
     Y : Array, shape (N, d)
         What the Laplacians are multiplied with.
     workers : Processes or Borrowed, optional
-        Who sums up the tiles, those between two groups of samples at a time: as many groups as workers, which gives
-        each of them the same to do and the least to send. The last bits depend on the groups.
+        Who sums up the tiles, those between two groups of samples at a time: as many groups as workers, for each to
+        have the same to do and the least to be sent. The last bits depend on the groups. What is sent takes up to four
+        times the memory of the weights.
 
     Returns
     -------
@@ -172,15 +173,17 @@ def laplacian_products(weights: Weights, Y: Array, workers: SideBySide | None = 
 def _sums_between_groups(weights: Weights, Y: Array, workers: SideBySide) -> LaplacianProducts:
     """Return degrees and −P Y, summed up over pairs of groups."""
     groups = _slices(0, len(Y), -(-len(Y) // workers.count))
-    pairs = list(combinations_with_replacement(groups, 2))
-    samples = [np.r_[rows] if rows == columns else np.r_[rows, columns] for rows, columns in pairs]
-    splits = [0 if rows == columns else rows.stop - rows.start for rows, columns in pairs]
-    parts = workers(_sums, map(weights.among, samples), map(Y.__getitem__, samples), splits)
+    # Two groups and the tiles between them, then single groups and the tiles within them: those are half as many.
+    jobs = [(np.r_[rows, columns], rows.stop - rows.start) for rows, columns in combinations(groups, 2)]
+    jobs += [(np.r_[rows], 0) for rows in groups]
     sums = None
-    for those, part in zip(samples, parts, strict=True):
-        sums = sums or _zeros(len(part.degrees), Y)
-        sums.degrees[:, those] += part.degrees
-        sums.products[:, those] += part.products
+    for first in range(0, len(jobs), 2 * workers.count):  # in portions, since all that is handed out is in memory
+        samples, splits = zip(*jobs[first : first + 2 * workers.count], strict=True)
+        parts = workers(_sums, map(weights.among, samples), map(Y.__getitem__, samples), splits)
+        for those, part in zip(samples, parts, strict=True):
+            sums = sums or _zeros(len(part.degrees), Y)
+            sums.degrees[:, those] += part.degrees
+            sums.products[:, those] += part.products
     assert sums is not None
     return sums
 

@@ -1,8 +1,8 @@
 """Many tasks side by side: the one place that knows processes, and what `workers=` means.
 
 It is a number of processes on this machine, or anything that maps as `map` does, such as the ``map`` of an executor of
-`concurrent.futures` or of Dask: a function and its arguments in, results in their order out. BLAS has one thread in
-each task: more would fight for the same cores, and change the last bits of what is found.
+`concurrent.futures` or of Dask: a function and a list of tasks in, their results in order out. In each task BLAS has one
+thread, if that can be had: more would fight for the same cores, and change the last bits of what is found.
 """
 
 import functools
@@ -14,7 +14,7 @@ import weakref
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import InvalidStateError, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from contextlib import AbstractContextManager, contextmanager
 from multiprocessing.util import Finalize
 from typing import Any, TypeAlias
 
@@ -22,14 +22,14 @@ from ._validation import as_count
 
 __all__ = ["Borrowed", "Map", "Processes", "SideBySide", "Workers", "cores", "mapping"]
 
-Map: TypeAlias = Callable[..., Iterable[Any]]
+Map: TypeAlias = Callable[[Callable[..., Any], list[Any]], Iterable[Any]]
 Workers: TypeAlias = int | Map | None
 
 BLAS_THREADS = ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS")
 
 
 def mapping(workers: int | Map) -> "SideBySide":
-    """Return a map over workers, in each of whose tasks BLAS has one thread.
+    """Return a map over workers.
 
     Parameters
     ----------
@@ -39,7 +39,7 @@ def mapping(workers: int | Map) -> "SideBySide":
     Returns
     -------
     Processes or Borrowed
-        ``map``-like, and a context manager that ends what it has started.
+        ``map``-like, and a context manager that ends what it has started. One that is given comes back as it is.
 
     Raises
     ------
@@ -51,7 +51,13 @@ def mapping(workers: int | Map) -> "SideBySide":
     >>> list(mapping(map)(pow, [2, 3], [5, 2]))
     [32, 9]
     """
-    return Borrowed(workers) if callable(workers) else Processes(workers)
+    if isinstance(workers, (Processes, Borrowed)):
+        return workers
+    if callable(workers):
+        return Borrowed(workers)
+    if hasattr(workers, "map") or hasattr(workers, "submit"):
+        raise TypeError(f"workers must be a number of processes, or map as map does, got {workers!r}: pass its map")
+    return Processes(workers)
 
 
 def cores() -> int:
@@ -69,8 +75,9 @@ class Processes(AbstractContextManager["Processes"]):
     """A map over processes of this machine, with one BLAS thread each.
 
     They start at the first task, even where there is one of them: the same number of threads everywhere gives the same
-    bits everywhere. They end with this object or, as a context manager, with its block; if that is broken off they end
-    at once. They import the script that runs: what starts them must stand under ``if __name__ == "__main__":`` there.
+    bits everywhere. They end with this object, with the process that has it or, as a context manager, with its block;
+    if that is broken off they end at once. They import the script that runs: what starts them must stand under
+    ``if __name__ == "__main__":`` there.
 
     Parameters
     ----------
@@ -86,7 +93,8 @@ class Processes(AbstractContextManager["Processes"]):
     def __init__(self, count: int) -> None:
         self.count = as_count(count, "workers")
         self._pool: ProcessPoolExecutor | None = None
-        self._others: set[Any] = set()
+        self._own: set[Any] = set()
+        self._of = os.getpid()
 
     def __reduce__(self) -> tuple[type["Processes"], tuple[int]]:
         return Processes, (self.count,)  # where it is unpickled it has processes of its own, once it needs them
@@ -99,31 +107,34 @@ class Processes(AbstractContextManager["Processes"]):
         function : callable
             At the top level of a module.
         *iterables : iterable
-            Its arguments.
+            Its arguments, of the same number each.
 
         Returns
         -------
         iterator
             As of `map`. It raises BrokenProcessPool if a process dies; the next call begins with new ones.
         """
-        arguments = [list(iterable) for iterable in iterables]
-        with _one_blas_thread():  # processes start when tasks come in
+        tasks = list(zip(*iterables, strict=True))
+        with _HANDING_OUT, _one_blas_thread():  # processes start when tasks come in
             try:
-                return self._started().map(function, *arguments)
+                return self._handed_out(function, tasks)
             except BrokenProcessPool:
                 self._forgotten()
-                return self._started().map(function, *arguments)
+                return self._handed_out(function, tasks)
+
+    def _handed_out(self, function: Callable[..., Any], tasks: list[Any]) -> Iterator[Any]:
+        pool, before = self._started(), set(multiprocessing.active_children())
+        with _without_interrupts():
+            results = pool.map(functools.partial(_starred, function), tasks)
+        self._own |= set(multiprocessing.active_children()) - before
+        return results
 
     def _started(self) -> ProcessPoolExecutor:
+        if self._of != os.getpid():  # a process that was forked has the pool's name, but not its threads
+            self._pool, self._own, self._of = None, set(), os.getpid()
         if self._pool is None:
-            self._others = set(multiprocessing.active_children())
-            self._pool = ProcessPoolExecutor(
-                self.count,
-                multiprocessing.get_context("spawn"),
-                # A terminal sends Ctrl-C to all processes: here it is for the one that waits for them.
-                initializer=signal.signal,
-                initargs=(signal.SIGINT, signal.SIG_IGN),
-            )
+            spawn = multiprocessing.get_context("spawn")
+            self._pool = ProcessPoolExecutor(self.count, spawn, initializer=_begin)
             # A process of others that has processes itself waits for theirs before its end, and they for tasks: tell
             # them first, before the queue of tasks (10) is closed.
             self._at_exit = Finalize(None, _end, args=(weakref.ref(self._pool),), exitpriority=100)
@@ -142,16 +153,10 @@ class Processes(AbstractContextManager["Processes"]):
             return
         if kind is not None:
             with _silent_about_cancelled_tasks():
-                for process in set(multiprocessing.active_children()) - self._others:
+                for process in self._own & set(multiprocessing.active_children()):
                     process.terminate()
                 pool.shutdown(cancel_futures=True)
         pool.shutdown()
-
-
-def _end(reference: "weakref.ref[ProcessPoolExecutor]") -> None:
-    pool = reference()
-    if pool is not None:
-        pool.shutdown(cancel_futures=True)
 
 
 class Borrowed(AbstractContextManager["Borrowed"]):
@@ -160,8 +165,9 @@ class Borrowed(AbstractContextManager["Borrowed"]):
     Parameters
     ----------
     workers : callable
-        ``map``-like. Where its tasks run, BLAS is held to one thread if threadpoolctl is there, which comes with the
-        extra ``distributed``.
+        ``map``-like: takes a function and a list. Where its tasks run, BLAS is held to one thread if threadpoolctl is
+        there, which comes with the extra ``distributed``; in threads of one process, while the first of them runs.
+        Processes are better: OpenBLAS under threads of Python has given wrong products.
     """
 
     count = 8  # how many they are is not known: as many as share a few large matrices well
@@ -169,7 +175,7 @@ class Borrowed(AbstractContextManager["Borrowed"]):
     def __init__(self, workers: Map) -> None:
         self.workers = workers
 
-    def __call__(self, function: Callable[..., Any], *iterables: Iterable[Any]) -> Iterable[Any]:
+    def __call__(self, function: Callable[..., Any], *iterables: Iterable[Any]) -> Iterator[Any]:
         """Return the results in the order of the tasks.
 
         Parameters
@@ -177,21 +183,108 @@ class Borrowed(AbstractContextManager["Borrowed"]):
         function : callable
             As the workers need it: for other processes, at the top level of a module.
         *iterables : iterable
-            Its arguments.
+            Its arguments, of the same number each.
 
         Returns
         -------
-        iterable
-            As the workers return it.
+        iterator
+            As of `map`. It raises a ValueError if there is not one result for each task.
         """
-        arguments = [list(iterable) for iterable in iterables]  # Dask asks for their number
-        return self.workers(functools.partial(_pinned, function), *arguments)
+        tasks = list(zip(*iterables, strict=True))
+        return _one_for_each(self.workers(functools.partial(_pinned, function), tasks), len(tasks))
 
     def __exit__(self, *_: object) -> None:
         pass
 
 
 SideBySide: TypeAlias = Processes | Borrowed
+
+
+def _starred(function: Callable[..., Any], arguments: tuple[Any, ...]) -> Any:
+    return function(*arguments)
+
+
+_PINNED = threading.Lock()
+
+
+def _pinned(function: Callable[..., Any], arguments: tuple[Any, ...]) -> Any:
+    """Call a function with one BLAS thread: the environment of another's workers is not ours to set."""
+    controller = _blas()
+    if controller is None or not _PINNED.acquire(blocking=False):  # the number is one for all threads of a process
+        return function(*arguments)
+    try:
+        with controller.limit(limits=1):
+            return function(*arguments)
+    finally:
+        _PINNED.release()
+
+
+def _one_for_each(results: Iterable[Any], count: int) -> Iterator[Any]:
+    given = 0
+    for result in results:
+        given += 1
+        yield result
+    if given != count:
+        raise ValueError(f"workers must give a result for each task, as map does: got {given} for {count} tasks")
+
+
+# How a process of a pool begins and ends. The starts of all pools take turns: each changes the environment and the
+# signals of this process for a moment, and finds its own processes by what is new.
+
+_HANDING_OUT = threading.RLock()
+
+
+@contextmanager
+def _one_blas_thread() -> Iterator[None]:
+    """Let processes that start have one BLAS thread."""
+    before = {name: os.environ.get(name) for name in BLAS_THREADS}
+    os.environ.update(dict.fromkeys(BLAS_THREADS, "1"))
+    try:
+        yield
+    finally:
+        for name, value in before.items():
+            if value is None:
+                del os.environ[name]
+            else:
+                os.environ[name] = value
+
+
+@contextmanager
+def _without_interrupts() -> Iterator[None]:
+    """Let processes that start not be ended by Ctrl-C, from their first moment on.
+
+    A terminal sends it to all processes: here it is for the one that waits for them. One that died of it while it
+    started would leave the thread that feeds its queue waiting for ever.
+    """
+    if not hasattr(signal, "pthread_sigmask"):  # Windows
+        yield
+        return
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
+def _begin() -> None:
+    """Leave Ctrl-C to the process that waits for this one, and end with it, however it ends."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    if hasattr(signal, "pthread_sigmask"):
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
+    threading.Thread(target=_end_with_parent, daemon=True).start()
+
+
+def _end_with_parent() -> None:
+    parent = multiprocessing.parent_process()
+    assert parent is not None
+    parent.join()
+    os._exit(1)
+
+
+def _end(reference: "weakref.ref[ProcessPoolExecutor]") -> None:
+    pool = reference()
+    if pool is not None:
+        pool.shutdown(cancel_futures=True)
 
 
 @contextmanager
@@ -210,30 +303,11 @@ def _silent_about_cancelled_tasks() -> Iterator[None]:
         threading.excepthook = before
 
 
-@contextmanager
-def _one_blas_thread() -> Iterator[None]:
-    """Let processes that start have one BLAS thread."""
-    before = {name: os.environ.get(name) for name in BLAS_THREADS}
-    os.environ.update(dict.fromkeys(BLAS_THREADS, "1"))
+@functools.cache
+def _blas() -> Any:
+    """Return what sets the threads of BLAS, found once: to look for its libraries takes longer than a small task."""
     try:
-        yield
-    finally:
-        for name, value in before.items():
-            if value is None:
-                del os.environ[name]
-            else:
-                os.environ[name] = value
-
-
-def _pinned(function: Callable[..., Any], *arguments: Any) -> Any:
-    """Call a function with one BLAS thread: the environment of another's workers is not ours to set."""
-    with _threads_limited():
-        return function(*arguments)
-
-
-def _threads_limited() -> AbstractContextManager[object]:
-    try:
-        from threadpoolctl import threadpool_limits  # noqa: PLC0415  # optional: the extra [distributed]
+        from threadpoolctl import ThreadpoolController  # noqa: PLC0415  # optional: the extra [distributed]
     except ImportError:
-        return nullcontext()
-    return threadpool_limits(limits=1)
+        return None
+    return ThreadpoolController()

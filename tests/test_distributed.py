@@ -76,11 +76,11 @@ def needs_dask():
         pytest.fail(f"RDAE_REQUIRE_ORACLES=1, but {reason}") if frameworks.REQUIRED else pytest.skip(reason)
 
 
-def slowly(log, function, *arguments):
+def slowly(log, function, arguments):
     """Leave word of who begins with a task, and give time to kill him."""
     (log / f"{os.getpid()}-{time.monotonic_ns()}").touch()
     time.sleep(0.2)
-    return function(*arguments)
+    return function(arguments)
 
 
 @pytest.fixture
@@ -97,8 +97,8 @@ def killing(tmp_path):
     with cluster, Client(cluster) as client:
         victims = list(client.run(os.getpid).values())[:1]
 
-        def workers(function, *arguments):
-            outcomes = client.get_executor().map(partial(slowly, log, function), *arguments)
+        def workers(function, tasks):
+            outcomes = client.get_executor().map(partial(slowly, log, function), tasks)
             for victim in [victims.pop()] if victims else []:
                 deadline = time.monotonic() + 120
                 while len(list(log.glob(f"{victim}-*"))) < 2:
@@ -128,7 +128,7 @@ def test_of_runs_on_a_cluster_of_which_a_process_is_killed_nothing_is_lost(killi
 
 @pytest.mark.slow
 @dask_only
-def test_nor_of_the_batches_of_an_objective(killing):
+def test_nor_of_the_batches_of_an_objective(killing, tmp_path):
     rng = np.random.default_rng(0)
     X, start = rng.normal(size=(200, 3)), initial_parameters(3, 4, rng)
     parts = [
@@ -137,6 +137,7 @@ def test_nor_of_the_batches_of_an_objective(killing):
     ]
     here, there = (BatchedObjective(parts, [20] * 10, workers=workers) for workers in (None, killing))
     value, gradient = there.value_and_gradient(start)
+    assert len(list((tmp_path / "log").iterdir())) > 10, "the task that the worker was killed in began anew"
     expected, expected_gradient = here.value_and_gradient(start)
     assert value == expected
     assert ravel(gradient)[0].tobytes() == ravel(expected_gradient)[0].tobytes()
@@ -146,12 +147,13 @@ def test_nor_of_the_batches_of_an_objective(killing):
 @pytest.mark.slow
 @dask_only
 @pytest.mark.parametrize("alpha", [1.01, 2])
-def test_nor_of_the_tiles_of_an_objective(alpha, killing):
+def test_nor_of_the_tiles_of_an_objective(alpha, killing, tmp_path):
     rng = np.random.default_rng(0)
     X, start = gaussian(400, rng), initial_parameters(2, 6, rng)
     settings = {"activation": "relu", "alpha": alpha, "mu": 1, "sigma_x": 1, "sigma_xhat": 1, "spectrum": "low-rank"}
     here, there = (RateDistortion(X, **settings, workers=workers) for workers in (map, killing))
     value, gradient = there.value_and_gradient(start)
+    assert len(list((tmp_path / "log").iterdir())) > 36, "the task that the worker was killed in began anew"
     expected, expected_gradient = here.value_and_gradient(start)
     assert value == expected
     assert ravel(gradient)[0].tobytes() == ravel(expected_gradient)[0].tobytes()

@@ -154,7 +154,6 @@ def test_an_ascent_in_batches_is_that_of_the_paper(batches):
         for those in rows
     ]
     batched = BatchedObjective(parts, [len(those) for those in rows])
-    rng.choice(40, 15, replace=False)  # the samples of the way to a start, where that is not given
     found = batch_ascent(batched, init, step_size=0.02, momentum=0.5, n_epochs=20, rng=rng)
     assert ravel(found.x)[0].tobytes() == ravel(model.parameters_)[0].tobytes()
     assert model.terms_ == batched.terms(found.x)
@@ -204,6 +203,7 @@ REFUSED = {
         ValueError,
         "batches must be one of 'clustered', 'random'",
     ),
+    "nothing to divide": ({"batches": "clustered"}, ValueError, "give a batch_size, too"),
     "step": ({"step_size": 0.0, "solver": "ascent"}, ValueError, "step_size must be"),
     "momentum": ({"momentum": 1.0, "solver": "ascent", "step_size": 1.0}, ValueError, "momentum must be from 0"),
     "momentum of a line search": ({"momentum": 0.5, "solver": "ascent"}, ValueError, "takes no momentum"),

@@ -5,6 +5,7 @@ All of it hangs on ``rdae-ref figures 4 --sweep``.
 
 import os
 from collections.abc import Iterable, Iterator, Sequence
+from itertools import cycle
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -109,7 +110,7 @@ def draw_sweep(result: Result) -> "Figure":
 
 
 def draw_kernels(result: Result) -> "Figure":
-    """Draw synthesis filters for smaller kernels, and that what they are like hangs on the distortion alone.
+    """Draw synthesis filters for smaller kernels, and what they are like over the distortion for each kernel.
 
     Parameters
     ----------
@@ -129,12 +130,12 @@ def draw_kernels(result: Result) -> "Figure":
         above, below = figure.subfigures(2, 1, height_ratios=[1.35 * len(s.kernels), 2.4])
         rows = above.subplots(len(s.kernels), len(s.kernel_mus), squeeze=False)
         for panels, sigma in zip(rows, s.kernels, strict=True):
-            for axes, (mu, outcomes) in zip(panels, _swept(result, sigma).items(), strict=True):
+            for axes, (mu, outcomes) in zip(panels, _at_kernel(result, sigma).items(), strict=True):
                 _draw_strongest(axes, result, outcomes, rf"$\sigma$ = {sigma:g}, $\mu$ = {mu:g}", 8)
         panels = below.subplots(1, len(LABELS))
-        for sigma, colour in zip((s.sigma, *s.kernels), ("vermilion", "blue", "green"), strict=True):
-            runs, label = _by_seed(_swept(result, sigma)), rf"$\sigma$ = {sigma:g}"
-            _draw_measures(panels, result, runs, "synthesis", colour, "o-", label)
+        swept = {s.sigma: _swept(result)} | {sigma: _at_kernel(result, sigma) for sigma in s.kernels}
+        for (sigma, runs), colour in zip(swept.items(), cycle(("vermilion", "blue", "green")), strict=False):
+            _draw_measures(panels, result, _by_seed(runs), "synthesis", colour, "o-", rf"$\sigma$ = {sigma:g}")
         panels[0].legend(loc="lower left", title="synthesis", fontsize=7, title_fontsize=7)
     return figure
 
@@ -163,11 +164,16 @@ def _draw_measures(
         label = "_"  # one entry of the legend for all seeds
 
 
-def _swept(result: Result, sigma: float | None = None) -> dict[float, list[Outcome]]:
-    """Return the runs of the sweep at a kernel size, by default that of the settings, by μ, distortion growing."""
-    s = result.settings
-    mus = s.kernel_mus if sigma in s.kernels else (s.mu, *s.sweep)
-    return {mu: result.outcomes(mu=mu, sigma=sigma, swept=True) for mu in sorted(mus, reverse=True)}
+def _swept(result: Result) -> dict[float, list[Outcome]]:
+    """Return the runs of the sweep by μ, distortion growing."""
+    mus = sorted((result.settings.mu, *result.settings.sweep), reverse=True)
+    return {mu: result.outcomes(mu=mu, swept=True) for mu in mus}
+
+
+def _at_kernel(result: Result, sigma: float) -> dict[float, list[Outcome]]:
+    """Return the runs at a smaller kernel size by μ, distortion growing."""
+    mus = sorted(result.settings.kernel_mus, reverse=True)
+    return {mu: result.outcomes(mu=mu, sigma=sigma, swept=True) for mu in mus}
 
 
 def _by_seed(swept: dict[float, list[Outcome]]) -> list[tuple[Outcome, ...]]:
@@ -288,7 +294,9 @@ def _regime_claims(result: Result) -> Iterator[Claim]:
 
 
 def _kernel_claims(result: Result) -> Iterator[Claim]:
-    runs = [_by_seed(_swept(result, sigma)) for sigma in result.settings.kernels]
+    if not result.settings.kernels:
+        return
+    runs = [_by_seed(_at_kernel(result, sigma)) for sigma in result.settings.kernels]
     reach = [
         min(measures(result.digits, basis_of(out), "synthesis").extent for outcomes in of_seed for out in outcomes)
         for of_seed in zip(*runs, strict=True)
@@ -321,7 +329,9 @@ def write(result: Result, folder: str | os.PathLike[str]) -> Sequence[Claim]:
         As in the JSON file.
     """
     table = claims(result)
-    drawings = {"control": draw_control, "sweep": draw_sweep, "kernels": draw_kernels, "inactive": draw_inactive}
+    drawings = {"control": draw_control, "sweep": draw_sweep, "inactive": draw_inactive}
+    if result.settings.kernels:
+        drawings["kernels"] = draw_kernels
     for what, draw in drawings.items():
         write_figure(draw(result), folder, f"{result.name}_{what}")
     others = [run for run in result.runs if run.model != "rate-distortion" or run.budget == result.settings.short]

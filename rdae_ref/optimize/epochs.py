@@ -5,7 +5,7 @@ import functools
 import hashlib
 import operator
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +15,7 @@ import numpy.typing as npt
 from .._validation import Array, as_count, as_fraction, as_generator, as_positive, as_weights
 from ..objective import Objective, distortion_of
 from ..pytree import Pytree, tree_map
-from ..workers import Map, Workers, mapping
+from ..workers import Workers, mapping
 from .checkpoint import Checkpoint, CheckpointError, read_checkpoint, write_checkpoint
 from .climb import Callback, Climb, Result
 
@@ -38,9 +38,10 @@ class BatchedObjective:
     sizes : array_like, shape (B,)
         N_b, or any weights; they are divided by their sum.
     workers : int or callable, optional
-        Who evaluates the batches, all at the same parameters: so many processes, which live as long as the objective,
-        or a ``map``-like callable, such as the ``map`` of an executor. See `rdae_ref.workers`. Without them it is done
-        here, one after another.
+        Who evaluates the batches, all at the same parameters, in 16 shares at most: so many processes, which live as
+        long as the objective, or a ``map``-like callable, such as the ``map`` of an executor. See `rdae_ref.workers`.
+        Without them it is done here, one after another. The objectives, which are sent to them, have no workers of
+        their own.
 
     Raises
     ------
@@ -77,7 +78,7 @@ class BatchedObjective:
             count = len(self.objectives)
             raise ValueError(f"sizes must hold a number above 0 for each of {count} objectives, got {sizes}")
         self.weights = sizes / sizes.sum()
-        self._map: Map = map if workers is None else mapping(workers)
+        self._map: Callable[..., Iterable[Any]] = map if workers is None else mapping(workers)
 
     @property
     def mu(self) -> float:
@@ -123,7 +124,7 @@ class BatchedObjective:
         gradient : pytree
             Uphill, in the form of the parameters.
         """
-        value, gradient = self._mean(operator.methodcaller("value_and_gradient", parameters))
+        value, gradient = self._mean(operator.methodcaller("value_and_gradient", parameters), self._map)
         return float(value), gradient
 
     def terms(self, parameters: Pytree) -> Any:
@@ -139,7 +140,7 @@ class BatchedObjective:
         NamedTuple
             The terms of the objectives.
         """
-        return tree_map(float, self._mean(operator.methodcaller("terms", parameters)))
+        return tree_map(float, self._mean(operator.methodcaller("terms", parameters), self._map))
 
     def distortion(self, parameters: Pytree) -> float:
         """Return the mean distortion alone.
@@ -154,13 +155,14 @@ class BatchedObjective:
         float
             That of `terms`.
         """
-        return float(self._mean(functools.partial(distortion_of, parameters=parameters)))
+        # Here: it is quicker than to send all batches to where they are evaluated.
+        return float(self._mean(functools.partial(distortion_of, parameters=parameters), map))
 
-    def _mean(self, evaluate: Callable[[Any], Any]) -> Any:
+    def _mean(self, evaluate: Callable[[Any], Any], workers: Callable[..., Iterable[Any]]) -> Any:
         shares = np.array_split(np.arange(len(self.weights)), min(len(self.weights), SHARES))
         objectives = [self.objectives[share[0] : share[-1] + 1] for share in shares]
         weights = [self.weights[share] for share in shares]
-        parts = list(self._map(functools.partial(_weighted_sum, evaluate), objectives, weights))
+        parts = workers(functools.partial(_weighted_sum, evaluate), objectives, weights)
         return functools.reduce(functools.partial(tree_map, operator.add), parts)
 
 
