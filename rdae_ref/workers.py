@@ -1,8 +1,8 @@
 """Many tasks side by side: the one place that knows processes, and what `workers=` means.
 
 It is a number of processes on this machine, or anything that maps as `map` does, such as the ``map`` of an executor of
-`concurrent.futures` or of Dask: a function and a list of tasks in, their results in order out. In each task BLAS has one
-thread, if that can be had: more would fight for the same cores, and change the last bits of what is found.
+`concurrent.futures` or of Dask: a function and a list of tasks in, their results in order out. In each task BLAS has
+one thread, if that can be had: more would fight for the same cores, and change the last bits of what is found.
 """
 
 import functools
