@@ -26,6 +26,7 @@ from rdae_ref.models import (
     WeightDecay,
     pca,
 )
+from rdae_ref.objective import distortion_of
 from rdae_ref.pytree import ravel, tree_map
 
 N, D, P = 10, 3, 4
@@ -179,6 +180,16 @@ def test_the_value_is_the_sum_of_its_terms(name, g):
 
 
 # --------------------------------------------------------------------------------------------------------- the manners
+
+
+@pytest.mark.parametrize(
+    "name", ["tied rate-distortion", "decayed rate-distortion", "tied contractive", "tied decayed plain"]
+)
+def test_the_distortion_alone_is_that_of_the_terms(name):
+    model, parameters = setting(name)
+    assert distortion_of(model, parameters) == model.distortion(parameters) == model.terms(parameters).distortion
+    error = model.reconstruct(parameters) - np.random.default_rng(1448).normal(size=(N, D)) - 0.2
+    assert model.distortion(parameters) == pytest.approx(np.sum(error**2) / N, rel=1e-13)
 
 
 @pytest.mark.parametrize(("name", "g"), CASES)
