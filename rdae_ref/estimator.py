@@ -90,9 +90,9 @@ class RateDistortionAutoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixi
     momentum : float
         Of the ascent with a `step_size`: from 0 to below 1.
     batch_size : int, optional
-        Of the ascent with a `step_size`: most samples in a batch. Entropies are no means over samples, so that this is
-        another objective, that of §4.2: the mean over batches. But for the median, no matrix of all pairs of samples is
-        formed.
+        Most samples in a batch. Entropies are no means over samples, so that this is another objective, that of §4.2:
+        the mean over batches. But for the median, no matrix of all pairs of samples is formed. The ascent with a
+        `step_size` takes one step on each batch in turn, the other ways uphill take theirs on the mean.
     batches : str
         How samples are divided, once. ``"clustered"``: near ones together, by k-means, as the paper has it; for kernels
         so narrow that they see no other cluster. ``"random"``: for wider ones, such as the median.
@@ -128,7 +128,7 @@ class RateDistortionAutoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixi
     n_iter_ : int
         The number of iterations.
     converged_ : bool or None
-        None with batches, where there is nothing to tell it by.
+        None after steps on one batch after another, where there is nothing to tell it by.
     message_ : str
         Why the optimiser stopped.
     n_features_in_ : int
@@ -360,8 +360,10 @@ class RateDistortionAutoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixi
             raise ValueError(f"a line search takes no momentum, got momentum={self.momentum}: give a step_size, too")
         if self.batch_size is not None:
             as_count(self.batch_size, "batch_size", maximum=n_samples)
-            if self.solver != "ascent" or self.step_size is None:
-                raise ValueError("batches are for solver='ascent' with a step_size: L-BFGS and a line search need all")
+
+    @property
+    def _batch_by_batch(self) -> bool:
+        return self.solver == "ascent" and self.batch_size is not None and self.step_size is not None
 
     def _objective_on(self, X: Array) -> Callable[[Array], RateDistortion]:
         """Return what makes an objective on some samples, all of which are X."""
@@ -439,7 +441,7 @@ class RateDistortionAutoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixi
             return maximize_at_distortion(objective, start, self.distortion, **limits)
         if self.solver == "lbfgs":
             result = maximize(objective, start, **limits)
-        elif self.batch_size is not None:
+        elif self._batch_by_batch:
             result = batch_ascent(objective, start, n_epochs=self.max_iter, rng=rng, **steps)
         elif self.step_size is not None:
             result = gradient_ascent(objective, start, n_steps=self.max_iter, **steps)
@@ -463,7 +465,7 @@ class RateDistortionAutoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixi
     def _has_converged(self, result: Result) -> bool | None:
         if result.message == "interrupted":
             return False
-        if self.batch_size is not None:
+        if self._batch_by_batch:
             return None
         if self.solver == "lbfgs":
             return bool(result.success)

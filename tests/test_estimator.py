@@ -17,7 +17,14 @@ from sklearn.preprocessing import StandardScaler
 from sklearn.utils.estimator_checks import check_estimator
 
 import rdae_ref
-from rdae_ref import Parameters, RateDistortion, RateDistortionAutoencoder, continuation, initial_parameters
+from rdae_ref import (
+    Parameters,
+    RateDistortion,
+    RateDistortionAutoencoder,
+    continuation,
+    initial_parameters,
+    maximize,
+)
 from rdae_ref.batches import clustered_batches, random_batches
 from rdae_ref.datasets import gaussian
 from rdae_ref.optimize import BatchedObjective, batch_ascent, maximize_at_distortion
@@ -159,6 +166,33 @@ def test_an_ascent_in_batches_is_that_of_the_paper(batches):
     assert model.terms_ == batched.terms(found.x)
 
 
+@pytest.mark.parametrize(
+    ("settings", "climb"),
+    [
+        ({}, lambda batched, init: maximize(batched, init, max_iterations=300, tolerance=1e-3)),
+        ({"distortion": 0.5}, lambda batched, init: maximize_at_distortion(batched, init, 0.5, tolerance=1e-3)),
+    ],
+    ids=["L-BFGS", "a bound"],
+)
+def test_other_ways_uphill_take_the_mean_over_batches(settings, climb):
+    init = start(2, 4)
+    settings = {"activation": "linear", "batch_size": 15, "max_iter": 300} | settings
+    model = quick(**settings, init=init).fit(X)
+    rows = random_batches([14, 13, 13], np.random.default_rng(0))
+    parts = [
+        RateDistortion(X[those], activation="linear", alpha=1.01, mu=1.5, sigma_x=0.5, sigma_xhat=0.5)
+        for those in rows
+    ]
+    batched = BatchedObjective(parts, [len(those) for those in rows])
+    found = climb(batched, init)
+    assert model.converged_
+    assert model.terms_ == pytest.approx(batched.terms(found.x), rel=1e-3)
+    assert model.value_ > batched.value_and_gradient(init)[0]
+    searched = quick(**settings | {"distortion": None, "solver": "ascent", "max_iter": 40}, tol=1.0, init=init).fit(X)
+    values = [entry["value"] for entry in searched.history_]
+    assert np.all(np.diff(values) > 0)
+
+
 def test_with_batches_no_matrix_of_all_pairs_is_formed():
     rng = np.random.default_rng(0)
     many = rng.normal(size=(6000, 3))
@@ -195,8 +229,6 @@ REFUSED = {
     "output word": ({"sigma_xhat": "mean"}, ValueError, "sigma_xhat must be one of"),
     "base": ({"base": 1}, ValueError, "base must be"),
     "solver": ({"solver": "adam"}, ValueError, "solver must be one of"),
-    "batches by L-BFGS": ({"batch_size": 5}, ValueError, "batches are for solver='ascent'"),
-    "batches by line search": ({"batch_size": 5, "solver": "ascent"}, ValueError, "with a step_size"),
     "batch": ({"batch_size": 500, "solver": "ascent", "step_size": 1.0}, ValueError, "batch_size must be at most 40"),
     "division": (
         {"batch_size": 5, "batches": "even", "solver": "ascent", "step_size": 1.0},

@@ -40,7 +40,7 @@ SETTINGS: dict[str, tuple[Any, str]] = {
     "solver": (str, "lbfgs or ascent (default lbfgs)"),
     "step_size": (float, "of the ascent (default: found by a line search)"),
     "momentum": (float, "of the ascent (default 0.0)"),
-    "batch_size": (int, "of the ascent with a step size, samples at most (default: all)"),
+    "batch_size": (int, "most samples in a batch (default: all in one)"),
     "batches": (str, "clustered, as in §4.2, or random (default random)"),
     "max_iter": (int, "iterations of L-BFGS, or passes through the data (default 500)"),
     "tol": (float, "where it has converged (default 0.0001)"),
