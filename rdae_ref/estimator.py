@@ -86,7 +86,7 @@ class RateDistortionAutoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixi
     solver : str
         ``"lbfgs"``, or ``"ascent"``: the paper's gradient ascent.
     step_size : float, optional
-        Of the ascent. Without one a line search finds it, for which the batch must be whole.
+        Of the ascent. Without one a line search finds it.
     momentum : float
         Of the ascent with a `step_size`: from 0 to below 1.
     batch_size : int, optional

@@ -12,7 +12,7 @@ import signal
 import threading
 import weakref
 from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import InvalidStateError, ProcessPoolExecutor
+from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import AbstractContextManager, contextmanager
 from multiprocessing.util import Finalize
@@ -56,7 +56,8 @@ def mapping(workers: int | Map) -> "SideBySide":
     if callable(workers):
         return Borrowed(workers)
     if hasattr(workers, "map") or hasattr(workers, "submit"):
-        raise TypeError(f"workers must be a number of processes, or map as map does, got {workers!r}: pass its map")
+        words = "pass the map of an executor, for Dask client.get_executor().map"
+        raise TypeError(f"workers must be a number of processes, or map as map does, got {workers!r}: {words}")
     return Processes(workers)
 
 
@@ -117,46 +118,57 @@ class Processes(AbstractContextManager["Processes"]):
         tasks = list(zip(*iterables, strict=True))
         with _HANDING_OUT, _one_blas_thread():  # processes start when tasks come in
             try:
-                return self._handed_out(function, tasks)
+                futures = self._handed_out(function, tasks)
             except BrokenProcessPool:
                 self._forgotten()
-                return self._handed_out(function, tasks)
+                futures = self._handed_out(function, tasks)
+        return _results(futures)
 
-    def _handed_out(self, function: Callable[..., Any], tasks: list[Any]) -> Iterator[Any]:
+    def _handed_out(self, function: Callable[..., Any], tasks: list[Any]) -> list[Future[Any]]:
         pool, before = self._started(), set(multiprocessing.active_children())
-        with _without_interrupts():
-            results = pool.map(functools.partial(_starred, function), tasks)
-        self._own |= set(multiprocessing.active_children()) - before
-        return results
+        try:
+            with _without_interrupts():
+                return [pool.submit(function, *task) for task in tasks]
+        finally:
+            self._own |= set(multiprocessing.active_children()) - before
 
     def _started(self) -> ProcessPoolExecutor:
-        if self._of != os.getpid():  # a process that was forked has the pool's name, but not its threads
-            self._pool, self._own, self._of = None, set(), os.getpid()
+        if self._of != os.getpid():
+            self._forgotten()
         if self._pool is None:
-            spawn = multiprocessing.get_context("spawn")
-            self._pool = ProcessPoolExecutor(self.count, spawn, initializer=_begin)
+            pool = ProcessPoolExecutor(self.count, multiprocessing.get_context("spawn"), initializer=_begin)
             # A process of others that has processes itself waits for theirs before its end, and they for tasks: tell
             # them first, before the queue of tasks (10) is closed.
-            self._at_exit = Finalize(None, _end, args=(weakref.ref(self._pool),), exitpriority=100)
+            self._at_exit = Finalize(None, _end, args=(weakref.ref(pool),), exitpriority=100)
+            self._pool = pool
         return self._pool
 
-    def _forgotten(self) -> ProcessPoolExecutor | None:
-        """Return the pool, which this object has no more."""
-        pool, self._pool = self._pool, None
+    def _forgotten(self) -> tuple[ProcessPoolExecutor | None, set[Any]]:
+        """Return the pool and its processes, which this object has no more."""
+        pool, own = self._pool, self._own
+        self._pool, self._own = None, set()
+        if self._of != os.getpid():  # a process that was forked has the name of its parent's pool, but not its threads
+            self._of = os.getpid()
+            return None, set()
         if pool is not None:
             self._at_exit.cancel()
-        return pool
+        return pool, own
 
     def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
-        pool = self._forgotten()
+        pool, own = self._forgotten()
         if pool is None:
             return
         if kind is not None:
-            with _silent_about_cancelled_tasks():
-                for process in self._own & set(multiprocessing.active_children()):
-                    process.terminate()
-                pool.shutdown(cancel_futures=True)
-        pool.shutdown()
+            for process in own & set(multiprocessing.active_children()):
+                process.terminate()
+        pool.shutdown(cancel_futures=kind is not None)
+
+
+def _results(futures: list[Future[Any]]) -> Iterator[Any]:
+    """Return results in order. What is not taken is not cancelled: a pool may end of it where a process dies, too."""
+    futures.reverse()
+    while futures:
+        yield futures.pop().result()
 
 
 class Borrowed(AbstractContextManager["Borrowed"]):
@@ -200,10 +212,6 @@ class Borrowed(AbstractContextManager["Borrowed"]):
 SideBySide: TypeAlias = Processes | Borrowed
 
 
-def _starred(function: Callable[..., Any], arguments: tuple[Any, ...]) -> Any:
-    return function(*arguments)
-
-
 _PINNED = threading.Lock()
 
 
@@ -231,20 +239,20 @@ def _one_for_each(results: Iterable[Any], count: int) -> Iterator[Any]:
 # How a process of a pool begins and ends. The starts of all pools take turns: each changes the environment and the
 # signals of this process for a moment, and finds its own processes by what is new.
 
-_HANDING_OUT = threading.RLock()
+_HANDING_OUT = threading.Lock()
 
 
 @contextmanager
 def _one_blas_thread() -> Iterator[None]:
     """Let processes that start have one BLAS thread."""
     before = {name: os.environ.get(name) for name in BLAS_THREADS}
-    os.environ.update(dict.fromkeys(BLAS_THREADS, "1"))
     try:
+        os.environ.update(dict.fromkeys(BLAS_THREADS, "1"))
         yield
     finally:
         for name, value in before.items():
             if value is None:
-                del os.environ[name]
+                os.environ.pop(name, None)
             else:
                 os.environ[name] = value
 
@@ -285,22 +293,6 @@ def _end(reference: "weakref.ref[ProcessPoolExecutor]") -> None:
     pool = reference()
     if pool is not None:
         pool.shutdown(cancel_futures=True)
-
-
-@contextmanager
-def _silent_about_cancelled_tasks() -> Iterator[None]:
-    """Print no traceback of the pool's own thread, which may find a task both cancelled and without a process."""
-    before = threading.excepthook
-
-    def hook(found: threading.ExceptHookArgs) -> None:
-        if not (found.exc_type and issubclass(found.exc_type, InvalidStateError)):
-            before(found)
-
-    threading.excepthook = hook
-    try:
-        yield
-    finally:
-        threading.excepthook = before
 
 
 @functools.cache

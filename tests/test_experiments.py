@@ -20,6 +20,7 @@ from rdae_ref.experiments.claims import BEGIN, END, claim, claims_table
 from rdae_ref.experiments.output import read_claims, write_csv, write_figure, write_json
 from rdae_ref.experiments.runs import run_all
 from rdae_ref.experiments.training import Training, finished, jacobians, train_plain
+from rdae_ref.workers import Processes
 
 TINY = Training(n_hidden=4, factors=(8, 1), max_iterations=(5, 5), plain_iterations=20)
 SETTINGS = {
@@ -117,6 +118,21 @@ def test_processes_and_any_map_give_the_same(tmp_path):
     for bad, error in ((0, ValueError), (1.5, TypeError), ("two", TypeError)):
         with pytest.raises(error, match="workers"):
             run_all(cube, [0], folder=tmp_path / "bad", workers=bad)
+
+
+def not_two(task):
+    if task == 2:
+        raise ZeroDivisionError
+    return cube(task)
+
+
+def test_processes_that_are_given_go_on_after_a_run_that_fails(tmp_path):
+    with Processes(1) as pool:
+        with pytest.raises(ZeroDivisionError):
+            run_all(not_two, [1, 2], folder=tmp_path, workers=pool)
+        later = pool(cube, [3])
+        (outcome,) = run_all(not_two, [1], folder=tmp_path, workers=pool)
+        assert (outcome["cube"], next(later)["cube"]) == (1, 27)
 
 
 def test_claims_hold_by_the_median_and_say_how_many_seeds_do():

@@ -7,6 +7,7 @@ import os
 import sys
 import zipfile
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -60,7 +61,7 @@ def run_all(
     side_by_side, folder = mapping(cores() if workers is None else workers), Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
     kept = functools.partial(_run_or_read, function, folder)
-    with side_by_side:
+    with nullcontext() if side_by_side is workers else side_by_side:  # one that is given goes on afterwards
         return list(_counted(side_by_side(kept, tasks), len(tasks), description))
 
 
