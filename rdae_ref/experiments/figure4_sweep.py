@@ -126,8 +126,8 @@ def draw_kernels(result: Result) -> "Figure":
 
     s = result.settings
     with paper_style():
-        figure: Any = Figure(figsize=(7.2, 1.35 * len(s.kernels) + 2.4), layout="constrained")
-        above, below = figure.subfigures(2, 1, height_ratios=[1.35 * len(s.kernels), 2.4])
+        figure: Any = Figure(figsize=(7.2, 0.95 * len(s.kernels) + 2.3), layout="constrained")
+        above, below = figure.subfigures(2, 1, height_ratios=[0.95 * len(s.kernels), 2.3])
         rows = above.subplots(len(s.kernels), len(s.kernel_mus), squeeze=False)
         for panels, sigma in zip(rows, s.kernels, strict=True):
             for axes, (mu, outcomes) in zip(panels, _at_kernel(result, sigma).items(), strict=True):
