@@ -10,7 +10,6 @@ import multiprocessing
 import os
 import signal
 import threading
-import weakref
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
@@ -136,11 +135,10 @@ class Processes(AbstractContextManager["Processes"]):
         if self._of != os.getpid():
             self._forgotten()
         if self._pool is None:
-            pool = ProcessPoolExecutor(self.count, multiprocessing.get_context("spawn"), initializer=_begin)
-            # A process of others that has processes itself waits for theirs before its end, and they for tasks: tell
-            # them first, before the queue of tasks (10) is closed.
-            self._at_exit = Finalize(None, _end, args=(weakref.ref(pool),), exitpriority=100)
-            self._pool = pool
+            # A process of others that has processes itself would wait for their end before its own, and they for tasks
+            # from a queue that is closed by then (10): nobody asks for their results any more.
+            self._at_exit = Finalize(None, _terminate, args=(self._own,), exitpriority=100)
+            self._pool = ProcessPoolExecutor(self.count, multiprocessing.get_context("spawn"), initializer=_begin)
         return self._pool
 
     def _forgotten(self) -> tuple[ProcessPoolExecutor | None, set[Any]]:
@@ -159,8 +157,7 @@ class Processes(AbstractContextManager["Processes"]):
         if pool is None:
             return
         if kind is not None:
-            for process in own & set(multiprocessing.active_children()):
-                process.terminate()
+            _terminate(own)
         pool.shutdown(cancel_futures=kind is not None)
 
 
@@ -289,10 +286,9 @@ def _end_with_parent() -> None:
     os._exit(1)
 
 
-def _end(reference: "weakref.ref[ProcessPoolExecutor]") -> None:
-    pool = reference()
-    if pool is not None:
-        pool.shutdown(cancel_futures=True)
+def _terminate(processes: set[Any]) -> None:
+    for process in processes & set(multiprocessing.active_children()):
+        process.terminate()
 
 
 @functools.cache

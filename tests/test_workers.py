@@ -293,16 +293,23 @@ def within(task):
     return list(forgotten(power, [task], [2]))
 
 
-@pytest.mark.parametrize("lived", [True, False], ids=["pool", "alone"])
-def test_a_process_that_has_processes_ends(lived):
-    if lived:
-        with Processes(1) as pool:
-            assert list(pool(within, [3, 4])) == [[9], [16]]
-    else:
-        alone = multiprocessing.get_context("spawn").Process(target=within, args=(3,))
-        alone.start()
-        alone.join(30)
-        assert alone.exitcode == 0
+def within_and_let_go(task):
+    """Let the processes go just before the end, which must not overtake theirs."""
+    list(Processes(2)(power, [task] * 4, [2] * 4))
+
+
+def test_a_process_of_a_pool_that_has_processes_ends():
+    with Processes(1) as pool:
+        assert list(pool(within, [3, 4])) == [[9], [16]]
+
+
+@pytest.mark.parametrize("target", [within, *[within_and_let_go] * 4])
+def test_a_process_that_has_processes_ends(target):
+    alone = multiprocessing.get_context("spawn").Process(target=target, args=(3,))
+    alone.start()
+    alone.join(30)
+    alone.kill()
+    assert alone.exitcode == 0
 
 
 def test_a_borrowed_map_is_asked_once_with_one_list_and_left_alone():
