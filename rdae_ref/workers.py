@@ -199,7 +199,10 @@ class Borrowed(AbstractContextManager["Borrowed"]):
         iterator
             As of `map`. It raises a ValueError if there is not one result for each task.
         """
-        tasks = list(zip(*iterables, strict=True))
+        if len(iterables) == 1:
+            tasks = list(iterables[0])  # as they are: whoever maps may look at them
+        else:
+            tasks, function = list(zip(*iterables, strict=True)), functools.partial(_starred, function)
         return _one_for_each(self.workers(functools.partial(_pinned, function), tasks), len(tasks))
 
     def __exit__(self, *_: object) -> None:
@@ -209,17 +212,21 @@ class Borrowed(AbstractContextManager["Borrowed"]):
 SideBySide: TypeAlias = Processes | Borrowed
 
 
+def _starred(function: Callable[..., Any], arguments: tuple[Any, ...]) -> Any:
+    return function(*arguments)
+
+
 _PINNED = threading.Lock()
 
 
-def _pinned(function: Callable[..., Any], arguments: tuple[Any, ...]) -> Any:
+def _pinned(function: Callable[[Any], Any], task: Any) -> Any:
     """Call a function with one BLAS thread: the environment of another's workers is not ours to set."""
     controller = _blas()
     if controller is None or not _PINNED.acquire(blocking=False):  # the number is one for all threads of a process
-        return function(*arguments)
+        return function(task)
     try:
         with controller.limit(limits=1):
-            return function(*arguments)
+            return function(task)
     finally:
         _PINNED.release()
 

@@ -125,10 +125,7 @@ FORGOTTEN = """
 
 
 def test_a_program_that_forgets_its_map_ends(tmp_path):
-    script = tmp_path / "forgotten.py"
-    script.write_text(textwrap.dedent(FORGOTTEN))
-    done = subprocess.run([sys.executable, str(script)], capture_output=True, text=True, timeout=60, check=True)
-    assert (done.stdout, done.stderr) == ("[8, 9]\n", "")
+    assert run_program(tmp_path, FORGOTTEN) == "[8, 9]\n"
 
 
 def test_the_end_of_one_map_leaves_the_processes_of_another():
@@ -154,20 +151,62 @@ def test_threads_that_hand_out_at_once_leave_the_environment_as_it_was(monkeypat
     assert os.environ["OMP_NUM_THREADS"] == "7"
 
 
-def forked(pool, pid_of_parents):
-    assert next(pool(seen, [()]))[0] != pid_of_parents
+def run_program(folder, source):
+    """Run a program that has a file, as processes need it, and return what it printed."""
+    path = folder / "program.py"
+    path.write_text(textwrap.dedent(source))
+    done = subprocess.run([sys.executable, str(path)], capture_output=True, text=True, timeout=60, check=True)
+    assert done.stderr == ""
+    return done.stdout
+
+
+# Programs of their own: what other tests have loaded here may not be forked.
+
+FORKED = """
+    import multiprocessing, os, time, warnings
+    from rdae_ref.workers import Processes
+
+    def where(pause):
+        time.sleep(pause)
+        return os.getpid()
+
+    def child(pool, parents):
+        assert next(pool(where, [0])) != parents
+
+    if __name__ == "__main__":
+        warnings.simplefilter("ignore")  # that a process with threads forks
+        with Processes(1) as pool:
+            first = next(pool(where, [0]))
+            forked = multiprocessing.get_context("fork").Process(target=child, args=(pool, first))
+            forked.start()
+            forked.join(30)
+            print(forked.exitcode, next(pool(where, [0])) == first)
+"""
+
+LEFT = """
+    import os, time, warnings
+    from rdae_ref.workers import Processes
+
+    def slow(k):
+        time.sleep(0.3)
+        return k**2
+
+    if __name__ == "__main__":
+        warnings.simplefilter("ignore")
+        with Processes(1) as pool:
+            later = pool(slow, [2, 3])
+            child = os.fork()
+            if child == 0:
+                pool.__exit__(KeyboardInterrupt, None, None)
+                os._exit(0)
+            print(os.waitpid(child, 0)[1], list(later))
+"""
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="this system does not fork")
-@pytest.mark.filterwarnings("ignore:This process:DeprecationWarning")  # which has threads, and forks
-def test_a_process_that_was_forked_has_processes_of_its_own():
-    with Processes(1) as pool:
-        ((before, *_),) = pool(seen, [()])
-        child = multiprocessing.get_context("fork").Process(target=forked, args=(pool, before))
-        child.start()
-        child.join(60)
-        assert child.exitcode == 0
-        assert next(pool(seen, [()]))[0] == before
+@pytest.mark.parametrize(("source", "said"), [(FORKED, "0 True\n"), (LEFT, "0 [4, 9]\n")], ids=["works", "leaves"])
+def test_a_process_that_was_forked_has_processes_of_its_own_and_leaves_those_of_its_parent(source, said, tmp_path):
+    assert run_program(tmp_path, source) == said
 
 
 SCRIPT = """
@@ -267,23 +306,7 @@ UNTAKEN = """
 
 
 def test_results_that_nobody_takes_and_a_process_that_dies_leave_a_program_that_ends(tmp_path):
-    path = tmp_path / "untaken.py"
-    path.write_text(textwrap.dedent(UNTAKEN))
-    done = subprocess.run([sys.executable, str(path)], capture_output=True, text=True, timeout=60, check=True)
-    assert (done.stdout, done.stderr) == ("0\n[1, 2]\n", "")
-
-
-@pytest.mark.skipif(not hasattr(os, "fork"), reason="this system does not fork")
-@pytest.mark.filterwarnings("ignore:This process:DeprecationWarning")
-def test_a_forked_child_that_leaves_the_block_leaves_the_processes_of_its_parent():
-    with Processes(1) as pool:
-        later = pool(slow_power, [2, 3], [2, 2])
-        child = os.fork()
-        if child == 0:
-            pool.__exit__(KeyboardInterrupt, None, None)
-            os._exit(0)
-        assert os.waitpid(child, 0)[1] == 0
-        assert list(later) == [4, 9]
+    assert run_program(tmp_path, UNTAKEN) == "0\n[1, 2]\n"
 
 
 def within(task):
@@ -316,13 +339,13 @@ def test_a_borrowed_map_is_asked_once_with_one_list_and_left_alone():
     asked = []
 
     def lent(function, tasks):
-        asked.append(len(tasks))
+        asked.append(tasks)
         return [function(task) for task in tasks]
 
     with Borrowed(lent) as side_by_side:
         assert list(side_by_side(power, [2, 3], [3, 2])) == [8, 9]
-    assert list(side_by_side(power, [2], [3])) == [8]
-    assert asked == [2, 1]
+    assert list(side_by_side(abs, [-2])) == [2]
+    assert asked == [[(2, 3), (3, 2)], [-2]]
 
 
 def test_the_map_of_a_pool_of_multiprocessing_is_one():
