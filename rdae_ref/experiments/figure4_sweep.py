@@ -166,14 +166,17 @@ def _draw_measures(
 
 def _swept(result: Result) -> dict[float, list[Outcome]]:
     """Return the runs of the sweep by μ, distortion growing."""
-    mus = sorted((result.settings.mu, *result.settings.sweep), reverse=True)
-    return {mu: result.outcomes(mu=mu, swept=True) for mu in mus}
+    s = result.settings
+    return _over_mu(result, s.sigma, (s.mu, *s.sweep))
 
 
 def _at_kernel(result: Result, sigma: float) -> dict[float, list[Outcome]]:
-    """Return the runs at a smaller kernel size by μ, distortion growing."""
-    mus = sorted(result.settings.kernel_mus, reverse=True)
-    return {mu: result.outcomes(mu=mu, sigma=sigma, swept=True) for mu in mus}
+    """Return the runs at a smaller kernel size likewise."""
+    return _over_mu(result, sigma, result.settings.kernel_mus)
+
+
+def _over_mu(result: Result, sigma: float, mus: Iterable[float]) -> dict[float, list[Outcome]]:
+    return {mu: result.outcomes(mu=mu, sigma=sigma, swept=True) for mu in sorted(mus, reverse=True)}
 
 
 def _by_seed(swept: dict[float, list[Outcome]]) -> list[tuple[Outcome, ...]]:
