@@ -20,7 +20,6 @@ from .autoencoder import (
     forward,
     initial_parameters,
 )
-from .comparison import Comparison, compare, compare_file
 from .entropy import (
     conditional_entropy,
     joint_entropy,
@@ -32,6 +31,7 @@ from .entropy import (
 )
 from .gradcheck import GradientReport, check_gradient
 from .gram import gaussian_gram, gram_pullback, graph_laplacian, normalize_gram
+from .numerics.spectrum import SingularGramWarning
 from .objective import RateDistortion, Terms
 from .optimize import (
     DivergenceError,
@@ -42,7 +42,7 @@ from .optimize import (
     maximize_at_distortion,
     progress_bar,
 )
-from .spectrum import SingularGramWarning
+from .verify.compare import Comparison, compare, compare_file
 
 if TYPE_CHECKING:
     from .estimator import RateDistortionAutoencoder

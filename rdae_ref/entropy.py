@@ -22,7 +22,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ._validation import Array, as_base, as_choice, as_order, as_symmetric, check_same_shape, check_unit_trace
-from .spectrum import (
+from .numerics.spectrum import (
     SPECTRA,
     SingularGramWarning,
     Spectrum,
@@ -33,7 +33,7 @@ from .spectrum import (
     spectral_product,
     zero_below,
 )
-from .spectrum import spectrum as decompose
+from .numerics.spectrum import spectrum as decompose
 
 __all__ = [
     "conditional_entropy",

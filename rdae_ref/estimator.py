@@ -18,7 +18,7 @@ import numpy.typing as npt
 from ._validation import Array, as_choice, as_count, as_fraction, as_matrix, as_positive
 from .activations import Activation
 from .autoencoder import Parameters, as_parameters, forward, initial_parameters
-from .batches import clustered_batches, random_batches
+from .data.batches import clustered_batches, random_batches
 from .gram import median_distance
 from .objective import RateDistortion
 from .optimize import (
@@ -32,7 +32,7 @@ from .optimize import (
     maximize_at_distortion,
     progress_bar,
 )
-from .optimize.climb import later
+from .optimize.iteration import later
 from .optimize.quasi_newton import FACTORS
 
 try:
@@ -149,7 +149,7 @@ class RateDistortionAutoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixi
     --------
     >>> import numpy as np
     >>> from rdae_ref import RateDistortionAutoencoder
-    >>> from rdae_ref.datasets import gaussian
+    >>> from rdae_ref.data import gaussian
     >>> X = gaussian(60, np.random.default_rng(0))
     >>> model = RateDistortionAutoencoder(activation="linear", sigma=0.28, random_state=0).fit(X)
     >>> model.transform(X).shape, model.inverse_transform(model.transform(X)).shape

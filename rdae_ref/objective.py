@@ -18,12 +18,12 @@ import numpy.typing as npt
 from ._validation import LARGEST_SAMPLE, Array, as_base, as_choice, as_nonnegative, as_order, as_positive, as_samples
 from .activations import Activation, as_activation
 from .autoencoder import Parameters, Trace, as_parameters, backpropagate, distortion, forward, run
-from .conditional import ConditionalEntropy, collision, from_matrices, from_spectra, spectra
 from .entropy import BY_PRODUCTS, renyi_entropy
 from .gram import gaussian_gram
+from .numerics.conditional import ConditionalEntropy, collision, from_matrices, from_spectra, spectra
+from .numerics.spectrum import SPECTRA, kernel_is_low_rank
+from .numerics.tiles import GaussianBlocks
 from .pytree import Pytree
-from .spectrum import SPECTRA, kernel_is_low_rank
-from .tiles import GaussianBlocks
 from .workers import SideBySide, Workers, mapping
 
 __all__ = ["AutoencoderObjective", "DataObjective", "Objective", "RateDistortion", "Terms", "distortion_of"]

@@ -4,7 +4,7 @@
     python scripts/benchmark.py --rows 1 4       # some of them; the others stay as they are in the JSON file
     python scripts/benchmark.py --rows           # none: README's table and the figure from the JSON file
 
-Two contestants sit in a process each, with the same number of threads, and take turns: one waits while the other is
+Two baselines sit in a process each, with the same number of threads, and take turns: one waits while the other is
 timed. A time is the median over the turns, a ratio is one of medians. Use an idle machine.
 """
 
@@ -20,8 +20,8 @@ from pathlib import Path
 
 import numpy as np
 import scipy
-from contestants.cases import DIGITS, MNIST, ROOT, Case, FigureCase
-from contestants.process import answer, peak_memory, take_turns
+from baselines.cases import DIGITS, MNIST, ROOT, Case, FigureCase
+from baselines.process import answer, peak_memory, take_turns
 
 import rdae_ref
 from rdae_ref.experiments.claims import with_table

@@ -1,5 +1,5 @@
-"""Write the golden vectors into rdae_ref/vectors, about a minute. Needs mpmath: the extra [test]."""
+"""Write the golden vectors into rdae_ref/verify/vectors, about a minute. Needs mpmath: the extra [test]."""
 
-from rdae_ref.vectors.generate import write
+from rdae_ref.verify.vectors.generate import write
 
 write()

@@ -4,7 +4,7 @@ import os
 
 import pytest
 
-from rdae_ref import oracles
+from rdae_ref.verify import oracles
 
 REQUIRED = os.environ.get("RDAE_REQUIRE_ORACLES") == "1"
 

@@ -24,7 +24,7 @@ from rdae_ref import (
     initial_parameters,
     maximize,
 )
-from rdae_ref.batches import clustered_batches, energy_in_blocks, random_batches
+from rdae_ref.data.batches import clustered_batches, energy_in_blocks, random_batches
 from rdae_ref.models import Reconstruction
 from rdae_ref.optimize import BatchedObjective, CheckpointError, batch_ascent, epochs
 from rdae_ref.optimize.checkpoint import Checkpoint, previous, read_checkpoint, write_checkpoint
@@ -371,7 +371,7 @@ RUN = """
     import sys, time
     import numpy as np
     from rdae_ref import RateDistortion, initial_parameters
-    from rdae_ref.batches import clustered_batches
+    from rdae_ref.data.batches import clustered_batches
     from rdae_ref.optimize import BatchedObjective, batch_ascent
     from rdae_ref.pytree import ravel
 

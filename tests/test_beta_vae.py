@@ -9,10 +9,13 @@ from cases import BAD_MATRICES, BAD_POSITIVE
 from scipy import integrate, stats
 
 from rdae_ref import DivergenceError
-from rdae_ref.datasets import gaussian_with_covariance
+from rdae_ref.data import gaussian_with_covariance
 from rdae_ref.gradcheck import check_gradient
+from rdae_ref.measures import gaussian_rate_bound, scalar_rate_bound
 from rdae_ref.models import (
-    CONVENTIONS,
+    BETA_CONVENTIONS as CONVENTIONS,
+)
+from rdae_ref.models import (
     BetaConvention,
     BetaVAE,
     FixedBetaVAE,
@@ -20,11 +23,9 @@ from rdae_ref.models import (
     Posterior,
     VAEParameters,
     convert_beta,
-    gaussian_rate_bound,
     initial_layers,
     initial_vae_parameters,
     kl_divergence,
-    scalar_rate_bound,
 )
 from rdae_ref.models.mlp import Layer
 from rdae_ref.optimize import MiniBatches, adam, gradient_ascent, maximize

@@ -3,11 +3,10 @@ import json
 import numpy as np
 import pytest
 
-import rdae_ref.check.equations
 import rdae_ref.objective
 from rdae_ref.autoencoder import entropy_gradients
-from rdae_ref.check import Row, check_table, equation_check
 from rdae_ref.cli import main
+from rdae_ref.verify.check import Row, check_table, equation_check, equation_rows
 
 
 @pytest.fixture(scope="module")
@@ -33,8 +32,8 @@ def test_a_wrong_equation_fails_its_row_and_the_exit_code(monkeypatch, capsys):
         gradient = entropy_gradients(*arguments)
         return gradient._replace(W=1.001 * gradient.W)
 
-    monkeypatch.setattr(rdae_ref.check.equations, "entropy_gradients", spoilt)
-    rows = list(rdae_ref.check.parameter_rows(np.random.default_rng(0)))
+    monkeypatch.setattr(equation_rows, "entropy_gradients", spoilt)
+    rows = list(rdae_ref.verify.check.parameter_rows(np.random.default_rng(0)))
     assert {row.equation for row in rows if not row.passed} == {"(19)"}
     monkeypatch.setattr("rdae_ref.cli.check.equation_check", lambda seed: rows)
     assert main(["check"]) == 1
@@ -43,7 +42,7 @@ def test_a_wrong_equation_fails_its_row_and_the_exit_code(monkeypatch, capsys):
 
 def test_the_rows_of_the_low_rank_spectrum_fail_without_it_and_with_a_wrong_one(monkeypatch):
     def failed():
-        rows = rdae_ref.check.equations.low_rank_rows(np.random.default_rng(2))
+        rows = equation_rows.low_rank_rows(np.random.default_rng(2))
         return [row.compared for row in rows if not row.passed]
 
     def spoilt(*arguments):
@@ -51,7 +50,7 @@ def test_the_rows_of_the_low_rank_spectrum_fail_without_it_and_with_a_wrong_one(
         return found._replace(gradient=1.001 * found.gradient)
 
     right = rdae_ref.objective.from_spectra
-    monkeypatch.setattr(rdae_ref.check.equations, "ACTIVATIONS", ["linear"])
+    monkeypatch.setattr(equation_rows, "ACTIVATIONS", ["linear"])
     assert failed() == []
     with monkeypatch.context() as patch:
         patch.setattr(rdae_ref.objective, "spectra", lambda inputs, outputs: None)
@@ -88,14 +87,14 @@ def test_an_unwritable_file_is_an_error_without_a_traceback(rows, monkeypatch, t
 
 
 def test_nan_anywhere_fails_its_row(monkeypatch):
-    right = rdae_ref.check.equations.joint_entropy
-    monkeypatch.setattr(rdae_ref.check.equations, "joint_entropy", lambda A, B, a: np.nan if a == 2 else right(A, B, a))
-    rows = list(rdae_ref.check.entropy_rows(np.random.default_rng(0)))
+    right = equation_rows.joint_entropy
+    monkeypatch.setattr(equation_rows, "joint_entropy", lambda A, B, a: np.nan if a == 2 else right(A, B, a))
+    rows = list(rdae_ref.verify.check.entropy_rows(np.random.default_rng(0)))
     assert [row.passed for row in rows if row.equation == "(12)"] == [False]
 
 
 def test_a_check_against_frameworks_fails_where_there_is_none():
-    assert not rdae_ref.check.OracleCheck((), ("install it",), [], []).passed
+    assert not rdae_ref.verify.check.OracleCheck((), ("install it",), [], []).passed
 
 
 def test_a_row_that_is_nan_fails_and_is_still_written(monkeypatch, tmp_path, capsys):

@@ -19,7 +19,7 @@ from rdae_ref import RateDistortionAutoencoder, load_model
 from rdae_ref.cli import main
 from rdae_ref.cli.history import sparkline
 from rdae_ref.cli.model import SETTINGS
-from rdae_ref.datasets import gaussian
+from rdae_ref.data import gaussian
 from rdae_ref.tables import read_table, write_table
 
 README = Path(__file__).parents[1] / "README.md"

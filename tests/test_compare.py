@@ -14,10 +14,10 @@ from scipy.spatial.distance import cdist
 
 from rdae_ref import Parameters, RateDistortion
 from rdae_ref.cli import main
-from rdae_ref.comparison import CONVENTIONS, SNIPPETS, compare, compare_file, write_template
-from rdae_ref.comparison.arrays import LIMITS
-from rdae_ref.comparison.settings import Settings
-from rdae_ref.comparison.variants import NAMES, Problem, Variants
+from rdae_ref.verify.compare import CONVENTIONS, SNIPPETS, compare, compare_file, write_template
+from rdae_ref.verify.compare.arrays import LIMITS
+from rdae_ref.verify.compare.settings import Settings
+from rdae_ref.verify.compare.variants import NAMES, Problem, Variants
 
 SETTINGS = {"activation": "logsig", "alpha": 1.01, "mu": 1.3, "sigma_x": 0.7, "sigma_xhat": 0.45}
 GRADIENTS = ("dW", "dc", "dA", "db")
@@ -526,7 +526,7 @@ def test_long_lists_are_cut_in_print_only():
 
 
 def test_what_takes_too_long_is_left_out_and_said(monkeypatch):
-    monkeypatch.setattr("rdae_ref.comparison.search.WORK", 9**3 * 2)
+    monkeypatch.setattr("rdae_ref.verify.compare.search.WORK", 9**3 * 2)
     comparison = verdict_on({"value": under("kernel_sigma2")["value"]})
     assert comparison.verdict == "wrong"
     assert "were left out: at N = 9" in comparison.notes[-1]
@@ -578,7 +578,7 @@ def test_points_that_do_not_fit_are_refused(monkeypatch):
         verdict_on({"value": 1.0}, (X, parameters[:3]))
     with pytest.raises(ValueError, match="overflow"):
         verdict_on({"value": 1.0}, (X, parameters._replace(A=1e200 * parameters.A)))
-    monkeypatch.setattr("rdae_ref.comparison.arrays.LARGEST_N", 8)
+    monkeypatch.setattr("rdae_ref.verify.compare.arrays.LARGEST_N", 8)
     with pytest.raises(ValueError, match="at most 8 samples"):
         verdict_on({"value": 1.0})
 

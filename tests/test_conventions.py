@@ -10,8 +10,8 @@ from cases import BAD_GRAMS, BAD_POSITIVE, samples
 from scipy.spatial.distance import cdist
 
 from rdae_ref import gaussian_gram, renyi_entropy
-from rdae_ref.comparison import CONVENTIONS
-from rdae_ref.conventions import KERNELS, PEERS, peer_entropy, peer_gram, peer_sigma, to_bits
+from rdae_ref.verify.compare import CONVENTIONS
+from rdae_ref.verify.conventions import KERNELS, PEERS, peer_entropy, peer_gram, peer_sigma, to_bits
 
 PAGE = Path(__file__).parent.parent / "docs" / "conventions.md"
 

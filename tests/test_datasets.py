@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from cases import BAD_MATRICES
 
-from rdae_ref.datasets import GAUSSIAN_COVARIANCE, gaussian, mixture, project_on_ridge
+from rdae_ref.data import GAUSSIAN_COVARIANCE, gaussian, mixture, project_on_ridge
 
 
 def test_the_gaussian_has_the_moments_of_equation_26():

@@ -14,8 +14,8 @@ import pytest
 from test_idx import idx
 
 from rdae_ref.cli import main
-from rdae_ref.digits import MNIST_FILES, centred, fetch_mnist, mnist, small_digits
-from rdae_ref.idx import IDXError, read_idx
+from rdae_ref.data.digits import MNIST_FILES, centred, fetch_mnist, mnist, small_digits
+from rdae_ref.data.idx import IDXError, read_idx
 
 SHARED = Path(os.environ.get("RDAE_MNIST", Path(__file__).parents[2] / "shared" / "data" / "mnist"))
 needs_mnist = pytest.mark.skipif(
@@ -143,7 +143,7 @@ def test_a_wrong_checksum_is_refused_with_both_and_what_was_there_stays(source, 
 
 
 def test_the_command_says_what_it_fetched_and_what_is_wrong(source, tmp_path, capsys, monkeypatch):
-    monkeypatch.setattr("rdae_ref.digits.MNIST_FILES", SUMS)
+    monkeypatch.setattr("rdae_ref.data.digits.MNIST_FILES", SUMS)
     assert main(["fetch", "--from", source.as_uri(), "--to", str(tmp_path / "to")]) == 0
     assert str(tmp_path / "to" / "a.gz") in capsys.readouterr().out
     (source / "a.gz").write_bytes(b"<html>")

@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 
 from rdae_ref import RateDistortion, initial_parameters, maximize
-from rdae_ref.datasets import gaussian
+from rdae_ref.data import gaussian
 from rdae_ref.experiments.runs import run_all
 from rdae_ref.optimize import BatchedObjective
 from rdae_ref.pytree import ravel

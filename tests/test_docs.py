@@ -19,9 +19,9 @@ from test_structure import PUBLIC
 
 from rdae_ref import RateDistortion, theory
 from rdae_ref.cli import _parser, main
-from rdae_ref.comparison import compare_file
 from rdae_ref.experiments import load
 from rdae_ref.theory import gaussian_kernel
+from rdae_ref.verify.compare import compare_file
 
 ROOT = Path(__file__).parents[1]
 DOCS = ROOT / "docs"
@@ -228,7 +228,7 @@ def test_the_pages_build_without_a_warning_and_need_no_network(tmp_path):
     subprocess.run([*build, DOCS, html], check=True, env=os.environ | {"PYTHONPATH": str(ROOT), "MPLBACKEND": "Agg"})
     written = {str(path.relative_to(html)) for path in html.rglob("*.html")}
     assert {page.removesuffix(".md") + ".html" for page in PAGES} <= written
-    assert "_api/rdae_ref.oracles.jax.html" in written
+    assert "_api/rdae_ref.verify.oracles.jax_oracle.html" in written
     text = (html / "derivations.html").read_text(encoding="utf-8")
     assert text.count("<math") > 100
     for path in html.rglob("*.html"):

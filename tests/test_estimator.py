@@ -17,16 +17,9 @@ from sklearn.preprocessing import StandardScaler
 from sklearn.utils.estimator_checks import check_estimator
 
 import rdae_ref
-from rdae_ref import (
-    Parameters,
-    RateDistortion,
-    RateDistortionAutoencoder,
-    continuation,
-    initial_parameters,
-    maximize,
-)
-from rdae_ref.batches import clustered_batches, random_batches
-from rdae_ref.datasets import gaussian
+from rdae_ref import Parameters, RateDistortion, RateDistortionAutoencoder, continuation, initial_parameters, maximize
+from rdae_ref.data import gaussian
+from rdae_ref.data.batches import clustered_batches, random_batches
 from rdae_ref.optimize import BatchedObjective, batch_ascent, maximize_at_distortion
 from rdae_ref.pytree import ravel
 
@@ -341,7 +334,7 @@ import json, pickle, sys, warnings
 sys.modules["sklearn"] = None
 import numpy as np
 from rdae_ref import RateDistortionAutoencoder, load_model, save_model
-from rdae_ref.datasets import gaussian
+from rdae_ref.data import gaussian
 X = gaussian(40, np.random.default_rng(0))
 model = RateDistortionAutoencoder(4, activation="linear", sigma=0.5, max_iter=300, tol=1e-3, random_state=0)
 said = {"repr": repr(model), "bases": [base.__module__ for base in type(model).__mro__]}

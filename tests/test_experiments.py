@@ -181,7 +181,7 @@ def test_alignment_of_a_projection_and_of_a_turned_cloud():
 
 
 def test_displaced_points_are_displaced_by_delta():
-    from rdae_ref.datasets import mixture, project_on_ridge
+    from rdae_ref.data import mixture, project_on_ridge
 
     fresh = mixture(400, np.random.default_rng(0)).X
     for delta in (0.5, 1.0, 2.0):

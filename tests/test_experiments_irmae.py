@@ -12,17 +12,12 @@ from numpy.testing import assert_allclose
 from scipy.optimize import lsq_linear
 
 from rdae_ref.autoencoder import distortion
-from rdae_ref.datasets import shape_images, shapes
-from rdae_ref.experiments import FIGURES, irmae, representation
-from rdae_ref.experiments.deep_training import (
-    MANIFOLD,
-    SHAPES,
-    DeepTask,
-    draw_samples,
-    network,
-    train,
-)
+from rdae_ref.data import shape_images, shapes
+from rdae_ref.experiments import FIGURES, stem
 from rdae_ref.experiments.output import read_claims
+from rdae_ref.experiments.supplement import figure_irmae as irmae
+from rdae_ref.experiments.supplement import figure_representation as representation
+from rdae_ref.experiments.supplement.deep_training import MANIFOLD, SHAPES, DeepTask, draw_samples, network, train
 from rdae_ref.gradcheck import check_gradient
 from rdae_ref.models import IRMAE, IRMAEParameters
 from rdae_ref.models.mlp import Layer
@@ -101,7 +96,7 @@ def test_what_they_quote_stands_in_the_abstract():
 def test_they_are_supplementary():
     for name, module in MODULES.items():
         assert FIGURES[name].supplementary
-        assert module.__name__.endswith(f".{FIGURES[name].module}")
+        assert module.__name__.endswith(f".figure_{stem(name)}")
 
 
 # ------------------------------------------------------------------------------------------------------------- training

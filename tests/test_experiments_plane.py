@@ -10,12 +10,13 @@ import pytest
 from numpy.testing import assert_allclose
 from scipy.integrate import quad
 
-from rdae_ref.experiments import FIGURES, plane
+from rdae_ref.experiments import FIGURES
 from rdae_ref.experiments.output import read_claims
-from rdae_ref.experiments.plane_models import channel, density, grid_source, samples
+from rdae_ref.experiments.supplement import figure_plane as plane
+from rdae_ref.experiments.supplement.plane_models import channel, density, grid_source, samples
 from rdae_ref.experiments.training import Training
+from rdae_ref.measures.rate_bounds import scalar_rate_bound
 from rdae_ref.models import Posterior
-from rdae_ref.models.information import scalar_rate_bound
 from rdae_ref.theory import blahut_arimoto
 
 SETTINGS = plane.Settings()

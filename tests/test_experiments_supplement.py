@@ -9,7 +9,9 @@ from functools import partial
 import numpy as np
 import pytest
 
-from rdae_ref.experiments import FIGURES, choices, constraint, load
+from rdae_ref.experiments import FIGURES, load
+from rdae_ref.experiments.supplement import figure_choices as choices
+from rdae_ref.experiments.supplement import figure_constraint as constraint
 from rdae_ref.experiments.training import Training
 from rdae_ref.objective import Terms
 

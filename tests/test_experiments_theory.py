@@ -8,8 +8,17 @@ import numpy as np
 import pytest
 from numpy.testing import assert_allclose
 
-from rdae_ref.experiments import FIGURES, manifold, motivation, rate_distortion
+from rdae_ref.experiments import FIGURES, stem
 from rdae_ref.experiments.output import read_claims
+from rdae_ref.experiments.supplement import (
+    figure_manifold as manifold,
+)
+from rdae_ref.experiments.supplement import (
+    figure_motivation as motivation,
+)
+from rdae_ref.experiments.supplement import (
+    figure_rate_distortion as rate_distortion,
+)
 from rdae_ref.experiments.training import Training
 from rdae_ref.theory import blahut_arimoto, gaussian_rate_distortion
 
@@ -57,10 +66,10 @@ def test_a_figure_leaves_its_files_and_draws_the_same_bytes_twice(name, results,
 
 
 def test_they_are_supplementary_and_their_files_have_the_names_of_their_modules():
-    entries = {entry.module: entry for entry in FIGURES.values()}
+    entries = {stem(name): entry for name, entry in FIGURES.items()}
     for name, module in MODULES.items():
         assert entries[name].supplementary
-        assert module.__name__.rsplit(".", 1)[1] == name
+        assert module.__name__.rsplit(".", 1)[1] == f"figure_{name}"
 
 
 # §2.1

@@ -1,8 +1,8 @@
 import numpy as np
 import pytest
 
-from rdae_ref.datasets import blobs, curved_manifold, gaussian_with_covariance, shape_images, shapes
-from rdae_ref.models import gaussian_codes, linear_probe, mutual_information_gap
+from rdae_ref.data import blobs, curved_manifold, gaussian_with_covariance, shape_images, shapes
+from rdae_ref.measures import gaussian_codes, linear_probe, mutual_information_gap
 
 RNG = np.random.default_rng
 

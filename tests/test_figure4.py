@@ -18,9 +18,10 @@ from test_digits import SHARED, files, needs_mnist
 
 from rdae_ref import RateDistortion, initial_parameters
 from rdae_ref.cli import main
-from rdae_ref.digits import centred, mnist
-from rdae_ref.experiments import batching, digit_runs, figure4, figure4_sweep
+from rdae_ref.data.digits import centred, mnist
+from rdae_ref.experiments import digit_runs, figure4, figure4_sweep
 from rdae_ref.experiments.output import read_claims
+from rdae_ref.experiments.supplement import figure_batches as batching
 from rdae_ref.optimize.checkpoint import read_checkpoint
 from rdae_ref.pytree import ravel
 
@@ -227,11 +228,11 @@ def test_the_figure_on_batches_leaves_its_files(source, tmp_path):
     result = batching.run(FEW, folder=tmp_path, workers=map, source=source)
     claims = batching.write(result, tmp_path)
     kinds = ("png", "svg", "csv", "json")
-    assert {p.name for p in tmp_path.iterdir()} == {*(f"batching.{k}" for k in kinds), "batching_sigma.csv", ".runs"}
-    assert read_claims(tmp_path, "batching") == list(claims)
+    assert {p.name for p in tmp_path.iterdir()} == {*(f"batches.{k}" for k in kinds), "batches_sigma.csv", ".runs"}
+    assert read_claims(tmp_path, "batches") == list(claims)
     assert {item.figure for item in claims} == {"batches"}
-    assert len(rows(tmp_path / "batching.csv")) == 2 * 2 * 2 * 2 * 2  # seeds, mean or single, points, kinds, sizes
-    assert len(rows(tmp_path / "batching_sigma.csv")) == 2 * 2 * 2
+    assert len(rows(tmp_path / "batches.csv")) == 2 * 2 * 2 * 2 * 2  # seeds, mean or single, points, kinds, sizes
+    assert len(rows(tmp_path / "batches_sigma.csv")) == 2 * 2 * 2
 
 
 def test_one_batch_of_all_samples_has_the_gradient_of_the_whole(source):

@@ -7,7 +7,7 @@ import pytest
 from numpy.testing import assert_allclose
 
 from rdae_ref import RateDistortion, gaussian_gram, initial_parameters, maximize, renyi_entropy
-from rdae_ref.datasets import gaussian_with_covariance
+from rdae_ref.data import gaussian_with_covariance
 from rdae_ref.theory.gaussian_kernel import gaussian_kernel_entropy, linear_gains
 
 ALPHAS = [0.5, 1.0, 1 + 1e-9, 1.01, 2.0, 3.0, 10.0, math.inf]

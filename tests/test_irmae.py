@@ -5,7 +5,7 @@ import pytest
 from cases import BAD_MATRICES
 
 from rdae_ref import DivergenceError
-from rdae_ref.datasets import curved_manifold, gaussian_with_covariance
+from rdae_ref.data import curved_manifold, gaussian_with_covariance
 from rdae_ref.gradcheck import check_gradient
 from rdae_ref.models import (
     IRMAE,

@@ -26,14 +26,21 @@ from rdae_ref import (
     product_entropy_gradient,
     renyi_entropy,
     renyi_entropy_gradient,
-    tiles,
 )
-from rdae_ref.conditional import spectra
-from rdae_ref.datasets import gaussian
+from rdae_ref.data import gaussian
 from rdae_ref.entropy import entropy_of, truncation_error
+from rdae_ref.numerics import tiles
+from rdae_ref.numerics.conditional import spectra
+from rdae_ref.numerics.spectrum import (
+    Spectrum,
+    kernel_factor,
+    kernel_spectrum,
+    low_rank_spectrum,
+    nonzero_spectrum,
+    spectrum,
+)
+from rdae_ref.numerics.tiles import GaussianBlocks
 from rdae_ref.pytree import ravel
-from rdae_ref.spectrum import Spectrum, kernel_factor, kernel_spectrum, low_rank_spectrum, nonzero_spectrum, spectrum
-from rdae_ref.tiles import GaussianBlocks
 
 ORDERS = (1.01, 1.3, 2.0, 2.5, 3.0, 4.0, 5.0, 10.0, math.inf)
 
@@ -109,7 +116,7 @@ def test_near_order_one_the_low_rank_spectrum_gives_what_the_exact_one_gives(alp
 @pytest.mark.parametrize("how", ["exact", "low-rank"])
 @pytest.mark.parametrize("apart", [1e-9, 1e-8, 1e-7])
 def test_outputs_that_all_but_coincide_cost_the_gradient_half_of_its_digits_at_worst(apart, how):
-    fifty = pytest.importorskip("rdae_ref.oracles.mpmath")
+    fifty = pytest.importorskip("rdae_ref.verify.oracles.mpmath_oracle")
     X = np.array([[0.0, 0.0], [apart, 1.5], [2.0, -0.3], [-1.5, 0.7], [0.9, 2.0]])
     parameters = Parameters(W=np.array([[1.0, 0.0]]), c=np.zeros(1), A=np.array([[1.0], [0.5]]), b=np.zeros(2))
     settings = {"activation": "linear", "alpha": 1.01, "mu": 0.0, "sigma_x": 0.5, "sigma_xhat": 0.5}

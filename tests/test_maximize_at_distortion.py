@@ -8,11 +8,12 @@ import pytest
 import scipy.optimize
 from cases import BAD_POSITIVE
 
-from rdae_ref import Parameters, RateDistortion, initial_parameters, maximize, vectors
-from rdae_ref.datasets import gaussian
+from rdae_ref import Parameters, RateDistortion, initial_parameters, maximize
+from rdae_ref.data import gaussian
 from rdae_ref.models import WeightDecay
 from rdae_ref.optimize import BatchedObjective, maximize_at_distortion
 from rdae_ref.pytree import ravel
+from rdae_ref.verify import vectors
 
 SIGMA = 0.2 * 2**0.5
 

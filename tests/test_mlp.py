@@ -6,14 +6,7 @@ from cases import BAD_MATRICES, BAD_POSITIVE, UNITS, directional_difference
 
 from rdae_ref.activations import TANH, as_activation
 from rdae_ref.gradcheck import check_gradient
-from rdae_ref.models.mlp import (
-    Layer,
-    LayeredObjective,
-    as_layers,
-    backward_layers,
-    forward_layers,
-    initial_layers,
-)
+from rdae_ref.models.mlp import Layer, LayeredObjective, as_layers, backward_layers, forward_layers, initial_layers
 from rdae_ref.pytree import leaves, ravel
 
 EVERY_UNIT = (*UNITS, "tanh")

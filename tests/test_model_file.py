@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from sklearn.exceptions import NotFittedError
 
 from rdae_ref import Activation, Parameters, RateDistortionAutoencoder, initial_parameters, load_model, save_model
-from rdae_ref.datasets import gaussian
+from rdae_ref.data import gaussian
 from rdae_ref.model_file import ModelFileError
 
 X = gaussian(30, np.random.default_rng(0))

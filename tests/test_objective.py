@@ -8,7 +8,7 @@ from cases import ALPHAS, BAD_MATRICES, BAD_POSITIVE, UNITS, directional_differe
 from scipy.spatial.distance import cdist
 
 from rdae_ref import Parameters, RateDistortion, SingularGramWarning, initial_parameters
-from rdae_ref.datasets import gaussian
+from rdae_ref.data import gaussian
 from rdae_ref.pytree import ravel
 
 SETTINGS = {"activation": "relu", "alpha": 1.01, "mu": 1.5, "sigma_x": 0.3, "sigma_xhat": 0.4}

@@ -6,15 +6,8 @@ import numpy as np
 import pytest
 from cases import problem
 
-from rdae_ref import (
-    DivergenceError,
-    RateDistortion,
-    continuation,
-    gradient_ascent,
-    initial_parameters,
-    maximize,
-)
-from rdae_ref.datasets import gaussian
+from rdae_ref import DivergenceError, RateDistortion, continuation, gradient_ascent, initial_parameters, maximize
+from rdae_ref.data import gaussian
 from rdae_ref.optimize import progress_bar
 from rdae_ref.pytree import ravel, tree_map
 

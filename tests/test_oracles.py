@@ -19,15 +19,15 @@ from rdae_ref import (
     joint_entropy_gradient,
     mutual_information,
     normalize_gram,
-    oracles,
     renyi_entropy,
     renyi_entropy_gradient,
 )
 from rdae_ref.autoencoder import forward
 from rdae_ref.entropy import product_entropy_gradient
 from rdae_ref.models import Layer
-from rdae_ref.oracles import table
 from rdae_ref.pytree import leaves
+from rdae_ref.verify import oracles
+from rdae_ref.verify.oracles import framework_table as table
 
 INSTALL = {"autograd": "test", "mpmath": "test", "torch": "oracles", "jax": "oracles"}
 ALPHAS = (0.5, 1.0, 1.01, 2.0, 3.0, 10.0, math.inf)
@@ -50,7 +50,7 @@ def settings(activation, alpha, base=2):
 
 
 def test_importing_the_oracles_loads_no_framework():
-    code = "import sys, rdae_ref.oracles; print(*{name.split('.')[0] for name in sys.modules})"
+    code = "import sys, rdae_ref.verify.oracles; print(*{name.split('.')[0] for name in sys.modules})"
     loaded = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.split()
     assert not set(INSTALL) & set(loaded)
 
@@ -58,7 +58,7 @@ def test_importing_the_oracles_loads_no_framework():
 @pytest.mark.parametrize("name", INSTALL)
 def test_a_missing_framework_is_named_with_the_command_that_installs_it(name, monkeypatch):
     monkeypatch.setitem(sys.modules, name, None)
-    monkeypatch.delitem(sys.modules, f"rdae_ref.oracles.{name}", raising=False)
+    monkeypatch.delitem(sys.modules, f"rdae_ref.verify.oracles.{name}_oracle", raising=False)
     with pytest.raises(ImportError, match=rf'pip install "rdae_ref\[{INSTALL[name]}\]"'):
         oracles.load(name)
 

@@ -69,14 +69,14 @@ def package_files():
 
 def test_the_wheel_holds_every_module_the_vectors_and_the_mark_of_types(wheel):
     names = set(zipfile.ZipFile(wheel).namelist())
-    assert {"rdae_ref/py.typed", "rdae_ref/vectors/README.md"} < package_files() <= names
-    assert sum(name.startswith("rdae_ref/vectors/") and name.endswith(".json") for name in names) >= 5
+    assert {"rdae_ref/py.typed", "rdae_ref/verify/vectors/README.md"} < package_files() <= names
+    assert sum(name.startswith("rdae_ref/verify/vectors/") and name.endswith(".json") for name in names) >= 5
     assert not any(name.startswith(("tests", "docs", "figures")) for name in names)
 
 
 def test_the_wheel_installs_and_its_command_runs(wheel, python, elsewhere):
     pip(python, "install", "--no-deps", wheel, cwd=elsewhere)
-    used = "import rdae_ref.vectors as vectors; vectors.load(vectors.names()[0]); print(vectors.__file__)"
+    used = "import rdae_ref.verify.vectors as vectors; vectors.load(vectors.names()[0]); print(vectors.__file__)"
     said = run(python, "-c", used, cwd=elsewhere)
     assert Path(said.strip()).is_relative_to(elsewhere / "venv")
     command = python.parent / "rdae-ref"

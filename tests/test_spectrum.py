@@ -3,7 +3,7 @@ import pytest
 import scipy.linalg
 from cases import gram
 
-from rdae_ref.spectrum import check_semidefinite, eigenvalues, spectral_product, spectrum, zero_below
+from rdae_ref.numerics.spectrum import check_semidefinite, eigenvalues, spectral_product, spectrum, zero_below
 
 
 def test_the_decomposition_is_one_and_the_values_are_numpys():

@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 from cases import samples
 
-from rdae_ref import gaussian_gram, graph_laplacian, tiles
-from rdae_ref.tiles import GaussianBlocks, laplacian_products
+from rdae_ref import gaussian_gram, graph_laplacian
+from rdae_ref.numerics import tiles
+from rdae_ref.numerics.tiles import GaussianBlocks, laplacian_products
 from rdae_ref.workers import Borrowed
 
 

@@ -20,7 +20,6 @@ from rdae_ref import (
     normalize_gram,
     renyi_entropy,
     renyi_entropy_gradient,
-    vectors,
 )
 from rdae_ref.autoencoder import distortion, distortion_gradients, entropy_gradients, forward
 from rdae_ref.entropy import product_entropy_gradient
@@ -37,6 +36,7 @@ from rdae_ref.models import (
 )
 from rdae_ref.pytree import leaves
 from rdae_ref.theory import blahut_arimoto, gaussian_rate_distortion, optimal_manifold
+from rdae_ref.verify import vectors
 
 SLOPES = {"17": "A", "18": "b", "19": "W", "20": "c"}
 DISTORTION_SLOPES = {"21": "A", "22": "b", "23": "W", "24": "c"}
@@ -198,7 +198,7 @@ def test_every_equation_has_a_file():
     ],
 )
 def test_vectors_are_made_again_to_the_letter(name):
-    generate = pytest.importorskip("rdae_ref.vectors.generate", reason="making vectors needs mpmath")
+    generate = pytest.importorskip("rdae_ref.verify.vectors.generate", reason="making vectors needs mpmath")
     assert generate.as_text(name) == resources.files(vectors).joinpath(f"{name}.json").read_text(encoding="utf-8")
 
 

@@ -9,12 +9,7 @@ from hypothesis import strategies as st
 from numpy.testing import assert_allclose, assert_array_equal
 from scipy.optimize import brentq, minimize
 
-from rdae_ref.theory import (
-    gaussian_distortion_rate,
-    gaussian_rate_distortion,
-    gaussian_test_channel,
-    kept_components,
-)
+from rdae_ref.theory import gaussian_distortion_rate, gaussian_rate_distortion, gaussian_test_channel, kept_components
 
 positive = st.floats(1e-6, 1e6)
 some_variances = st.lists(st.one_of(st.just(0.0), positive), min_size=1, max_size=8)

@@ -3,7 +3,7 @@
 import argparse
 from pathlib import Path
 
-from ..check import check_table, equation_check, has_mpmath, oracle_check
+from ..verify.check import check_table, equation_check, has_mpmath, oracle_check
 from .common import Verbs, add_verb, as_seed, check_folder, write_json
 
 

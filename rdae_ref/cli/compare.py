@@ -3,7 +3,7 @@
 import argparse
 from pathlib import Path
 
-from ..comparison import SNIPPETS, compare_file, write_template
+from ..verify.compare import SNIPPETS, compare_file, write_template
 from .common import Verbs, add_verb, as_seed, check_folder, write_json
 
 # Fills the template by the forward pass alone, so that there is something to compare.

@@ -3,7 +3,7 @@
 import argparse
 from pathlib import Path
 
-from ..digits import fetch_mnist
+from ..data.digits import fetch_mnist
 from .common import Verbs, add_verb
 
 

@@ -5,8 +5,8 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from ..digits import digits_source
-from ..experiments import FIGURES, load
+from ..data.digits import digits_source
+from ..experiments import FIGURES, load, stem
 from ..experiments.claims import claims_table, with_claims
 from ..experiments.output import read_claims
 from ..files import written_whole
@@ -83,7 +83,7 @@ def _chosen(options: argparse.Namespace) -> list[str]:
 
 def _update(page: Path, folder: Path) -> None:
     """Put the claims of the paper's figures, drawn now or before, into the table of a page."""
-    drawn = [experiment.module for experiment in FIGURES.values() if not experiment.supplementary]
+    drawn = [stem(name) for name, experiment in FIGURES.items() if not experiment.supplementary]
     files = [file for name in drawn for file in (name, f"{name}_sweep") if (folder / f"{file}.json").exists()]
     claims = [item for file in files for item in read_claims(folder, file)]
     text = with_claims(page.read_text(encoding="utf-8"), claims)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ..datasets import gaussian
+from ..data import gaussian
 from ..tables import Table, check_writable_table, read_table, write_table
 from .common import Verbs, add_verb, as_seed, check_folder
 from .history import check_drawable, draw_history, history_text

@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 from .._validation import as_choice
 
-__all__ = ["FIGURES", "Experiment", "load"]
+__all__ = ["FIGURES", "Experiment", "load", "stem"]
 
 
 class Experiment(NamedTuple):
@@ -14,8 +14,6 @@ class Experiment(NamedTuple):
 
     Parameters
     ----------
-    module : str
-        In this folder.
     title : str
         What it shows.
     supplementary : bool
@@ -24,28 +22,27 @@ class Experiment(NamedTuple):
         Made from handwritten digits, which have to be there.
     """
 
-    module: str
     title: str
     supplementary: bool = False
     digits: bool = False
 
 
 FIGURES = {
-    "1": Experiment("figure1", "Gaussian data: outputs of linear, ReLU and logsig units"),
-    "2": Experiment("figure2", "Mixture data: outputs of linear, ReLU, logsig and saturated linear units"),
-    "3": Experiment("figure3", "Mixture data: energy landscapes of three auto-encoders with softplus units"),
-    "4": Experiment("figure4", "Handwritten digits: analysis and synthesis bases of 200 logsig units", digits=True),
-    "choices": Experiment("choices", "Figure 1 again, with other answers to what the paper leaves open", True),
-    "constraint": Experiment("constraint", "Jumps of D(µ), and the rate–distortion curve of Eq. (14)", True),
-    "motivation": Experiment("motivation", "Gaussian data: water-filling, PCA and the auto-encoder (§2.1)", True),
-    "rate-distortion": Experiment("rate_distortion", "Finite sources: R(D) with bounds, and closed forms", True),
-    "manifold": Experiment("manifold", "Noisy circle and arc: the stochastic map onto points, Eq. (1)", True),
-    "beta-vae": Experiment("beta_vae", "beta-VAE: on the water-filling curve, and the bound on I(X; Z)", True),
-    "disentanglement": Experiment("disentanglement", "beta-VAE: what latents tell of known factors, over beta", True),
-    "irmae": Experiment("irmae", "IRMAE: linear layers lower the rank of the codes, and why", True),
-    "representation": Experiment("representation", "IRMAE and beta-VAE: interpolation, generation, linear probe", True),
-    "plane": Experiment("plane", "Every model in one rate-distortion plane, with the bound of its own samples", True),
-    "batches": Experiment("batching", "Handwritten digits: gradients of clustered and of random batches", True, True),
+    "1": Experiment("Gaussian data: outputs of linear, ReLU and logsig units"),
+    "2": Experiment("Mixture data: outputs of linear, ReLU, logsig and saturated linear units"),
+    "3": Experiment("Mixture data: energy landscapes of three auto-encoders with softplus units"),
+    "4": Experiment("Handwritten digits: analysis and synthesis bases of 200 logsig units", digits=True),
+    "choices": Experiment("Figure 1 again, with other answers to what the paper leaves open", True),
+    "constraint": Experiment("Jumps of D(µ), and the rate–distortion curve of Eq. (14)", True),
+    "motivation": Experiment("Gaussian data: water-filling, PCA and the auto-encoder (§2.1)", True),
+    "rate-distortion": Experiment("Finite sources: R(D) with bounds, and closed forms", True),
+    "manifold": Experiment("Noisy circle and arc: the stochastic map onto points, Eq. (1)", True),
+    "beta-vae": Experiment("beta-VAE: on the water-filling curve, and the bound on I(X; Z)", True),
+    "disentanglement": Experiment("beta-VAE: what latents tell of known factors, over beta", True),
+    "irmae": Experiment("IRMAE: linear layers lower the rank of the codes, and why", True),
+    "representation": Experiment("IRMAE and beta-VAE: interpolation, generation, linear probe", True),
+    "plane": Experiment("Every model in one rate-distortion plane, with the bound of its own samples", True),
+    "batches": Experiment("Handwritten digits: gradients of clustered and of random batches", True, True),
 }
 
 
@@ -67,4 +64,22 @@ def load(name: str) -> ModuleType:
     ValueError
         If there is no such figure.
     """
-    return importlib.import_module(f".{FIGURES[as_choice(name, 'figure', FIGURES)].module}", __name__)
+    experiment = FIGURES[as_choice(name, "figure", FIGURES)]
+    module = f"supplement.figure_{stem(name)}" if experiment.supplementary else stem(name)
+    return importlib.import_module(f"{__name__}.{module}")
+
+
+def stem(name: str) -> str:
+    """Return the name of a figure's files, without the ending.
+
+    Parameters
+    ----------
+    name : str
+        A key of `FIGURES`.
+
+    Returns
+    -------
+    str
+        As in ``figure1`` or ``beta_vae``.
+    """
+    return name.replace("-", "_") if FIGURES[name].supplementary else f"figure{name}"

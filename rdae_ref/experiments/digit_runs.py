@@ -10,8 +10,8 @@ import numpy as np
 
 from .._validation import Array
 from ..autoencoder import Parameters, initial_parameters
-from ..batches import clustered_batches
-from ..digits import SMALL, Digits, centred, fingerprint, load_digits
+from ..data.batches import clustered_batches
+from ..data.digits import SMALL, Digits, centred, fingerprint, load_digits
 from ..models import Reconstruction, WeightDecay
 from ..objective import RateDistortion
 from ..optimize import BatchedObjective, batch_ascent
@@ -157,7 +157,7 @@ class Task:
     pixels : str
         A digest of the digits.
     source : str
-        Where they are: see `rdae_ref.digits.load_digits`.
+        Where they are: see `rdae_ref.data.digits.load_digits`.
     checkpoints : str
         The folder for checkpoints. Neither this nor `source` changes the numbers, nor the name of the run.
     """
@@ -340,7 +340,7 @@ def run(
     workers : int, callable or None
         See `rdae_ref.experiments.runs.run_all`.
     source : str
-        Where the digits are: see `rdae_ref.digits.load_digits`.
+        Where the digits are: see `rdae_ref.data.digits.load_digits`.
     sweep : bool
         All runs, and not only that of the figure.
 

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from .._validation import Array
-from ..datasets import gaussian
+from ..data import gaussian
 from ..workers import Workers
 from .claims import Claim, claim
 from .output import COLOURS, paper_style, terms_table, write_csv, write_figure, write_json

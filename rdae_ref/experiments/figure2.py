@@ -14,7 +14,8 @@ import numpy as np
 
 from .._validation import Array
 from ..autoencoder import initial_parameters
-from ..datasets import RIDGE, RIDGE_DIRECTIONS, mixture, project_on_ridge
+from ..data import RIDGE, mixture, project_on_ridge
+from ..data.sources import RIDGE_DIRECTIONS
 from ..optimize import maximize
 from ..workers import Workers
 from .claims import Claim, claim

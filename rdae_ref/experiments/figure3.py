@@ -14,7 +14,7 @@ import numpy as np
 
 from .._validation import Array
 from ..autoencoder import Parameters, forward, initial_parameters
-from ..datasets import mixture, project_on_ridge
+from ..data import mixture, project_on_ridge
 from ..models import Denoising
 from ..optimize import maximize
 from ..workers import Workers

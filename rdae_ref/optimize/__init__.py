@@ -6,9 +6,9 @@ tuples of arrays; `continuation` needs its ``mu`` and ``with_mu`` as well. All o
 
 from .ascent import MiniBatches, adam, gradient_ascent
 from .checkpoint import CheckpointError
-from .climb import DivergenceError, Result, Step, progress_bar
 from .constrained import maximize_at_distortion
 from .epochs import BatchedObjective, batch_ascent
+from .iteration import DivergenceError, Result, Step, progress_bar
 from .quasi_newton import continuation, maximize
 
 __all__ = [

@@ -10,7 +10,7 @@ import numpy.typing as npt
 from .._validation import Array, as_count, as_fraction, as_generator, as_nonnegative, as_positive
 from ..objective import Objective
 from ..pytree import Pytree
-from .climb import Callback, Climb, DivergenceError, Point, Result
+from .iteration import Callback, Climb, DivergenceError, Point, Result
 
 __all__ = ["MiniBatches", "adam", "gradient_ascent"]
 

@@ -7,7 +7,7 @@ import numpy as np
 from .._validation import as_count, as_positive
 from ..objective import distortion_of
 from ..pytree import Pytree
-from .climb import Callback, Result, later
+from .iteration import Callback, Result, later
 from .quasi_newton import maximize
 
 __all__ = ["maximize_at_distortion"]

@@ -17,7 +17,7 @@ from ..objective import Objective, distortion_of
 from ..pytree import Pytree, tree_map
 from ..workers import Workers, mapping
 from .checkpoint import Checkpoint, CheckpointError, read_checkpoint, write_checkpoint
-from .climb import Callback, Climb, Result
+from .iteration import Callback, Climb, Result
 
 __all__ = ["BatchedObjective", "batch_ascent"]
 

@@ -9,7 +9,7 @@ import scipy.optimize
 from .._validation import Array, as_count, as_positive
 from ..objective import Objective
 from ..pytree import Pytree
-from .climb import Callback, Climb, Result, later
+from .iteration import Callback, Climb, Result, later
 
 __all__ = ["continuation", "maximize"]
 

@@ -1,0 +1,265 @@
+"""Handwritten digits: the files of MNIST, fetched from anywhere and checked, and the small ones of scikit-learn."""
+
+import hashlib
+import http.client
+import os
+import urllib.error
+import urllib.request
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from .._validation import Array, as_count
+from ..files import written_whole
+from .idx import IDXError, read_idx
+
+__all__ = [
+    "MNIST_FILES",
+    "SMALL",
+    "Digits",
+    "centred",
+    "digits_source",
+    "fetch_mnist",
+    "fingerprint",
+    "load_digits",
+    "mnist",
+    "small_digits",
+]
+
+# SHA-256 of the files as LeCun, Cortes and Burges distribute them.
+MNIST_FILES = {
+    "train-images-idx3-ubyte.gz": "440fcabf73cc546fa21475e81ea370265605f56be210a4024d2ca8f203523609",
+    "train-labels-idx1-ubyte.gz": "3552534a0a558bbed6aed32b30c495cca23d567ec52cac8be1a0730e8010255c",
+    "t10k-images-idx3-ubyte.gz": "8d422c7b0a1c1c79245a5bcf07fe86e33eeafee792b84584aec276f5a2dbc4e6",
+    "t10k-labels-idx1-ubyte.gz": "f7ae60f92e00ec6debd23a6088c31dbd2371eca3ffa0defaefb259924204aec6",
+}
+# Names under which the training digits, all or the first of them, are found; with .gz or without.
+TRAINING = ("train", "train20k")
+LARGEST_DOWNLOAD = 2**26  # bytes; the largest file has 9.9 million
+CHUNK = 2**16
+SMALL = "sklearn"  # in the place of a folder: the digits that come with scikit-learn
+MNIST_VARIANCE = 52.7  # about: summed over the pixels, each in [0, 1]
+
+
+class Digits(NamedTuple):
+    """Images of digits.
+
+    Parameters
+    ----------
+    pixels : Array, shape (N, h w)
+        Ink, in rows of pixels; from 0 to 1 for MNIST.
+    labels : Array of int, shape (N,)
+        0 to 9.
+    shape : (int, int)
+        h and w, height and width.
+    """
+
+    pixels: Array
+    labels: npt.NDArray[np.int64]
+    shape: tuple[int, int]
+
+
+def digits_source(asked: str | os.PathLike[str] | None = None) -> str | None:
+    """Return where the digits are: what was asked for, or else what the variable RDAE_MNIST says.
+
+    Parameters
+    ----------
+    asked : path-like, optional
+        A folder, or `SMALL`.
+
+    Returns
+    -------
+    str or None
+        None if neither says anything.
+    """
+    return str(asked) if asked else os.environ.get("RDAE_MNIST") or None
+
+
+def load_digits(source: str, n_samples: int) -> Digits:
+    """Read digits from where they are.
+
+    Parameters
+    ----------
+    source : str
+        A folder with the files of MNIST; or `SMALL`, the word ``"sklearn"``, for those of scikit-learn.
+    n_samples : int
+        At most so many of the small ones, exactly so many of MNIST.
+
+    Returns
+    -------
+    Digits
+        Pixels, labels, and the shape of an image.
+
+    Raises
+    ------
+    ValueError, OSError, ImportError
+        As `mnist` and `small_digits`.
+    """
+    if source != SMALL:
+        return mnist(source, n_samples)
+    digits = small_digits()
+    return digits._replace(pixels=digits.pixels[:n_samples], labels=digits.labels[:n_samples])
+
+
+def mnist(folder: str | os.PathLike[str], n_samples: int = 20_000) -> Digits:
+    """Read the first training digits of MNIST, pixels scaled to [0, 1].
+
+    Parameters
+    ----------
+    folder : path-like
+        Holds images and labels as ``train-images-idx3-ubyte`` and ``train-labels-idx1-ubyte``, or with ``train20k`` for
+        ``train``; gzipped (``.gz``) or not.
+    n_samples : int
+        N, how many.
+
+    Returns
+    -------
+    Digits
+        Pixels, labels, and the shape of an image.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If `n_samples` is no integer above 0, or larger than the number of digits there.
+    FileNotFoundError
+        If a file is not there.
+    IDXError
+        If a file is damaged, or images and labels do not belong together.
+    """
+    n_samples, folder = as_count(n_samples, "n_samples"), Path(folder)
+    images_file, labels_file = (_find(folder, f"{kind}-ubyte") for kind in ("images-idx3", "labels-idx1"))
+    images, labels = read_idx(images_file), read_idx(labels_file)
+    if images.ndim != 3 or images.dtype != np.uint8:
+        found = f"{images.dtype} in {images.ndim}"
+        raise IDXError(f"{images_file} must hold images, bytes in three dimensions, got {found}")
+    if labels.shape != images.shape[:1] or labels.dtype != np.uint8:
+        raise IDXError(f"{labels_file} must hold one byte for each of {len(images)} images, got shape {labels.shape}")
+    as_count(n_samples, "n_samples", maximum=len(images))
+    height, width = images.shape[1:]
+    pixels = images[:n_samples].reshape(n_samples, height * width) / 255
+    return Digits(pixels, labels[:n_samples].astype(np.int64), (height, width))
+
+
+def _find(folder: Path, ending: str) -> Path:
+    names = [f"{which}-{ending}{suffix}" for which in TRAINING for suffix in (".gz", "")]
+    for name in names:
+        if (folder / name).is_file():
+            return folder / name
+    raise FileNotFoundError(
+        f"there is none of {', '.join(names)} in {folder}: put the files of MNIST there, or fetch them by "
+        f"rdae-ref fetch --from URL --to {folder}"
+    )
+
+
+def small_digits() -> Digits:
+    """Return the 1797 digits of 8 × 8 pixels that come with scikit-learn, scaled to the variance of MNIST.
+
+    With the same variance, a kernel size and a trade-off mean about the same for both.
+
+    Returns
+    -------
+    Digits
+        Pixels from 0 to about 3.3, labels, and the shape of an image.
+
+    Raises
+    ------
+    ImportError
+        If scikit-learn is not installed.
+    """
+    try:
+        from sklearn.datasets import load_digits  # noqa: PLC0415  # optional: the extra [test]
+    except ImportError as error:
+        raise ImportError('the small digits need scikit-learn: pip install "rdae_ref[test]"') from error
+    bundled = load_digits()
+    pixels = bundled.data * np.sqrt(MNIST_VARIANCE / bundled.data.var(axis=0).sum())
+    return Digits(pixels, bundled.target.astype(np.int64), (8, 8))
+
+
+def centred(digits: Digits) -> Array:
+    """Return the pixels less their mean over all digits: what the auto-encoder of §4.2 sees.
+
+    Parameters
+    ----------
+    digits : Digits
+        N images.
+
+    Returns
+    -------
+    Array, shape (N, h w)
+        Of mean zero in each column.
+    """
+    return digits.pixels - digits.pixels.mean(axis=0)
+
+
+def fingerprint(digits: Digits) -> str:
+    """Return the SHA-256 of the pixels as float64, row by row: which digits a result was made from.
+
+    Parameters
+    ----------
+    digits : Digits
+        N images.
+
+    Returns
+    -------
+    str
+        Of 64 hexadecimal digits.
+    """
+    return hashlib.sha256(digits.pixels.tobytes()).hexdigest()
+
+
+def fetch_mnist(
+    base_url: str, folder: str | os.PathLike[str], *, checksums: dict[str, str] | None = None
+) -> list[Path]:
+    """Fetch the files of MNIST from a server or folder that has them; only those with the right checksum stay.
+
+    Parameters
+    ----------
+    base_url : str
+        What stands before the names of the files, as in ``https://…/mnist`` or ``file:///…/mnist``.
+    folder : path-like
+        Where they go; made if it is not there. A file that is there and right is not fetched again.
+    checksums : dict, optional
+        SHA-256 by name; `MNIST_FILES`, if there are none.
+
+    Returns
+    -------
+    list of Path
+        The files.
+
+    Raises
+    ------
+    ValueError
+        If a file has another checksum, which the message names beside the right one; or if the URL is none.
+    OSError
+        If a file cannot be fetched or written.
+    """
+    folder = Path(folder)
+    folder.mkdir(parents=True, exist_ok=True)
+    wanted = MNIST_FILES if checksums is None else checksums
+    for name, checksum in wanted.items():
+        if not _is_right(folder / name, checksum):
+            _fetch(f"{base_url.rstrip('/')}/{name}", folder / name, checksum)
+    return [folder / name for name in wanted]
+
+
+def _is_right(path: Path, checksum: str) -> bool:
+    return path.is_file() and hashlib.sha256(path.read_bytes()).hexdigest() == checksum
+
+
+def _fetch(url: str, path: Path, checksum: str) -> None:
+    digest, size = hashlib.sha256(), 0
+    try:
+        with urllib.request.urlopen(url, timeout=60) as response, written_whole(path, "wb") as file:
+            while size <= LARGEST_DOWNLOAD and (piece := response.read(CHUNK)):
+                digest.update(piece)
+                file.write(piece)
+                size += len(piece)
+            if digest.hexdigest() != checksum:  # raised inside, so that no such file takes the name
+                raise ValueError(
+                    f"{url} must have the SHA-256 {checksum}, got {digest.hexdigest()} from {size} bytes: "
+                    "it was not kept; try another server"
+                )
+    except (urllib.error.URLError, http.client.HTTPException) as error:
+        raise OSError(f"{url} cannot be fetched ({error}): is it the folder of the four files?") from error

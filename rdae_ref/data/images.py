@@ -1,0 +1,211 @@
+"""Images with known factors: shapes of seven factors, as in the IRMAE paper, and blobs."""
+
+from typing import NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from .._validation import Array, as_count, as_generator, as_increasing, as_positive, as_samples
+
+__all__ = ["SHAPE_RANGES", "FactorImages", "blob_images", "blobs", "shape_images", "shapes"]
+
+
+# The factors of `shapes` that are no kind, each uniform between its two bounds.
+SHAPE_RANGES = {
+    **dict.fromkeys(("red", "green", "blue"), (0.2, 1.0)),
+    **dict.fromkeys(("x", "y"), (-0.5, 0.5)),
+    "radius": (0.2, 0.4),
+}
+
+
+class FactorImages(NamedTuple):
+    """Images that were generated from known factors.
+
+    Parameters
+    ----------
+    X : Array, shape (N, pixels)
+        Images in rows, each element in [0, 1]: rows of the image after one another, the channels of a pixel together.
+    factors : Array, shape (N, n_factors)
+        What each image was generated from.
+    names : tuple of str
+        Of the factors.
+    shape : tuple of int
+        Of one image: ``X[i].reshape(shape)`` shows it.
+    """
+
+    X: Array
+    factors: Array
+    names: tuple[str, ...]
+    shape: tuple[int, ...]
+
+
+def blobs(
+    n_samples: int,
+    rng: np.random.Generator,
+    *,
+    size: int = 16,
+    spread: tuple[float, float] = (0.5, 0.5),
+    radius: tuple[float, float] = (0.1, 0.2),
+) -> FactorImages:
+    """Draw images of one Gaussian blob, twice as long as wide, as `blob_images` makes them.
+
+    All factors are uniform: the centre in ± spread, the radius r between its two bounds, the orientation θ in [0, π/2),
+    where no two angles give the same image.
+
+    Parameters
+    ----------
+    n_samples : int
+        N.
+    rng : numpy.random.Generator
+        The source of randomness.
+    size : int
+        Pixels in a row.
+    spread : (float, float)
+        How far the centre moves across and down, above 0. Where both are equal, two latents that hold the position
+        have no reason to be along the axes.
+    radius : (float, float)
+        Bounds of r, above 0. Blobs that are small beside the way they move make a strongly curved manifold.
+
+    Returns
+    -------
+    FactorImages
+        X of shape (N, size²), the factors x, y, radius, orientation.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If an argument is out of its range.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> blobs(100, np.random.default_rng(0)).names
+    ('x', 'y', 'radius', 'orientation')
+    """
+    N, size, rng = as_count(n_samples, "n_samples"), as_count(size, "size"), as_generator(rng)
+    across, down = (as_positive(reach, f"spread[{i}]") for i, reach in enumerate(spread))
+    small, large = as_increasing(radius, "radius")
+    low, high = np.array([[-across, -down, small, 0.0], [across, down, large, np.pi / 2]])
+    factors = rng.uniform(low, high, size=(N, 4))
+    return FactorImages(blob_images(factors, size), factors, ("x", "y", "radius", "orientation"), (size, size))
+
+
+def blob_images(factors: npt.ArrayLike, size: int = 16) -> Array:
+    """Return the images of blobs with given factors: a pixel p of [−1, 1]² is exp(−½ |v|²).
+
+    v = diag(1/(2r), 1/r) R(θ)ᵀ (p − centre), R(θ) being the rotation by θ.
+
+    Parameters
+    ----------
+    factors : array_like, shape (N, 4)
+        x and y of the centre, to the right and down; the radius r > 0; the orientation θ, in radians.
+    size : int
+        Pixels in a row.
+
+    Returns
+    -------
+    Array, shape (N, size²)
+        Images in rows, each element in [0, 1].
+
+    Raises
+    ------
+    TypeError, ValueError
+        If an argument is out of its range.
+
+    Examples
+    --------
+    >>> print(blob_images([[0.0, 0.0, 0.5, 0.0]], size=2).round(3))
+    [[0.535 0.535 0.535 0.535]]
+    """
+    factors, size = as_samples(factors, "factors", 4), as_count(size, "size")
+    as_positive(float(factors[:, 2].min()), "the smallest radius")
+    x, y, r, angle = factors.T[:, :, None, None]
+    right, below = _pixels(size)
+    along = np.cos(angle) * (right - x) + np.sin(angle) * (below - y)
+    aside = -np.sin(angle) * (right - x) + np.cos(angle) * (below - y)
+    return np.exp(-0.5 * ((along / (2 * r)) ** 2 + (aside / r) ** 2)).reshape(len(factors), -1)
+
+
+def shapes(n_samples: int, rng: np.random.Generator, *, size: int = 32) -> FactorImages:
+    """Draw images of one circle or square on black, of any colour: seven factors.
+
+    The image is the square [−1, 1]². The kind is 0 (circle) or 1 (square), red, green and blue are uniform in [.2, 1],
+    the centre is uniform in [−½, ½]², half the width in [.2, .4]. A pixel at the edge is covered in part, linearly over
+    the width of one pixel: so that images change continuously with centre and width.
+
+    Parameters
+    ----------
+    n_samples : int
+        N.
+    rng : numpy.random.Generator
+        The source of randomness.
+    size : int
+        Pixels in a row.
+
+    Returns
+    -------
+    FactorImages
+        X of shape (N, 3 size²), the factors kind, red, green, blue, x, y, radius.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If a number is no integer above 0 or `rng` no Generator.
+
+    Notes
+    -----
+    After the synthetic shapes of the IRMAE paper (L. Jing, J. Zbontar, Y. LeCun, NeurIPS 2020).
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> shapes(100, np.random.default_rng(0), size=16).X.shape
+    (100, 768)
+    """
+    N, size, rng = as_count(n_samples, "n_samples"), as_count(size, "size"), as_generator(rng)
+    low, high = np.array([*SHAPE_RANGES.values()]).T
+    factors = np.column_stack([rng.integers(2, size=N), rng.uniform(low, high, size=(N, len(SHAPE_RANGES)))])
+    return FactorImages(shape_images(factors, size), factors, ("kind", *SHAPE_RANGES), (size, size, 3))
+
+
+def shape_images(factors: npt.ArrayLike, size: int = 32) -> Array:
+    """Return the images of `shapes` for factors that are given.
+
+    Parameters
+    ----------
+    factors : array_like, shape (N, 7)
+        kind (1 is a square, anything else a circle), red, green, blue, x, y, radius, in rows.
+    size : int
+        Pixels in a row.
+
+    Returns
+    -------
+    Array, shape (N, 3 size²)
+        As the X of `shapes`.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If the factors are no finite real matrix with seven columns, or `size` is no integer above 0.
+
+    Examples
+    --------
+    >>> print(shape_images([[1, 0.2, 0.4, 0.8, 0, 0, 0.5]], size=4).reshape(4, 4, 3)[..., 2])  # blue
+    [[0.  0.  0.  0. ]
+     [0.  0.8 0.8 0. ]
+     [0.  0.8 0.8 0. ]
+     [0.  0.  0.  0. ]]
+    """
+    factors, size = as_samples(factors, "factors", 7), as_count(size, "size")
+    kind, _, _, _, x, y, radius = factors.T[:, :, None, None]
+    right, below = _pixels(size)
+    circle, square = np.hypot(right - x, below - y), np.maximum(np.abs(right - x), np.abs(below - y))
+    cover = np.clip((radius - np.where(kind == 1, square, circle)) * size / 2 + 0.5, 0, 1)
+    return (cover[..., None] * factors[:, None, None, 1:4]).reshape(len(factors), -1)
+
+
+def _pixels(size: int) -> tuple[Array, Array]:
+    """Return the centres of the pixels of [−1, 1]², to the right and below, each of shape (size, size)."""
+    centres = (2 * np.arange(size) + 1) / size - 1
+    right, below = np.meshgrid(centres, centres)
+    return right, below

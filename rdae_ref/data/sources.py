@@ -1,0 +1,264 @@
+"""The data of the experiments: the Gaussian (26), the mixture (27) with its principal curve.
+
+For the neighbours: samples whose covariance is exact, a curved manifold of known dimension, images of known factors.
+"""
+
+from typing import NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from .._validation import Array, as_count, as_generator, as_positive, as_samples, as_symmetric
+
+__all__ = [
+    "GAUSSIAN_COVARIANCE",
+    "RIDGE",
+    "ManifoldSample",
+    "Mixture",
+    "Ridge",
+    "curved_manifold",
+    "gaussian",
+    "gaussian_with_covariance",
+    "mixture",
+    "project_on_ridge",
+]
+
+GAUSSIAN_COVARIANCE = np.array([[1.0, 0.95], [0.95, 1.0]])  # Eq. (26)
+
+MIXTURE_WEIGHTS = np.array([0.5, 0.25, 0.25])  # Eq. (27), whose third mean is printed as a second µ1
+MIXTURE_MEANS = np.array([[2.0, -2.0], [-2.0, -2.0], [6.0, -2.0]])
+MIXTURE_COVARIANCES = np.array([[[1, 0.95], [0.95, 1]], [[1, -0.95], [-0.95, 1]], [[1, -0.95], [-0.95, 1]]])
+
+# The principal curve of the mixture: the major axes of its components, which meet at two corners.
+RIDGE = np.array([[0.0, -4.0], [4.0, 0.0]])
+RIDGE_DIRECTIONS = np.array([[1.0, -1.0], [1.0, 1.0], [1.0, -1.0]]) / np.sqrt(2)
+
+
+class Mixture(NamedTuple):
+    """Samples of a mixture.
+
+    Parameters
+    ----------
+    X : Array, shape (N, 2)
+        Samples in rows.
+    component : Array of int, shape (N,)
+        The component, 0 to 2, that each came from.
+    """
+
+    X: Array
+    component: npt.NDArray[np.int64]
+
+
+class Ridge(NamedTuple):
+    """Where points stand with respect to the principal curve of the mixture.
+
+    Parameters
+    ----------
+    distance : Array, shape (N,)
+        Distance to the nearest point of the curve.
+    foot : Array, shape (N, 2)
+        That point.
+    normal : Array, shape (N, 2)
+        Unit normal of the curve there.
+    """
+
+    distance: Array
+    foot: Array
+    normal: Array
+
+
+def gaussian(n_samples: int, rng: np.random.Generator) -> Array:
+    """Draw from the bivariate Gaussian with mean 0 and covariance [[1, .95], [.95, 1]].
+
+    Parameters
+    ----------
+    n_samples : int
+        N.
+    rng : numpy.random.Generator
+        The source of randomness.
+
+    Returns
+    -------
+    Array, shape (N, 2)
+        Samples in rows.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If `n_samples` is no integer above 0 or `rng` no Generator.
+
+    Notes
+    -----
+    Eq. (26) of the paper.
+    """
+    n_samples, rng = as_count(n_samples, "n_samples"), as_generator(rng)
+    return rng.normal(size=(n_samples, 2)) @ np.linalg.cholesky(GAUSSIAN_COVARIANCE).T
+
+
+def mixture(n_samples: int, rng: np.random.Generator) -> Mixture:
+    """Draw from the mixture of three Gaussians whose major axes form a zigzag.
+
+    Parameters
+    ----------
+    n_samples : int
+        N.
+    rng : numpy.random.Generator
+        The source of randomness.
+
+    Returns
+    -------
+    Mixture
+        X, and the component of each sample.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If `n_samples` is no integer above 0 or `rng` no Generator.
+
+    Notes
+    -----
+    Eq. (27) of the paper.
+    """
+    n_samples, rng = as_count(n_samples, "n_samples"), as_generator(rng)
+    component = rng.choice(len(MIXTURE_WEIGHTS), size=n_samples, p=MIXTURE_WEIGHTS)
+    factors = np.linalg.cholesky(MIXTURE_COVARIANCES)[component]
+    X = MIXTURE_MEANS[component] + np.einsum("nij,nj->ni", factors, rng.normal(size=(n_samples, 2)))
+    return Mixture(X, component)
+
+
+def project_on_ridge(X: npt.ArrayLike) -> Ridge:
+    """Project points on the principal curve of the mixture.
+
+    It is the polyline through (0, −4) and (4, 0) with slopes −1, 1, −1.
+
+    Parameters
+    ----------
+    X : array_like, shape (N, 2)
+        Points in rows.
+
+    Returns
+    -------
+    Ridge
+        Distance, foot point and unit normal.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If `X` is no finite real matrix with two columns.
+
+    Notes
+    -----
+    Eq. (27) of the paper: the major axes of the three components, up to where they meet.
+    """
+    X = as_samples(X, "X", 2)
+    first, last = RIDGE
+    origins = np.stack([first, first, last])
+    length = np.linalg.norm(last - first)
+    along = np.einsum("nsk,sk->ns", X[:, None] - origins, RIDGE_DIRECTIONS)
+    along = np.clip(along, np.array([-np.inf, 0, 0]), np.array([0, length, np.inf]))  # a ray, a segment, a ray
+    feet = origins + along[:, :, None] * RIDGE_DIRECTIONS
+    distances = np.linalg.norm(X[:, None] - feet, axis=2)
+    nearest = distances.argmin(axis=1)
+    rows = np.arange(len(X))
+    direction = RIDGE_DIRECTIONS[nearest]
+    normal = np.column_stack([-direction[:, 1], direction[:, 0]])
+    return Ridge(distances[rows, nearest], feet[rows, nearest], normal)
+
+
+def gaussian_with_covariance(n_samples: int, covariance: npt.ArrayLike, rng: np.random.Generator) -> Array:
+    """Draw Gaussian samples, then move them so that mean and covariance, divided by N, are exactly those asked for.
+
+    A statement about a source of known covariance can then be tested on samples, without their fluctuation.
+
+    Parameters
+    ----------
+    n_samples : int
+        N, above d.
+    covariance : array_like, shape (d, d)
+        Symmetric, and positive definite.
+    rng : numpy.random.Generator
+        The source of randomness.
+
+    Returns
+    -------
+    Array, shape (N, d)
+        Samples in rows, of mean 0.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If an argument is out of its range.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> X = gaussian_with_covariance(10, np.diag([4.0, 1.0]), np.random.default_rng(0))
+    >>> np.allclose(X.T @ X / 10, np.diag([4.0, 1.0]))
+    True
+    """
+    covariance = as_symmetric(covariance, "covariance")
+    d = len(covariance)
+    n_samples, rng = as_count(n_samples, "n_samples", minimum=d + 1), as_generator(rng)
+    as_positive(float(np.linalg.eigvalsh(covariance)[0]), "the smallest eigenvalue of covariance")
+    X = rng.normal(size=(n_samples, d))
+    Q, _ = np.linalg.qr(X - X.mean(axis=0))
+    return np.sqrt(n_samples) * Q @ np.linalg.cholesky(covariance).T
+
+
+class ManifoldSample(NamedTuple):
+    """Samples of a manifold.
+
+    Parameters
+    ----------
+    X : Array, shape (N, D)
+        Samples in rows.
+    coordinates : Array, shape (N, d)
+        Where on the manifold each is.
+    """
+
+    X: Array
+    coordinates: Array
+
+
+def curved_manifold(
+    n_samples: int, rng: np.random.Generator, *, n_dimensions: int = 3, n_features: int = 30, curvature: float = 0.7
+) -> ManifoldSample:
+    """Draw from a curved manifold: x = B sin(curvature · V u + φ), u uniform in [−1, 1]^d.
+
+    V (D, d) and B (D, D) have normal elements, of variance 1 and 1/D, φ (D,) is uniform in [0, 2π): drawn anew in each
+    call, so for data to test on, draw all of it at once.
+
+    Parameters
+    ----------
+    n_samples : int
+        N.
+    rng : numpy.random.Generator
+        The source of randomness, of the manifold as well.
+    n_dimensions : int
+        d, of the manifold.
+    n_features : int
+        D, of the space.
+    curvature : float
+        Above 0; the smaller, the flatter: near 0 the samples lie in a plane of d dimensions.
+
+    Returns
+    -------
+    ManifoldSample
+        X and u.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If an argument is out of its range.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> curved_manifold(100, np.random.default_rng(0)).X.shape
+    (100, 30)
+    """
+    N, rng, D = as_count(n_samples, "n_samples"), as_generator(rng), as_count(n_features, "n_features")
+    d, curvature = as_count(n_dimensions, "n_dimensions"), as_positive(curvature, "curvature")
+    V, B, phase = rng.normal(size=(D, d)), rng.normal(size=(D, D)) / np.sqrt(D), rng.uniform(0, 2 * np.pi, size=D)
+    u = rng.uniform(-1, 1, size=(N, d))
+    return ManifoldSample(np.sin(curvature * u @ V.T + phase) @ B.T, u)

@@ -1,0 +1,511 @@
+"""The beta-VAE as rate–distortion theory: on the water-filling curve, and the chain I(X; Z) ≤ E KL(q(z | x) ‖ m(z)).
+
+A linear beta-VAE on a Gaussian source whose covariance is known ends where reverse water-filling does, Eqs. (4) and
+(5), at the level λ = βs²: by its exact expected objective, and trained as usual, with noise, mini-batches and Adam.
+An affine encoder and decoder cannot fall below that curve, so there the distance to it is what training left undone.
+Quoted is "the essay", a lab's notes on beta-VAE and rate–distortion, whose steps `docs/beta_vae.md` follows.
+"""
+
+import math
+import os
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+
+from ..._validation import Array
+from ...data import gaussian_with_covariance, mixture
+from ...measures import RateBound, gaussian_rate_bound, scalar_rate_bound
+from ...models import BetaVAE, LinearBetaVAE, VAEParameters, initial_vae_parameters
+from ...objective import Objective
+from ...optimize import MiniBatches, adam, maximize
+from ...theory import gaussian_rate_distortion
+from ...workers import Workers
+from ..claims import Claim, claim
+from ..output import COLOURS, paper_style, write_csv, write_figure, write_json
+from ..runs import Outcome, run_all
+from ..training import finished
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+__all__ = [
+    "Result",
+    "Settings",
+    "Task",
+    "claims",
+    "draw",
+    "predicted",
+    "run",
+    "scaled_bound",
+    "train_in_stages",
+    "train_one",
+    "write",
+]
+
+WAYS = ("exact", "sampled")
+NAMES = {"exact": "expected objective, L-BFGS", "sampled": "noise, mini-batches, Adam"}
+MARKERS: dict[str, dict[str, Any]] = {
+    "exact": {"ls": "", "marker": "o", "ms": 6, "mfc": "none", "color": COLOURS["blue"]},
+    "sampled": {"ls": "", "marker": "x", "ms": 4, "color": COLOURS["vermilion"]},
+}
+ALONG: dict[str, dict[str, Any]] = {  # the same runs, held against one point of the curve
+    "exact": {"ls": "", "marker": "_", "ms": 6, "color": COLOURS["blue"]},
+    "sampled": {"ls": "", "marker": "_", "ms": 6, "color": COLOURS["vermilion"]},
+}
+TOLERANCES = {"exact": 1e-5, "sampled": 0.02}  # in bits
+LEAST = 1e-14  # what is nearer to the curve is drawn here
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What the numbers of the figure depend on.
+
+    Parameters
+    ----------
+    variances : tuple of float
+        γ_i², falling, of a Gaussian source that is then rotated at random; as many latents.
+    n_samples : int
+        N, of samples whose covariance is exactly that of the source.
+    decoder_variance : float
+        s².
+    betas : tuple of float
+        Prices of the rate, rising.
+    iterations : int
+        Of L-BFGS at most, on the expected objective.
+    batch_size : int
+        Of the sampled training.
+    stages : tuple of (float, int)
+        Step size and number of steps of Adam, one after another.
+    scales : tuple of float
+        By which the codes of the first optimum with β = `scaled_beta` are multiplied.
+    scaled_beta : float
+        One of `betas`.
+    mixture_samples : int
+        N of the mixture (27), which a network with one latent encodes.
+    mixture_hidden : tuple of int
+        Units of its encoder's hidden layers, and in reverse of its decoder's.
+    mixture_stages : tuple of (float, int)
+        As `stages`, with all samples at each step.
+    seeds : tuple of int
+        One rotation, one sample, and one start, for each. Panels (a) and (c) show the first.
+    """
+
+    variances: tuple[float, ...] = (4.0, 1.0, 0.25, 0.05)
+    n_samples: int = 1000
+    decoder_variance: float = 0.3
+    betas: tuple[float, ...] = tuple(np.geomspace(0.1, 10, 7).round(6).tolist())
+    iterations: int = 5000
+    batch_size: int = 100
+    stages: tuple[tuple[float, int], ...] = ((1e-2, 12_000), (1e-3, 4000), (1e-4, 2000))
+    scales: tuple[float, ...] = tuple(np.geomspace(0.25, 2, 37).round(6).tolist())  # 1 among them
+    scaled_beta: float = 1.0
+    mixture_samples: int = 200
+    mixture_hidden: tuple[int, ...] = (16,)
+    mixture_stages: tuple[tuple[float, int], ...] = ((1e-2, 4000), (1e-3, 2000))
+    seeds: tuple[int, ...] = (0, 1, 2)
+
+
+class Task(NamedTuple):
+    """One training run.
+
+    Parameters
+    ----------
+    way : str
+        ``"exact"`` or ``"sampled"`` on the Gaussian source, ``"mixture"`` on the other.
+    beta : float
+        Price of the rate.
+    seed : int
+        Of rotation, data, start and noise.
+    settings : Settings
+        The rest.
+    """
+
+    way: str
+    beta: float
+    seed: int
+    settings: Settings
+
+
+class Result(NamedTuple):
+    """All runs of the figure.
+
+    Parameters
+    ----------
+    settings : Settings
+        What they depend on.
+    runs : dict
+        Outcome of each run by way, β and seed.
+    """
+
+    settings: Settings
+    runs: dict[tuple[str, float, int], Outcome]
+
+
+def train_in_stages(objective: Objective, start: VAEParameters, stages: Sequence[tuple[float, int]]) -> VAEParameters:
+    """Train by Adam, with one step size after another.
+
+    Parameters
+    ----------
+    objective : Objective
+        To be maximised.
+    start : VAEParameters
+        Where to start.
+    stages : sequence of (float, int)
+        Step size and number of steps.
+
+    Returns
+    -------
+    VAEParameters
+        Where the last stage ends.
+    """
+    x = start
+    for step_size, n_steps in stages:
+        x = finished(adam(objective, x, step_size=step_size, n_steps=n_steps)).x
+    return x
+
+
+def train_one(task: Task) -> dict[str, Any]:
+    """Train one beta-VAE, and take its terms.
+
+    Parameters
+    ----------
+    task : Task
+        Way, β and seed.
+
+    Returns
+    -------
+    dict
+        The terms, for the Gaussian source in closed form also where the training was sampled. Exact: covariance, and
+        W, c, t of the encoder z | x ~ N(W x + c, diag(exp t)). Mixture: information and gap. Bits.
+    """
+    return _train_on_mixture(task) if task.way == "mixture" else _train_on_gaussian(task)
+
+
+def _train_on_gaussian(task: Task) -> dict[str, Any]:
+    settings, rng, d = task.settings, np.random.default_rng(task.seed), len(task.settings.variances)
+    axes = np.linalg.qr(rng.normal(size=(d, d)))[0]
+    X = gaussian_with_covariance(settings.n_samples, np.diag(settings.variances), rng) @ axes.T
+    start = initial_vae_parameters(d, d, rng)
+    expected = LinearBetaVAE(X, beta=task.beta, variance=settings.decoder_variance)
+    if task.way == "sampled":
+        sampled = BetaVAE(X, activation="linear", beta=task.beta, variance=settings.decoder_variance, rng=rng)
+        x = train_in_stages(MiniBatches(sampled, settings.batch_size, rng), start, settings.stages)
+        return expected.terms(x)._asdict()
+    x = finished(maximize(expected, start, max_iterations=settings.iterations, tolerance=1e-12)).x
+    W, c = x.encoder[0]
+    # At the optimum the log variances do not depend on x: their rows of W are zero, to the tolerance of the ascent.
+    encoder = {"W": W[:d], "c": c[:d], "t": c[d:], "covariance": X.T @ X / len(X)}
+    return expected.terms(x)._asdict() | encoder
+
+
+def _train_on_mixture(task: Task) -> dict[str, Any]:
+    settings, rng = task.settings, np.random.default_rng(task.seed)
+    X = mixture(settings.mixture_samples, rng).X
+    objective = BetaVAE(X, activation="tanh", beta=task.beta, variance=settings.decoder_variance, rng=rng)
+    start = initial_vae_parameters(2, 1, rng, hidden=settings.mixture_hidden)
+    x = train_in_stages(objective, start, settings.mixture_stages)
+    bound = scalar_rate_bound(*objective.encode(x))
+    return objective.terms(x)._asdict() | bound._asdict()
+
+
+def scaled_bound(outcome: Outcome, scale: float) -> RateBound:
+    """Return the bound on the information for codes that are multiplied by a number: z → a z.
+
+    What the codes tell of x is the same, and a decoder that divides by a has the same distortion. The rate is not the
+    same: it depends on how far the codes of all inputs together are from the prior.
+
+    Parameters
+    ----------
+    outcome : dict
+        Of an exact run.
+    scale : float
+        a > 0.
+
+    Returns
+    -------
+    RateBound
+        information, rate and gap in bits.
+    """
+    W, c, t, S = (outcome[name] for name in ("W", "c", "t", "covariance"))
+    return gaussian_rate_bound(scale * W, scale * c, t + 2 * math.log(scale), S)
+
+
+def predicted(settings: Settings, beta: float) -> tuple[float, float]:
+    """Return the point of the water-filling curve at the level λ = βs².
+
+    Parameters
+    ----------
+    settings : Settings
+        Source and s².
+    beta : float
+        β.
+
+    Returns
+    -------
+    distortion : float
+        Σ min(λ, γ_i²).
+    rate : float
+        Σ ½ log₂(γ_i²/λ), over the components above λ.
+    """
+    gamma2, level = np.array(settings.variances), beta * settings.decoder_variance
+    rate = 0.5 * np.log2(np.maximum(gamma2 / level, 1)).sum()
+    return float(np.minimum(gamma2, level).sum()), float(rate)
+
+
+def run(
+    settings: Settings | None = None, *, folder: str | os.PathLike[str] = "figures", workers: Workers = None
+) -> Result:
+    """Train in each way, at every β, for every seed.
+
+    Parameters
+    ----------
+    settings : Settings, optional
+        Those of the figure, if there are none.
+    folder : path-like
+        Finished runs are kept in its subfolder ``.runs``.
+    workers : int, callable or None
+        See `rdae_ref.experiments.runs.run_all`.
+
+    Returns
+    -------
+    Result
+        The outcome of each run.
+    """
+    settings = settings or Settings()
+    tasks = [
+        Task(way, beta, seed, settings)
+        for way in (*WAYS, "mixture")
+        for beta in settings.betas
+        for seed in settings.seeds
+    ]
+    outcomes = run_all(train_one, tasks, folder=Path(folder) / ".runs", workers=workers, description="beta-vae")
+    return Result(settings, {(t.way, t.beta, t.seed): out for t, out in zip(tasks, outcomes, strict=True)})
+
+
+def _over_betas(result: Result, way: str, seed: int, name: str) -> Array:
+    """Return one number of the runs of one seed, over β."""
+    return np.array([float(result.runs[way, beta, seed][name]) for beta in result.settings.betas])
+
+
+def _excess(result: Result, way: str, seed: int) -> Array:
+    """Return R − R(D) in bits, over β: how far above the curve the points of one seed are."""
+    D, R = (_over_betas(result, way, seed, name) for name in ("distortion", "rate"))
+    return R - gaussian_rate_distortion(result.settings.variances, D).rate
+
+
+def _shift(result: Result, way: str, seed: int) -> Array:
+    """Return R − R(λ) in bits, over β: how far along the curve they are from its point at the level λ = βs²."""
+    rates = [predicted(result.settings, beta)[1] for beta in result.settings.betas]
+    return _over_betas(result, way, seed, "rate") - rates
+
+
+def draw(result: Result) -> "Figure":
+    """Draw the points on the curve, their distance to it, and the bound on the information in two cases.
+
+    Parameters
+    ----------
+    result : Result
+        Of `run`.
+
+    Returns
+    -------
+    matplotlib.figure.Figure
+        Four panels.
+    """
+    from matplotlib.figure import Figure  # noqa: PLC0415  # only drawing needs it
+
+    with paper_style():
+        figure = Figure(figsize=(7.2, 6.0), layout="constrained")
+        panels = figure.subplots(2, 2)
+        _draw_curve(panels[0, 0], result)
+        _draw_distances(panels[0, 1], result)
+        _draw_scaled(panels[1, 0], result)
+        _draw_mixture(panels[1, 1], result)
+        handles: dict[str, Any] = {}
+        for axes in panels.flat:
+            handles |= dict(zip(*axes.get_legend_handles_labels()[::-1], strict=True))
+        figure.legend([*handles.values()], [*handles], loc="outside lower center", ncols=3, fontsize=8)
+    return figure
+
+
+def _draw_curve(axes: Any, result: Result) -> None:
+    settings, seed = result.settings, result.settings.seeds[0]
+    ends = [predicted(settings, beta)[0] for beta in (settings.betas[0], settings.betas[-1])]
+    D = np.geomspace(0.8 * ends[0], min(1.25 * ends[1], sum(settings.variances)), 300)
+    curve = gaussian_rate_distortion(settings.variances, D).rate
+    axes.semilogx(D, curve, color="black", lw=0.8, label="reverse water-filling, $R(D)$")
+    for way in WAYS:
+        points = [_over_betas(result, way, seed, name) for name in ("distortion", "rate")]
+        axes.plot(*points, **MARKERS[way], label=NAMES[way])
+    for beta in settings.betas:
+        said = f"$\\beta$ = {beta:.2g}"
+        axes.annotate(said, predicted(settings, beta), (6, 4), textcoords="offset points", fontsize=7)
+    axes.set(title=r"(a) linear, Gaussian source: level $\lambda = \beta s^2$")
+    axes.set(xlabel="distortion $D$", ylabel="rate $R$, bits", xlim=(None, 1.7 * ends[1]))
+
+
+def _draw_distances(axes: Any, result: Result) -> None:
+    settings = result.settings
+    for way in WAYS:
+        colour, tolerance = MARKERS[way]["color"], TOLERANCES[way]
+        for measure, style in ((_shift, ALONG[way]), (_excess, MARKERS[way])):
+            for seed in settings.seeds:
+                distances = np.maximum(np.abs(measure(result, way, seed)), LEAST)
+                axes.loglog(settings.betas, distances, **style)
+        axes.axhline(tolerance, color=colour, lw=0.8, ls="--")
+        axes.text(1, tolerance, f"tolerance {tolerance:g} bit", color=colour, fontsize=7, va="bottom", ha="center")
+    axes.plot([], ls="", marker="_", color="black", label=r"difference to the rate of level $\beta s^2$")
+    axes.set(title="(b) distance to the curve, all seeds", xlabel=r"price of the rate $\beta$", ylim=(LEAST / 3, 1))
+    axes.set_ylabel("$|R - R(D)|$, bits")
+
+
+def _draw_bound(axes: Any, x: Sequence[float], bounds: Sequence[RateBound]) -> None:
+    information, rate, _ = np.array(bounds).T
+    axes.fill_between(x, information, rate, color=COLOURS["grey"], alpha=0.35, lw=0, label=r"KL$(q(z)\,\|\,m(z))$")
+    axes.semilogx(x, rate, color=COLOURS["orange"], label=r"rate, E KL$(q(z|x)\,\|\,m(z))$")
+    axes.semilogx(x, information, color=COLOURS["green"], label="information, $I(X; Z)$")
+
+
+def _plain_numbers(axes: Any, ticks: Sequence[float]) -> None:
+    axes.set_xticks(ticks, [f"{tick:g}" for tick in ticks])
+    axes.set_xticks([], minor=True)
+
+
+def _draw_scaled(axes: Any, result: Result) -> None:
+    settings = result.settings
+    out = result.runs["exact", settings.scaled_beta, settings.seeds[0]]
+    _draw_bound(axes, settings.scales, [scaled_bound(out, scale) for scale in settings.scales])
+    axes.plot(1, float(out["rate"]), **MARKERS["exact"])
+    axes.text(1, float(out["rate"]) - 0.35, "optimum", fontsize=8, ha="center", va="top")
+    axes.set(title=f"(c) the chain, Gaussian: codes scaled, $\\beta$ = {settings.scaled_beta:g}")
+    axes.set(xlabel="scale $a$ of the codes, $z \\to a z$", ylabel="bits", ylim=(0, None))
+    _plain_numbers(axes, (0.25, 0.5, 1, 2))
+
+
+def _draw_mixture(axes: Any, result: Result) -> None:
+    settings = result.settings
+    outcomes = [result.runs["mixture", beta, settings.seeds[0]] for beta in settings.betas]
+    _draw_bound(axes, settings.betas, [_bound(out) for out in outcomes])
+    for k, offset, side in ((0, (8, 0), "left"), (-1, (0, -12), "right")):
+        said, place = f"gap {float(outcomes[k]['gap']):.2g} bit", (settings.betas[k], float(outcomes[k]["rate"]))
+        axes.annotate(said, place, offset, textcoords="offset points", fontsize=7, ha=side)
+    axes.set(title="(d) the chain, mixture (27): one latent", xlabel=r"price of the rate $\beta$")
+    axes.set(ylabel="bits", ylim=(0, None))
+
+
+def _bound(outcome: Outcome) -> RateBound:
+    return RateBound(*(float(outcome[name]) for name in RateBound._fields))
+
+
+PROBLEM = "recapitulate the classical rate-distortion theory problem"
+REDUCIBLE = "reducible to a distortion-rate minimization using deep generative models"
+UPPER = "consider first the mutual information. We leverage a more tractable upper bound"
+DEARER = "an argument for higher-distortion, lower-rate codes"
+
+
+def claims(result: Result) -> list[Claim]:
+    """Hold what the essay says against the runs.
+
+    Parameters
+    ----------
+    result : Result
+        Of `run`.
+
+    Returns
+    -------
+    list of Claim
+        Over all seeds.
+    """
+    return [*_curve_claims(result), *_chain_claims(result), *_price_claims(result)]
+
+
+def _curve_claims(result: Result) -> Iterator[Claim]:
+    settings = result.settings
+    for way, tolerance in TOLERANCES.items():
+        excess = [_excess(result, way, seed) for seed in settings.seeds]
+        quantity = f"{NAMES[way]}: largest distance to the water-filling curve, bits"
+        yield claim("beta-vae", PROBLEM, quantity, [np.abs(e).max() for e in excess], at_most=tolerance)
+        quantity = f"{NAMES[way]}: least R − R(D), bits"
+        yield claim("beta-vae", PROBLEM, quantity, [e.min() for e in excess], at_least=-1e-9)
+    for way, tolerance in TOLERANCES.items():
+        shifts = [np.abs(_shift(result, way, seed)).max() for seed in settings.seeds]
+        quantity = f"{NAMES[way]}: largest difference of R to that of the level βs², bits"
+        yield claim("beta-vae", REDUCIBLE, quantity, shifts, at_most=tolerance)
+
+
+def _chain_claims(result: Result) -> Iterator[Claim]:
+    for case, bounds in _chains(result).items():
+        rests = [max(abs(b.rate - b.information - b.gap) for b in those) for those in bounds]
+        quantity = f"{case}: largest difference of E KL to I(X; Z) + KL(q(z) ‖ m(z)), bits"
+        yield claim("beta-vae", UPPER, quantity, rests, at_most=1e-9)
+        least = [min(b.rate - b.information for b in those) for those in bounds]
+        yield claim("beta-vae", UPPER, f"{case}: least E KL − I(X; Z), bits", least, at_least=-1e-9)
+
+
+def _chains(result: Result) -> dict[str, list[list[RateBound]]]:
+    """Return the bounds for each case and seed."""
+    settings = result.settings
+    gaussian = [
+        [scaled_bound(result.runs["exact", settings.scaled_beta, seed], scale) for scale in settings.scales]
+        for seed in settings.seeds
+    ]
+    nonlinear = [[_bound(result.runs["mixture", beta, seed]) for beta in settings.betas] for seed in settings.seeds]
+    return {"Gaussian source, scaled codes": gaussian, "mixture (27), one latent": nonlinear}
+
+
+def _price_claims(result: Result) -> Iterator[Claim]:
+    settings = result.settings
+    for way, name in (NAMES | {"mixture": "mixture (27), one latent"}).items():
+        for term, sign, word in (("rate", -1, "fall of the rate"), ("distortion", 1, "rise of the distortion")):
+            changes = [sign * np.diff(_over_betas(result, way, seed, term)) for seed in settings.seeds]
+            quantity = f"{name}: least {word} from one β to the next"
+            yield claim("beta-vae", DEARER, quantity, [change.min() for change in changes], at_least=0)
+
+
+COLUMNS = ("way", "beta", "seed", "distortion", "rate", "curve", "level_distortion", "level_rate")
+CHAIN_COLUMNS = ("case", "seed", "scale", "beta", "information", "rate", "gap")
+
+
+def write(result: Result, folder: str | os.PathLike[str]) -> Sequence[Claim]:
+    """Write beta_vae.png, .svg, .csv and .json, and the bounds on the information as beta_vae_chain.csv.
+
+    Parameters
+    ----------
+    result : Result
+        Of `run`.
+    folder : path-like
+        Made if it is not there.
+
+    Returns
+    -------
+    sequence of Claim
+        As in the JSON file.
+    """
+    table, settings = claims(result), result.settings
+    columns = (*COLUMNS, *(f"rate{i}" for i in range(1, len(settings.variances) + 1)))
+    write_figure(draw(result), folder, "beta_vae")
+    write_csv(folder, "beta_vae", columns, _rows(result))
+    write_csv(folder, "beta_vae_chain", CHAIN_COLUMNS, _chain_rows(result))
+    write_json(folder, "beta_vae", asdict(settings) | {"units": "bits"}, table, seed=settings.seeds[0])
+    return table
+
+
+def _rows(result: Result) -> Iterator[tuple[object, ...]]:
+    for (way, beta, seed), out in result.runs.items():
+        if way in WAYS:
+            D, R = float(out["distortion"]), float(out["rate"])
+            curve = float(gaussian_rate_distortion(result.settings.variances, D).rate)
+            rates = sorted(map(float, out["rates"]), reverse=True)
+            yield way, beta, seed, D, R, curve, *predicted(result.settings, beta), *rates
+
+
+def _chain_rows(result: Result) -> Iterator[tuple[object, ...]]:
+    settings = result.settings
+    for seed, scaled, nonlinear in zip(settings.seeds, *_chains(result).values(), strict=True):
+        for scale, bound in zip(settings.scales, scaled, strict=True):
+            yield "gaussian", seed, scale, settings.scaled_beta, *bound
+        for beta, bound in zip(settings.betas, nonlinear, strict=True):
+            yield "mixture", seed, 1.0, beta, *bound

@@ -1,0 +1,482 @@
+"""What the paper leaves open about Figure 1: the order α, bits or nats, the start, and when the ascent is stopped.
+
+Data (26), units, μ = 1.5 and σ = 0.2·√2 are those of Figure 1. Each panel is one answer to the open questions; its
+colour says where the outputs end.
+"""
+
+import math
+import os
+import warnings
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import asdict, dataclass, field, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+import scipy.spatial
+
+from ..._validation import Array
+from ...autoencoder import Parameters, initial_parameters
+from ...data import gaussian
+from ...numerics.spectrum import SingularGramWarning
+from ...objective import RateDistortion
+from ...optimize import continuation, maximize
+from ...pytree import ravel
+from ...workers import Workers
+from ..claims import Claim, claim
+from ..figure1 import NAMES, UNITS, alignment
+from ..output import COLOURS, paper_style, write_csv, write_figure, write_json
+from ..runs import Outcome, run_all
+from ..training import Training, rate_distortion
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+__all__ = ["Ending", "Result", "Settings", "Task", "claims", "draw", "ending", "run", "train_one", "write"]
+
+LOGARITHMS = {"bits": 2.0, "nats": math.e}
+STARTS = {
+    "small": "small random start",
+    "early": "from a reconstruction, stopped early",
+    "late": "from a reconstruction, run on",
+}
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What the numbers of the figure depend on.
+
+    Parameters
+    ----------
+    n_samples : int
+        N. Not stated; three quarters of Figure 1's, for the sake of the number of runs.
+    training : Training
+        Units, μ and σ of Figure 1; its iterations are those of the runs that are stopped early.
+    alphas : tuple of float
+        Orders of the entropy.
+    small_start : float
+        Standard deviation of the small random starts.
+    small_iterations : int
+        Of L-BFGS, from there, at μ itself.
+    late_iterations : int
+        Of L-BFGS, at μ, for the runs that go on where the early ones stop.
+    seeds : tuple of int
+        One sample of the data, and one start, for each. The figure shows the first.
+    """
+
+    n_samples: int = 150
+    training: Training = field(default_factory=lambda: Training(n_hidden=10, max_iterations=(30,) + (5,) * 6))
+    alphas: tuple[float, ...] = (0.5, 1.01, 2.0, 5.0)
+    small_start: float = 0.01
+    small_iterations: int = 250
+    late_iterations: int = 250
+    seeds: tuple[int, ...] = (0, 1, 2)
+
+
+class Task(NamedTuple):
+    """The three runs for one answer to α and the logarithm.
+
+    Parameters
+    ----------
+    activation : str
+        The units.
+    alpha : float
+        Order of the entropy.
+    logarithm : str
+        ``"bits"`` or ``"nats"``.
+    seed : int
+        Of data and start.
+    settings : Settings
+        The rest.
+    """
+
+    activation: str
+    alpha: float
+    logarithm: str
+    seed: int
+    settings: Settings
+
+
+class Result(NamedTuple):
+    """All runs of the figure.
+
+    Parameters
+    ----------
+    settings : Settings
+        What they depend on.
+    runs : dict
+        Outcome of each task by unit, α, logarithm and seed; its arrays have one entry for each of `STARTS`.
+    """
+
+    settings: Settings
+    runs: dict[tuple[str, float, str, int], Outcome]
+
+
+def train_one(task: Task) -> dict[str, Any]:
+    """Train from a small start; from a reconstruction, stopped early; and from there on.
+
+    Parameters
+    ----------
+    task : Task
+        Units, α, logarithm, seed.
+
+    Returns
+    -------
+    dict
+        X; for each start Xhat, L and its terms; gap, of `nats_gap`.
+    """
+    settings, rng = task.settings, np.random.default_rng(task.seed)
+    X = gaussian(settings.n_samples, rng)
+    training = replace(settings.training, alpha=task.alpha, base=LOGARITHMS[task.logarithm])
+    objective = rate_distortion(X, task.activation, training)
+    start = initial_parameters(2, training.n_hidden, rng, scale=1.0)
+
+    def scaled(factor: float) -> Parameters:
+        return Parameters(*(factor * array for array in start))
+
+    with warnings.catch_warnings():
+        # Outputs that meet make the Gram matrix singular, for α ≤ 1 without a derivative: where small starts end.
+        warnings.simplefilter("ignore", SingularGramWarning)
+        small = maximize(objective, scaled(settings.small_start), max_iterations=settings.small_iterations).x
+        early = continuation(
+            objective, scaled(training.start), factors=training.factors, max_iterations=training.max_iterations
+        ).x
+        late = maximize(objective, early, max_iterations=settings.late_iterations).x
+        gap = nats_gap(objective, scaled(training.start))
+    ends = (small, early, late)
+    terms = np.array([objective.terms(parameters) for parameters in ends])
+    return {
+        "X": X,
+        "Xhat": np.array([objective.reconstruct(parameters) for parameters in ends]),
+        "L": terms[:, 2] - training.mu * terms[:, 3],
+        "conditional_entropy": terms[:, 2],
+        "output_entropy": terms[:, 1],
+        "distortion": terms[:, 3],
+        "gap": gap,
+    }
+
+
+def nats_gap(objective: RateDistortion, parameters: Parameters) -> float:
+    """Return how far L in nats at μ is from ln 2 times L in bits at μ/ln 2, with the gradient, relatively."""
+
+    def value_and_gradient(base: float, mu: float) -> Array:
+        value, gradient = replace(objective, base=base, mu=mu).value_and_gradient(parameters)
+        return ravel((np.array([value]), gradient))[0]
+
+    nats, bits = value_and_gradient(math.e, objective.mu), value_and_gradient(2, objective.mu / math.log(2))
+    return float(np.abs(nats - math.log(2) * bits).max() / np.abs(nats).max())
+
+
+def run(
+    settings: Settings | None = None, *, folder: str | os.PathLike[str] = "figures", workers: Workers = None
+) -> Result:
+    """Train every unit with every answer, for every seed.
+
+    Parameters
+    ----------
+    settings : Settings, optional
+        Those of the figure, if there are none.
+    folder : path-like
+        Finished runs are kept in its subfolder ``.runs``.
+    workers : int, callable or None
+        See `rdae_ref.experiments.runs.run_all`.
+
+    Returns
+    -------
+    Result
+        The outcome of each run.
+    """
+    settings = settings or Settings()
+    tasks = [
+        Task(unit, alpha, logarithm, seed, settings)
+        for seed in settings.seeds
+        for unit in UNITS
+        for alpha in settings.alphas
+        for logarithm in LOGARITHMS
+    ]
+    outcomes = run_all(train_one, tasks, folder=Path(folder) / ".runs", workers=workers, description="choices")
+    return Result(settings, {task[:4]: outcome for task, outcome in zip(tasks, outcomes, strict=True)})
+
+
+COLLAPSED = 0.1  # total standard deviation, outputs over inputs, below which they are one point
+RADIUS = 0.1  # of a disc that counts as one place: a third of the kernel size
+FEW, MOST = 5, 0.8  # quantised: this many discs hold this much of the outputs
+CROWD = 1 / 3  # of the outputs, in one disc: a dense cluster
+ANGLE, MAJOR, MINOR = 5.0, 0.6, 0.45  # on the component: as in Figure 1, whose line may be shorter here
+
+KINDS = {
+    "on the component": "green",
+    "quantised": "blue",
+    "cluster and scatter": "orange",
+    "collapsed": "vermilion",
+    "spread": "purple",
+}
+
+
+class Ending(NamedTuple):
+    """Where the outputs of a run end.
+
+    Parameters
+    ----------
+    kind : str
+        A key of `KINDS`.
+    spread : float
+        Total standard deviation of the outputs over that of the inputs.
+    angle : float
+        Between the first principal components of outputs and inputs, in degrees.
+    major, minor : float
+        Standard deviation of the outputs over that of the inputs, along the inputs' principal axes.
+    densest : float
+        Share of the outputs in the fullest disc of radius 0.1.
+    in_five : float
+        Share of the outputs in the five fullest ones.
+    """
+
+    kind: str
+    spread: float
+    angle: float
+    major: float
+    minor: float
+    densest: float
+    in_five: float
+
+
+def ending(X: Array, Xhat: Array) -> Ending:
+    """Measure where the outputs of a run end, and name it.
+
+    Parameters
+    ----------
+    X, Xhat : Array, shape (N, 2)
+        Inputs and outputs.
+
+    Returns
+    -------
+    Ending
+        The first that fits: collapsed, quantised, cluster and scatter, on the component, spread.
+    """
+    spread = float(np.sqrt(Xhat.var(axis=0).sum() / X.var(axis=0).sum()))
+    angle, major, minor = alignment(X, Xhat)
+    held = _held_by_discs(Xhat)
+    densest, in_five = held[0], sum(held)
+    if spread < COLLAPSED:
+        kind = "collapsed"
+    elif in_five >= MOST:
+        kind = "quantised"
+    elif densest >= CROWD:
+        kind = "cluster and scatter"
+    elif angle <= ANGLE and major >= MAJOR and minor <= MINOR:
+        kind = "on the component"
+    else:
+        kind = "spread"
+    return Ending(kind, spread, angle, major, minor, densest, in_five)
+
+
+def _held_by_discs(Xhat: Array) -> list[float]:
+    """Return the shares of the outputs in discs around outputs, the fullest first, each without those before it."""
+    near = scipy.spatial.distance.cdist(Xhat, Xhat) <= RADIUS
+    left, held = np.ones(len(Xhat), dtype=bool), []
+    for _ in range(FEW):
+        fullest = near[:, left].sum(axis=1).argmax()
+        held.append(float((near[fullest] & left).mean()))
+        left &= ~near[fullest]
+    return held
+
+
+def draw(result: Result) -> "Figure":
+    """Draw the outputs of the first seed over the inputs, in the colour of where they end.
+
+    Parameters
+    ----------
+    result : Result
+        Of `run`.
+
+    Returns
+    -------
+    matplotlib.figure.Figure
+        For each start a block of panels: units in rows, α and logarithms in columns.
+    """
+    from matplotlib.figure import Figure  # noqa: PLC0415  # only drawing needs it
+
+    settings = result.settings
+    answers = [(alpha, logarithm) for alpha in settings.alphas for logarithm in LOGARITHMS]
+    with paper_style():
+        figure = Figure(figsize=(7.2, 1.0 + 0.93 * len(STARTS) * len(UNITS)), layout="constrained")
+        blocks: Any = figure.subfigures(len(STARTS) + 1, 1, height_ratios=[1.0] * len(STARTS) + [0.13], hspace=0)
+        for start, (block, title) in enumerate(zip(blocks, STARTS.values(), strict=False)):
+            block.suptitle(title[0].upper() + title[1:], fontsize=9, fontweight="bold", x=0.04, ha="left")
+            panels = block.subplots(len(UNITS), len(answers), sharex=True, sharey=True, squeeze=False)
+            for row, unit in zip(panels, UNITS, strict=True):
+                for axes, answer in zip(row, answers, strict=True):
+                    _draw_panel(axes, result, (unit, *answer), start)
+                row[0].set_ylabel(NAMES[unit])
+            for axes, (alpha, logarithm) in zip(panels[0], answers, strict=True):
+                axes.set_title(rf"$\alpha$ = {alpha:g}, {logarithm}", fontsize=7.5, pad=3)
+        _draw_legend(blocks[-1])
+    return figure
+
+
+def _draw_panel(axes: Any, result: Result, answer: tuple[str, float, str], start: int) -> None:
+    outcomes = [result.runs[*answer, seed] for seed in result.settings.seeds]
+    kinds = [ending(outcome["X"], outcome["Xhat"][start]).kind for outcome in outcomes]
+    shown, colour = outcomes[0], COLOURS[KINDS[kinds[0]]]
+    look = {"mew": 0, "rasterized": True}  # tens of thousands of points: as paths they would make 2 MB of SVG
+    axes.plot(*shown["X"].T, "o", ms=1.2, color=COLOURS["grey"], alpha=0.5, **look)
+    axes.plot(*shown["Xhat"][start].T, "o", ms=2.0, color=colour, **look)
+    axes.set(aspect="equal", xlim=(-3.4, 3.4), ylim=(-3.4, 3.4), xticks=[], yticks=[])
+    axes.spines[["top", "right"]].set_visible(True)
+    for spine in axes.spines.values():
+        spine.set(linewidth=0.5, color=COLOURS["grey"])
+    words = {"fontsize": 6, "transform": axes.transAxes}
+    axes.text(0.04, 0.95, f"$L$ {shown['L'][start]:.2f}", va="top", **words)
+    axes.text(0.97, 0.04, f"$D$ {shown['distortion'][start]:.2f}", ha="right", **words)
+    for k, kind in enumerate(kinds):
+        axes.plot(0.07 + 0.09 * k, 0.07, "s", ms=2.8, mew=0, color=COLOURS[KINDS[kind]], transform=axes.transAxes)
+
+
+def _draw_legend(block: Any) -> None:
+    from matplotlib.lines import Line2D  # noqa: PLC0415  # only drawing needs it
+
+    def dot(colour: str) -> Line2D:
+        return Line2D([], [], ls="", marker="o", ms=4, mew=0, color=COLOURS[colour])
+
+    handles = [dot("grey"), *map(dot, KINDS.values()), Line2D([], [], ls="", marker="s", ms=3.5, mew=0, color="black")]
+    labels = ["inputs", *(f"outputs {kind}" if kind == "on the component" else kind for kind in KINDS), "each seed"]
+    block.legend(handles, labels, loc="center", ncols=len(labels), fontsize=7, handletextpad=0, columnspacing=0.8)
+
+
+ORDER = "left open: the order α, bits as in (10) or nats as in (15), (16)"
+LOGARITHM = "bits or nats is a choice of µ"
+START = "left open: where the ascent starts"
+STOP = "left open: when the ascent stops"
+
+
+def claims(result: Result) -> list[Claim]:
+    """Hold what follows from each choice against thresholds.
+
+    Parameters
+    ----------
+    result : Result
+        Of `run`.
+
+    Returns
+    -------
+    list of Claim
+        Over all seeds.
+    """
+    return [*_order_claims(result), *_logarithm_claims(result), *_start_claims(result), *_stop_claims(result)]
+
+
+Measure = Callable[[Ending], float]
+
+
+def _measured(
+    result: Result, measure: Measure, pick: Callable[..., float], start: str, **only: Sequence[object]
+) -> list[float]:
+    """Return, for each seed, the smallest or largest measure over the answers that are allowed."""
+    where = list(STARTS).index(start)
+    values: dict[int, list[float]] = {seed: [] for seed in result.settings.seeds}
+    allowed = (
+        only.get("units", UNITS),
+        only.get("alphas", result.settings.alphas),
+        only.get("logarithms", list(LOGARITHMS)),
+    )
+    for (*answer, seed), outcome in result.runs.items():
+        if all(given in those for given, those in zip(answer, allowed, strict=True)):
+            values[seed].append(measure(ending(outcome["X"], outcome["Xhat"][where])))
+    return [pick(of_one) for of_one in values.values()]
+
+
+def _order_claims(result: Result) -> Iterator[Claim]:
+    for logarithm in LOGARITHMS:
+        for alpha in result.settings.alphas:
+            picture = alpha < 1.1  # from α = 2 on, ReLU units do not give the paper's
+            units, who, bound = (
+                (UNITS, "all units", {"at_least": 0.65}) if picture else (["relu"], "ReLU", {"at_most": 0.5})
+            )
+            shares = _measured(
+                result, _on_component, _mean, "early", alphas=[alpha], logarithms=[logarithm], units=units
+            )
+            quantity = f"α = {alpha:g}, {logarithm}, stopped early, {who}: share on the component"
+            yield claim("choices", ORDER, quantity, shares, **bound)
+    for unit in ("relu", "logsig"):
+        crowd = _measured(result, lambda end: end.densest, min, "late", alphas=[2.0], units=[unit])
+        quantity = f"α = 2, {NAMES[unit]}, run on: share of outputs in one disc of radius 0.1, smaller of bits and nats"
+        yield claim("choices", ORDER, quantity, crowd, at_least=CROWD)
+
+
+def _on_component(end: Ending) -> float:
+    return float(end.kind == "on the component")
+
+
+def _mean(values: Sequence[float]) -> float:
+    return float(np.mean(values))
+
+
+def _logarithm_claims(result: Result) -> Iterator[Claim]:
+    seeds = result.settings.seeds
+    # For α < 1 the rounding of the smallest eigenvalues is magnified, in bits otherwise than in nats.
+    runs = [(key[-1], float(out["gap"])) for key, out in result.runs.items() if key[1] >= 1]
+    gaps = [max(gap for seed_of_run, gap in runs if seed_of_run == seed) for seed in seeds]
+    quantity = "L in nats at µ less ln 2 · L in bits at µ/ln 2 (1.5 acts as 2.16), and gradients: largest relative gap"
+    yield claim("choices", LOGARITHM, quantity, gaps, at_most=1e-12)
+
+
+def _start_claims(result: Result) -> Iterator[Claim]:
+    for unit in UNITS:
+        spread = _measured(result, lambda end: end.spread, max, "small", alphas=[1.01], units=[unit])
+        quantity = f"{NAMES[unit]}, α = 1.01, small start: std ratio output/input, larger of bits and nats"
+        yield claim("choices", START, quantity, spread, at_most=COLLAPSED)
+    spread = _measured(result, lambda end: end.spread, min, "late")
+    quantity = "from a reconstruction, every α and unit, bits and nats: smallest std ratio output/input"
+    yield claim("choices", START, quantity, spread, at_least=0.5)
+
+
+def _stop_claims(result: Result) -> Iterator[Claim]:
+    for unit, bound in (("relu", {"at_least": 0.5}), ("logsig", {"at_least": 0.5}), ("linear", {"at_most": 0.5})):
+        held = _measured(result, lambda end: end.in_five, max, "late", alphas=[1.01], units=[unit])
+        quantity = (
+            f"{NAMES[unit]}, α = 1.01, run on: share of outputs in five discs of radius 0.1, larger of bits and nats"
+        )
+        yield claim("choices", STOP, quantity, held, **bound)
+
+
+COLUMNS = ("unit", "alpha", "logarithm", "start", "seed", "L", "conditional_entropy", "output_entropy", "distortion")
+OUTPUT_COLUMNS = ("unit", "alpha", "logarithm", "start", "sample", "x1", "x2", "xhat1", "xhat2")
+
+
+def write(result: Result, folder: str | os.PathLike[str]) -> Sequence[Claim]:
+    """Write choices.png, .svg, .csv, .json, and the outputs of the first seed as choices_outputs.csv.
+
+    Parameters
+    ----------
+    result : Result
+        Of `run`.
+    folder : path-like
+        Made if it is not there.
+
+    Returns
+    -------
+    sequence of Claim
+        As in the JSON file.
+    """
+    table = claims(result)
+    write_figure(draw(result), folder, "choices")
+    write_csv(folder, "choices", (*COLUMNS, *Ending._fields), _rows(result))
+    write_csv(folder, "choices_outputs", OUTPUT_COLUMNS, _output_rows(result))
+    write_json(folder, "choices", asdict(result.settings), table, seed=result.settings.seeds[0])
+    return table
+
+
+def _rows(result: Result) -> Iterator[tuple[object, ...]]:
+    for (unit, alpha, logarithm, seed), out in result.runs.items():
+        for k, start in enumerate(STARTS):
+            numbers = (float(out[name][k]) for name in COLUMNS[5:])
+            yield unit, alpha, logarithm, start, seed, *numbers, *ending(out["X"], out["Xhat"][k])
+
+
+def _output_rows(result: Result) -> Iterator[tuple[object, ...]]:
+    for (unit, alpha, logarithm, seed), out in result.runs.items():
+        if seed == result.settings.seeds[0]:
+            for start, Xhat in zip(STARTS, out["Xhat"], strict=True):
+                for sample, (x, xhat) in enumerate(zip(out["X"], Xhat, strict=True)):
+                    yield unit, alpha, logarithm, start, sample, *map(float, x), *map(float, xhat)

@@ -1,0 +1,498 @@
+"""Does a dearer rate disentangle? Beta-VAEs on images of a blob whose position, size and orientation are known.
+
+What each latent costs is its posterior KL; what it tells of the factors is measured by the mutual information gap of
+Chen et al., on codes drawn from the posterior for images that were not trained on. That gap cannot exceed the rate
+over the entropy of the factors, however well the latents are aligned, and a dearer rate is a smaller one; so beside it
+stands the relative gap, which has no such ceiling. The linear probe says whether the factors are in the code at all.
+"""
+
+import os
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+
+from ..._validation import Array
+from ...data import FactorImages, blob_images, blobs
+from ...measures import linear_probe, mutual_information_gap
+from ...models import BetaVAE, VAEParameters, initial_vae_parameters
+from ...optimize import MiniBatches
+from ...workers import Workers
+from ..claims import Claim, claim
+from ..output import COLOURS, paper_style, write_csv, write_figure, write_json
+from ..runs import Outcome, run_all
+from .figure_beta_vae import train_in_stages
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+__all__ = [
+    "Result",
+    "Settings",
+    "Task",
+    "best_beta",
+    "central_factors",
+    "claims",
+    "draw",
+    "factor_images",
+    "largest_gap",
+    "relative_gap",
+    "run",
+    "train_one",
+    "traversals",
+    "write",
+]
+
+FACTORS = ("x", "y", "radius", "orientation")
+FACTOR_COLOURS = ("blue", "sky", "vermilion", "green")
+FACTOR_MARKERS = ("o", "s", "^", "D")
+UNUSED = 0.1  # bits: a latent that costs less tells of nothing
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What the numbers of the figure depend on.
+
+    Parameters
+    ----------
+    n_samples, n_fresh : int
+        Images to train on, and to measure on.
+    size : int
+        Pixels in a row.
+    spread : (float, float)
+        How far the centre moves across and down.
+    radius : (float, float)
+        Bounds of the radius.
+    n_latents : int
+        k, more than there are factors.
+    hidden : tuple of int
+        Units of the encoder's hidden layers, and in reverse of the decoder's: tanh.
+    decoder_variance : float
+        s², of a pixel.
+    betas : tuple of float
+        Prices of the rate, rising from 1.
+    batch_size : int
+        Of the training.
+    stages : tuple of (float, int)
+        Step size and number of steps of Adam, one after another.
+    n_bins : int
+        In which the mutual information is counted.
+    reach : float
+        Latents are moved from −reach to reach, in standard deviations of the prior.
+    n_moves : int
+        To how many values.
+    seeds : tuple of int
+        One sample, one start, one course of the noise, for each.
+    """
+
+    n_samples: int = 4000
+    n_fresh: int = 10_000
+    size: int = 12
+    spread: tuple[float, float] = (0.5, 0.3)
+    radius: tuple[float, float] = (0.25, 0.5)
+    n_latents: int = 8
+    hidden: tuple[int, ...] = (64, 64)
+    decoder_variance: float = 0.02
+    betas: tuple[float, ...] = (1.0, 2.0, 4.0, 8.0, 16.0, 32.0)
+    batch_size: int = 100
+    stages: tuple[tuple[float, int], ...] = ((2e-3, 4000), (5e-4, 2000))
+    n_bins: int = 20
+    reach: float = 2.0
+    n_moves: int = 7
+    seeds: tuple[int, ...] = (0, 1, 2, 3, 4)
+
+
+class Task(NamedTuple):
+    """One training run.
+
+    Parameters
+    ----------
+    beta : float
+        Price of the rate.
+    seed : int
+        Of data, start and noise.
+    settings : Settings
+        The rest.
+    """
+
+    beta: float
+    seed: int
+    settings: Settings
+
+
+class Result(NamedTuple):
+    """All runs of the figure.
+
+    Parameters
+    ----------
+    settings : Settings
+        What they depend on.
+    runs : dict
+        Outcome of each run by β and seed.
+    """
+
+    settings: Settings
+    runs: dict[tuple[float, int], Outcome]
+
+
+def train_one(task: Task) -> dict[str, Any]:
+    """Train one beta-VAE, and measure what its latents tell of the factors of fresh images.
+
+    Parameters
+    ----------
+    task : Task
+        β and seed.
+
+    Returns
+    -------
+    dict
+        distortion, rate and rates of the latents in bits, on the images that were trained on; gap, gaps of each
+        factor and relative, the relative gap, from the information of each latent and factor in bits, on drawn codes;
+        probe, R² of each factor from the mean codes; traversals, images.
+    """
+    settings, rng = task.settings, np.random.default_rng(task.seed)
+    images = _draw_images(settings, settings.n_samples, rng)
+    fresh = _draw_images(settings, settings.n_fresh, rng)
+    objective = BetaVAE(images.X, activation="tanh", beta=task.beta, variance=settings.decoder_variance, rng=rng)
+    start = initial_vae_parameters(images.X.shape[1], settings.n_latents, rng, hidden=settings.hidden)
+    x = train_in_stages(MiniBatches(objective, settings.batch_size, rng), start, settings.stages)
+    terms, posterior = objective.terms(x), objective.encode(x, fresh.X)
+    found = mutual_information_gap(posterior.sample(rng), fresh.factors, settings.n_bins)
+    return {
+        "distortion": terms.distortion,
+        "rate": terms.rate,
+        "rates": terms.rates,
+        **found._asdict(),
+        "relative": relative_gap(found.information),
+        "probe": linear_probe(posterior.M, fresh.factors).scores,
+        "traversals": traversals(objective, x, settings),
+    }
+
+
+def _draw_images(settings: Settings, n_samples: int, rng: np.random.Generator) -> FactorImages:
+    return blobs(n_samples, rng, size=settings.size, spread=settings.spread, radius=settings.radius)
+
+
+def central_factors(settings: Settings) -> Array:
+    """Return the factors of the image in the middle of all.
+
+    Parameters
+    ----------
+    settings : Settings
+        Bounds of the factors.
+
+    Returns
+    -------
+    Array, shape (4,)
+        x, y, radius, orientation.
+    """
+    return np.array([0, 0, sum(settings.radius) / 2, np.pi / 4])
+
+
+def factor_images(settings: Settings) -> Array:
+    """Return images in which one factor at a time goes through its range, the others staying in the middle.
+
+    Parameters
+    ----------
+    settings : Settings
+        Bounds of the factors.
+
+    Returns
+    -------
+    Array, shape (4, n_moves, size²)
+        Images for each factor.
+    """
+    (across, down), (small, large) = settings.spread, settings.radius
+    moved = np.tile(central_factors(settings), (len(FACTORS), settings.n_moves, 1))
+    for i, (low, high) in enumerate(((-across, across), (-down, down), (small, large), (0, np.pi / 2))):
+        moved[i, :, i] = np.linspace(low, high, settings.n_moves)
+    return blob_images(moved.reshape(-1, len(FACTORS)), settings.size).reshape(*moved.shape[:2], -1)
+
+
+def traversals(objective: BetaVAE, parameters: VAEParameters, settings: Settings) -> Array:
+    """Return what the decoder makes of the central image's code when one latent at a time is moved.
+
+    Parameters
+    ----------
+    objective : BetaVAE
+        The model.
+    parameters : VAEParameters
+        Trained.
+    settings : Settings
+        reach, n_moves, and the central image.
+
+    Returns
+    -------
+    Array, shape (k, n_moves, size²)
+        Images for each latent.
+    """
+    centre = objective.encode(parameters, blob_images([central_factors(settings)], settings.size)).M[0]
+    codes = np.tile(centre, (len(centre), settings.n_moves, 1))
+    for j in range(len(centre)):
+        codes[j, :, j] = np.linspace(-settings.reach, settings.reach, settings.n_moves)
+    return objective.decode(parameters, codes.reshape(-1, len(centre))).reshape(*codes.shape[:2], -1)
+
+
+def relative_gap(information: Array) -> float:
+    """Return the mean over factors of (I₁ − I₂)/I₁: of what the best latent tells, the part that the second lacks.
+
+    Parameters
+    ----------
+    information : Array, shape (k, f)
+        Mutual information of each latent and each factor.
+
+    Returns
+    -------
+    float
+        From 0 to 1. Unlike the mutual information gap it does not fall where all of I is smaller.
+    """
+    second, first = np.sort(information, axis=0)[-2:]
+    return float(np.mean((first - second) / first))
+
+
+def largest_gap(rate: Array, settings: Settings) -> Array:
+    """Return what the mutual information gap cannot exceed at a rate, for independent factors.
+
+    A latent tells of the factors together at most its own rate, so that Σ_v I₁(v) ≤ R, and the gap is at most
+    R / (f · H) for f factors which fill their bins evenly, of entropy H = log₂(bins) each.
+
+    Parameters
+    ----------
+    rate : Array
+        R in bits.
+    settings : Settings
+        Number of bins.
+
+    Returns
+    -------
+    Array
+        At most 1.
+    """
+    return np.minimum(rate / (len(FACTORS) * np.log2(settings.n_bins)), 1)
+
+
+def run(
+    settings: Settings | None = None, *, folder: str | os.PathLike[str] = "figures", workers: Workers = None
+) -> Result:
+    """Train at every β, for every seed.
+
+    Parameters
+    ----------
+    settings : Settings, optional
+        Those of the figure, if there are none.
+    folder : path-like
+        Finished runs are kept in its subfolder ``.runs``.
+    workers : int, callable or None
+        See `rdae_ref.experiments.runs.run_all`.
+
+    Returns
+    -------
+    Result
+        The outcome of each run.
+    """
+    settings = settings or Settings()
+    tasks = [Task(beta, seed, settings) for beta in settings.betas for seed in settings.seeds]
+    outcomes = run_all(train_one, tasks, folder=Path(folder) / ".runs", workers=workers, description="disentanglement")
+    return Result(settings, {(t.beta, t.seed): out for t, out in zip(tasks, outcomes, strict=True)})
+
+
+def _table(result: Result, name: str) -> Array:
+    """Return one measure of all runs, of shape (betas, seeds, ...)."""
+    settings = result.settings
+    return np.array([[result.runs[beta, seed][name] for seed in settings.seeds] for beta in settings.betas])
+
+
+def best_beta(result: Result) -> float:
+    """Return the β above the first whose median mutual information gap over seeds is largest.
+
+    Parameters
+    ----------
+    result : Result
+        Of `run`.
+
+    Returns
+    -------
+    float
+        One of the settings' `betas`.
+    """
+    medians = np.median(_table(result, "gap"), axis=1)
+    return result.settings.betas[1 + int(medians[1:].argmax())]
+
+
+def draw(result: Result) -> "Figure":
+    """Draw gap, probe and rates over β, and what moving a factor and moving a latent does to an image.
+
+    Parameters
+    ----------
+    result : Result
+        Of `run`.
+
+    Returns
+    -------
+    matplotlib.figure.Figure
+        Six panels.
+    """
+    from matplotlib.figure import Figure  # noqa: PLC0415  # only drawing needs it
+
+    settings = result.settings
+    with paper_style():
+        figure = Figure(figsize=(7.2, 4.7), layout="constrained")
+        panels = figure.subplots(2, 3, height_ratios=(1, 0.62))
+        _draw_gaps(panels[0, 0], result)
+        _draw_probe(panels[0, 1], result)
+        _draw_rates(panels[0, 2], result)
+        _show_images(panels[1, 0], factor_images(settings), FACTORS, settings.size, len(FACTORS) + 1)
+        panels[1, 0].set_title("(d) the factors moved, one a row")
+        for axes, letter, beta in zip(panels[1, 1:], "ef", (settings.betas[0], best_beta(result)), strict=True):
+            _draw_traversals(axes, result, beta)
+            axes.set_title(f"({letter}) latents moved, $\\beta$ = {beta:g}")
+    return figure
+
+
+def _beta_axis(axes: Any, settings: Settings) -> None:
+    axes.set_xscale("log", base=2)
+    axes.set_xticks(settings.betas, [f"{beta:g}" for beta in settings.betas])
+    axes.set_xticks([], minor=True)
+    axes.set_xlabel(r"price of the rate $\beta$")
+
+
+def _draw_gaps(axes: Any, result: Result) -> None:
+    settings = result.settings
+    for name, label, colour in (("relative", "relative gap", COLOURS["vermilion"]), ("gap", "MIG", "black")):
+        values = _table(result, name)
+        axes.plot(settings.betas, values, "o", ms=3, mfc="none", mew=0.7, color=colour)
+        axes.plot(settings.betas, np.median(values, axis=1), color=colour, label=label)
+    ceiling = largest_gap(np.median(_table(result, "rate"), axis=1), settings)
+    axes.plot(settings.betas, ceiling, ":", color="black", label="ceiling of MIG")
+    axes.set(title="(a) does a latent stand out?", ylabel="mean over factors, all seeds", ylim=(0, 1.4))
+    axes.set_yticks(np.linspace(0, 1, 6))
+    axes.legend(fontsize=7, loc="upper center")
+    _beta_axis(axes, settings)
+
+
+def _draw_probe(axes: Any, result: Result) -> None:
+    settings, scores = result.settings, np.median(_table(result, "probe"), axis=1)
+    for i, name in enumerate(FACTORS):
+        colour, marker = COLOURS[FACTOR_COLOURS[i]], FACTOR_MARKERS[i]
+        axes.plot(settings.betas, scores[:, i], marker=marker, ms=3.5, lw=1, color=colour, label=name)
+    axes.set(title="(b) linear probe, median", ylabel="$R^2$ of each factor", ylim=(0, 1.02))
+    axes.legend(fontsize=8, loc="lower left")
+    _beta_axis(axes, settings)
+
+
+def _draw_rates(axes: Any, result: Result) -> None:
+    settings = result.settings
+    rates = np.median(np.sort(_table(result, "rates"), axis=2)[:, :, ::-1], axis=1)
+    axes.stackplot(settings.betas, rates.T, colors=_shades(settings.n_latents), edgecolor="white", lw=0.7)
+    axes.set(title="(c) KL of each latent, sorted", ylabel="bits, stacked; median", ylim=(0, None))
+    axes.set_xlim(settings.betas[0], settings.betas[-1])
+    _beta_axis(axes, settings)
+
+
+def _shades(count: int) -> list[Any]:
+    from matplotlib.colors import LinearSegmentedColormap  # noqa: PLC0415
+
+    scale = LinearSegmentedColormap.from_list("latents", [COLOURS["blue"], COLOURS["sky"], "#DDDDDD"])
+    return [scale(i / max(count - 1, 1)) for i in range(count)]
+
+
+def _draw_traversals(axes: Any, result: Result, beta: float) -> None:
+    settings, out = result.settings, result.runs[beta, result.settings.seeds[0]]
+    shown = np.argsort(out["rates"])[::-1][: len(FACTORS) + 1]
+    told = [FACTORS[k] for k in out["information"].argmax(axis=1)]
+    names = [f"{out['rates'][j]:.1f} bits\n{told[j] if out['rates'][j] > UNUSED else ''}" for j in shown]
+    _show_images(axes, out["traversals"][shown], names, settings.size, len(FACTORS) + 1)
+
+
+def _show_images(axes: Any, images: Array, names: Sequence[str], size: int, rows: int) -> None:
+    """Show a table of images, with a white line between them, a name before each row, and room for as many rows."""
+    count, columns, _ = images.shape
+    cells = np.full((rows, size + 1, columns, size + 1), np.nan)
+    cells[:count, :size, :, :size] = images.reshape(count, columns, size, size).transpose(0, 2, 1, 3)
+    axes.imshow(cells.reshape(rows * (size + 1), -1), cmap="gray", vmin=0, vmax=1, interpolation="nearest")
+    axes.set_xticks([])
+    axes.set_yticks((np.arange(count) + 0.5) * (size + 1) - 1, names, fontsize=7)
+    axes.tick_params(length=0)
+    axes.spines[:].set_visible(False)
+
+
+LACK = "the learned latent representations tend to lack interpretability"
+SINGLE = "single latents are sensitive to single generative factors in the data and relatively invariant to others"
+OVERCOME = "seeks to overcome this limitation by learning “disentangled” representations"
+ENCOURAGE = "higher-distortion, lower-rate codes (read: latent representations) to encourage interpretability"
+HALF = 0.5  # of a factor's entropy: a latent that tells more of it than any other by less than that is not its own
+
+
+def claims(result: Result) -> list[Claim]:
+    """Hold what the essay says about large β against the runs.
+
+    Parameters
+    ----------
+    result : Result
+        Of `run`.
+
+    Returns
+    -------
+    list of Claim
+        Over all seeds.
+    """
+    return list(_claims(result))
+
+
+def _claims(result: Result) -> Iterator[Claim]:
+    figure, betas = "disentanglement", result.settings.betas
+    measures = {"MIG": _table(result, "gap"), "relative gap": _table(result, "relative")}
+    for name, gaps in measures.items():
+        yield claim(figure, LACK, f"{name} at β = {betas[0]:g}", gaps[0], at_most=HALF)
+    for name, gaps in measures.items():
+        quantity = f"{name} at the β above {betas[0]:g} where it is largest, for each seed"
+        yield claim(figure, SINGLE, quantity, gaps[1:].max(axis=0), at_least=HALF)
+    for name, gaps in measures.items():
+        for beta, values in zip(betas[1:], gaps[1:], strict=True):
+            quantity = f"{name} at β = {beta:g} less that at β = {betas[0]:g}, for each seed"
+            yield claim(figure, OVERCOME, quantity, values - gaps[0], at_least=0.05)
+    for term, sign, word in (("rate", -1, "fall of the rate, bits"), ("distortion", 1, "rise of the distortion")):
+        changes = sign * np.diff(_table(result, term), axis=0)
+        yield claim(figure, ENCOURAGE, f"least {word}, from one β to the next", changes.min(axis=0), at_least=0)
+
+
+COLUMNS = ("beta", "seed", "distortion", "rate", "gap", "relative")
+
+
+def write(result: Result, folder: str | os.PathLike[str]) -> Sequence[Claim]:
+    """Write disentanglement.png, .svg, .csv and .json, and disentanglement_latents.csv.
+
+    Parameters
+    ----------
+    result : Result
+        Of `run`.
+    folder : path-like
+        Made if it is not there.
+
+    Returns
+    -------
+    sequence of Claim
+        As in the JSON file.
+    """
+    table, settings = claims(result), result.settings
+    columns = (*COLUMNS, *(f"gap_{name}" for name in FACTORS), *(f"probe_{name}" for name in FACTORS))
+    write_figure(draw(result), folder, "disentanglement")
+    write_csv(folder, "disentanglement", columns, _rows(result))
+    latents = ("beta", "seed", "latent", "rate", *(f"information_{name}" for name in FACTORS))
+    write_csv(folder, "disentanglement_latents", latents, _latent_rows(result))
+    write_json(folder, "disentanglement", asdict(settings) | {"units": "bits"}, table, seed=settings.seeds[0])
+    return table
+
+
+def _rows(result: Result) -> Iterator[tuple[object, ...]]:
+    for (beta, seed), out in result.runs.items():
+        terms = (float(out[name]) for name in COLUMNS[2:])
+        yield beta, seed, *terms, *map(float, out["gaps"]), *map(float, out["probe"])
+
+
+def _latent_rows(result: Result) -> Iterator[tuple[object, ...]]:
+    for (beta, seed), out in result.runs.items():
+        for j, (rate, information) in enumerate(zip(out["rates"], out["information"], strict=True)):
+            yield beta, seed, j, float(rate), *map(float, information)

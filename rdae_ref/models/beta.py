@@ -1,0 +1,122 @@
+"""What β means: it depends on how a library normalises the two terms of its loss."""
+
+from typing import NamedTuple
+
+from .._validation import as_choice, as_count, as_nonnegative, as_positive
+
+__all__ = ["BETA_CONVENTIONS", "BetaConvention", "convert_beta"]
+
+MISFITS = ("log_likelihood", "half_squared_error", "squared_error")
+REDUCTIONS = ("sum", "mean")
+
+
+class BetaConvention(NamedTuple):
+    """How a library writes its loss, reconstruction + β · KL; both are means over samples.
+
+    Parameters
+    ----------
+    misfit : str
+        ``"log_likelihood"`` for −log p(x | z), which is |x − x̂|²/(2s²) and a constant if it is Gaussian, and the cross
+        entropy if it is Bernoulli; ``"half_squared_error"`` for ½ (x − x̂)², ``"squared_error"`` for (x − x̂)².
+    over_features : str
+        ``"sum"`` or ``"mean"``.
+    over_latents : str
+        ``"sum"`` or ``"mean"``.
+
+    Examples
+    --------
+    >>> from rdae_ref.models import BetaConvention, convert_beta
+    >>> yours = BetaConvention("half_squared_error", over_features="mean")  # ½ (x − x̂)², a mean over pixels, and Σ KL
+    >>> convert_beta(4.0, "this package", yours, n_features=100, n_latents=8, variance=0.5)
+    0.02
+    """
+
+    misfit: str = "log_likelihood"
+    over_features: str = "sum"
+    over_latents: str = "sum"
+
+
+BETA_CONVENTIONS = {
+    "this package": BetaConvention(),
+    "normalised": BetaConvention(over_features="mean", over_latents="mean"),
+    "half squared error": BetaConvention("half_squared_error"),
+    "squared error": BetaConvention("squared_error"),
+    "mean squared error": BetaConvention("squared_error", over_features="mean"),
+    "mean squared error, mean KL": BetaConvention("squared_error", over_features="mean", over_latents="mean"),
+    "mean log likelihood": BetaConvention(over_features="mean"),
+}
+
+
+def convert_beta(
+    beta: float,
+    source: str | BetaConvention,
+    target: str | BetaConvention,
+    *,
+    n_features: int,
+    n_latents: int,
+    variance: float = 1.0,
+) -> float:
+    """Return the β with which one convention has the same optima as another one has with its own.
+
+    A loss is r · Σ_features (misfit) + β κ · Σ_latents KL, and only β κ/r matters. For d features, k latents and a
+    decoder of variance s² ::
+
+        convention                      loss, mean over samples                β, for β = 1 here
+        this package                    Σ −log p  + β Σ KL                     1
+        normalised (Higgins et al.)     (1/d) Σ −log p  + β (1/k) Σ KL         k/d
+        mean log likelihood             (1/d) Σ −log p  + β Σ KL               1/d
+        half squared error              ½ Σ (x − x̂)²  + β Σ KL                 s²
+        squared error                   Σ (x − x̂)²  + β Σ KL                   2s²
+        mean squared error              (1/d) Σ (x − x̂)²  + β Σ KL             2s²/d
+        mean squared error, mean KL     (1/d) Σ (x − x̂)²  + β (1/k) Σ KL       2s²k/d
+
+    Parameters
+    ----------
+    beta : float
+        β ≥ 0 in the first convention.
+    source, target : str or BetaConvention
+        A key of `BETA_CONVENTIONS`, or your own.
+    n_features : int
+        d, the number of pixels times channels.
+    n_latents : int
+        k.
+    variance : float
+        s² of the Gaussian likelihood, wherever a convention with −log p meets one without.
+
+    Returns
+    -------
+    float
+        β in the other convention.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If an argument is out of its range.
+
+    Examples
+    --------
+    >>> convert_beta(4.0, "this package", "normalised", n_features=4096, n_latents=10)
+    0.009765625
+    >>> convert_beta(0.01, "mean squared error", "this package", n_features=784, n_latents=10, variance=0.5)
+    7.84
+    """
+    d, k = as_count(n_features, "n_features"), as_count(n_latents, "n_latents")
+    beta, variance = as_nonnegative(beta, "beta"), as_positive(variance, "variance")
+    weights = [_weight(_as_convention(c, name), d, k, variance) for c, name in ((source, "source"), (target, "target"))]
+    return beta * weights[0] / weights[1]
+
+
+def _weight(convention: BetaConvention, d: int, k: int, variance: float) -> float:
+    """Return κ/r: the weight of the KL, summed over latents, beside −log p summed over features."""
+    squared = {"log_likelihood": 1.0, "half_squared_error": 1 / variance, "squared_error": 0.5 / variance}
+    kappa = 1 / k if convention.over_latents == "mean" else 1.0
+    return kappa * squared[convention.misfit] * (d if convention.over_features == "mean" else 1)
+
+
+def _as_convention(convention: str | BetaConvention, name: str) -> BetaConvention:
+    if not isinstance(convention, BetaConvention):
+        return BETA_CONVENTIONS[as_choice(convention, name, BETA_CONVENTIONS)]
+    as_choice(convention.misfit, f"{name}.misfit", MISFITS)
+    as_choice(convention.over_features, f"{name}.over_features", REDUCTIONS)
+    as_choice(convention.over_latents, f"{name}.over_latents", REDUCTIONS)
+    return convention

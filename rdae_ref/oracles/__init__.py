@@ -1,9 +1,0 @@
-"""The same objectives, written independently: with HIPS autograd, PyTorch, JAX, and at fifty digits with mpmath.
-
-Each module has ``value_and_gradient(parameters, X, *, model="RateDistortion", **settings)``. A framework is loaded when
-its module is imported, ``from rdae_ref.oracles import torch``, and not before.
-"""
-
-from .table import FRAMEWORKS, SHAPES, Row, Shape, agreement, as_table, degenerate_cases, load, wrong
-
-__all__ = ["FRAMEWORKS", "SHAPES", "Row", "Shape", "agreement", "as_table", "degenerate_cases", "load", "wrong"]

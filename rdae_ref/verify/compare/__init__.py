@@ -1,0 +1,18 @@
+"""Is your implementation right? Your arrays beside ours, with a verdict, and an explanation where they differ."""
+
+from .comparison import ArrayComparison, Comparison, Explanation
+from .npz import SNIPPETS, compare_file, write_template
+from .settings import CONVENTIONS, Convention
+from .verdict import compare
+
+__all__ = [
+    "CONVENTIONS",
+    "SNIPPETS",
+    "ArrayComparison",
+    "Comparison",
+    "Convention",
+    "Explanation",
+    "compare",
+    "compare_file",
+    "write_template",
+]

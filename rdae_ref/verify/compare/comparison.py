@@ -1,0 +1,170 @@
+"""What a comparison found: a row for each array, what explains the differences, one verdict; as text and for JSON."""
+
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from ...files import json_ready
+
+__all__ = ["ArrayComparison", "Comparison", "Explanation"]
+
+SHOWN = 12  # explanations that are printed; to_dict has them all
+VERDICTS = ("agrees", "explained", "undecided", "wrong")  # from best to worst
+
+
+@dataclass(frozen=True)
+class ArrayComparison:
+    """One array of yours beside ours.
+
+    Parameters
+    ----------
+    name : str
+        As in the file.
+    precision : str
+        In which it was computed, by its type or by its digits.
+    relative_error : float
+        Largest difference over the largest element of ours.
+    limit : float
+        What an error of rounding may be, relative to the parts that the array is the sum of.
+    worst : str
+        The element that differs most, as ``dW[3, 1]``.
+    yours, ours : float
+        The elements there; ours by the conventions of this package.
+    verdict : str
+        ``agrees``; ``explained``: it differs from ours and fits the explanation; ``wrong``: nothing explains it;
+        ``undecided``: it differs, and there is no telling.
+    remark : str
+        More about it; mostly empty.
+    """
+
+    name: str
+    precision: str
+    relative_error: float
+    limit: float
+    worst: str
+    yours: float
+    ours: float
+    verdict: str
+    remark: str = ""
+
+
+@dataclass(frozen=True)
+class Explanation:
+    """The conventions under which ours become yours.
+
+    Parameters
+    ----------
+    explains : tuple of str
+        The arrays that differ and fit.
+    alternatives : tuple of tuple of str
+        Keys of conventions: all alternatives fit, these arrays cannot tell them apart. An empty one is no convention.
+    sentences : tuple of str
+        The alternatives in words.
+    layouts : tuple of str
+        Arrays that fit transposed, in words.
+    error : float
+        The largest relative error that is left.
+    n_tried : int
+        How many conventions and combinations were compared.
+    chance : float
+        How many of them one expects to fit random numbers in place of these arrays.
+    strong : bool
+        Whether that is few enough.
+    """
+
+    explains: tuple[str, ...]
+    alternatives: tuple[tuple[str, ...], ...]
+    sentences: tuple[str, ...]
+    layouts: tuple[str, ...]
+    error: float
+    n_tried: int
+    chance: float
+    strong: bool
+
+    def __str__(self) -> str:
+        first, *others = self.sentences
+        lines = [f"{_listing(self.explains)}: equal ours with {first}", f"  to {self.error:.0e}; {self._evidence()}"]
+        if others:
+            lines.append("  On these arrays the same, to rounding:")
+            lines += [f"    {sentence}" for sentence in others[:SHOWN]]
+            if len(others) > SHOWN:
+                lines.append(f"    and {len(others) - SHOWN} more")
+        return "\n".join(lines)
+
+    def _evidence(self) -> str:
+        if not any(self.alternatives):
+            return "no other convention is involved"
+        strength = "strong" if self.strong else "weak"
+        return f"{strength} evidence: of {self.n_tried} combinations tried, chance would fit {self.chance:.0e}"
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """What `compare` found; ``str(comparison)`` is a report.
+
+    Parameters
+    ----------
+    arrays : tuple of ArrayComparison
+        In the order of the computation.
+    explanation : Explanation or None
+        Of what differs, if something explains it.
+    notes : tuple of str
+        How the input was read, and what was not tried.
+    """
+
+    arrays: tuple[ArrayComparison, ...]
+    explanation: Explanation | None
+    notes: tuple[str, ...]
+
+    @property
+    def verdict(self) -> str:
+        """The worst verdict of an array: ``agrees``, ``explained``, ``undecided`` or ``wrong``."""
+        return max((array.verdict for array in self.arrays), key=VERDICTS.index)
+
+    @property
+    def agrees(self) -> bool:
+        """Whether every array is ours to rounding."""
+        return self.verdict == "agrees"
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the comparison as JSON can hold it.
+
+        Returns
+        -------
+        dict
+            The fields, with ``verdict`` and ``agrees``.
+        """
+        plain = json_ready({"verdict": self.verdict, "agrees": self.agrees, **asdict(self)})
+        assert isinstance(plain, dict)
+        return plain
+
+    def __str__(self) -> str:
+        rows = [("array", "precision", "rel. error", "worst", "yours", "ours", "verdict")]
+        rows += [
+            (
+                array.name,
+                array.precision,
+                f"{array.relative_error:.1e}",
+                array.worst,
+                f"{array.yours:.9g}",
+                f"{array.ours:.9g}",
+                array.verdict,
+            )
+            for array in self.arrays
+        ]
+        widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+        lines = ["  ".join(cell.ljust(w) for cell, w in zip(row, widths, strict=True)).rstrip() for row in rows]
+        lines += [f"{array.name}: {array.remark}" for array in self.arrays if array.remark]
+        lines += [str(self.explanation)] if self.explanation else []
+        return "\n".join([*lines, *(f"Note: {note}" for note in self.notes), self._sentence()])
+
+    def _sentence(self) -> str:
+        names = {verdict: [array.name for array in self.arrays if array.verdict == verdict] for verdict in VERDICTS}
+        if self.agrees:
+            return f"AGREES: {_listing(names['agrees'])} to rounding"
+        said = {"explained": "by convention", "undecided": "undecided", "wrong": "wrong"}
+        parts = [f"{words}: {_listing(names[verdict])}" for verdict, words in said.items() if names[verdict]]
+        return f"DIFFERS, {'; '.join(parts)}" + (f"; agree: {_listing(names['agrees'])}" if names["agrees"] else "")
+
+
+def _listing(names: tuple[str, ...] | list[str]) -> str:
+    return ", ".join(names)

@@ -1,0 +1,143 @@
+"""The file of a comparison: read or refused whole, and a template to fill from a framework."""
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from ...autoencoder import Parameters, initial_parameters
+from ...files import ContentError, read_npz, written_whole
+from .arrays import unknown_name
+from .comparison import Comparison
+from .variants import NAMES
+from .verdict import compare
+
+__all__ = ["SNIPPETS", "compare_file", "write_template"]
+
+POINT = ("X", "W", "c", "A", "b")
+NUMBERS = ("alpha", "mu", "sigma_x", "sigma_xhat")
+OPTIONAL = {"base": 2.0}
+KNOWN = (*POINT, "activation", *NUMBERS, *OPTIONAL, *NAMES)
+
+
+def compare_file(path: str | os.PathLike[str]) -> Comparison:
+    """Compare the arrays in an npz file with ours.
+
+    Parameters
+    ----------
+    path : str or path-like
+        It holds X, W, c, A, b, activation, alpha, mu, sigma_x, sigma_xhat, perhaps base, and any results that `compare`
+        knows, under their names. Nothing in it is unpickled.
+
+    Returns
+    -------
+    Comparison
+        As `compare` returns it.
+
+    Raises
+    ------
+    OSError
+        If there is no such file, or it is not to be read.
+    TypeError, ValueError
+        If it is no npz file, lacks a name, has an unknown one, or holds what `compare` refuses.
+    """
+    content = _read(Path(path))
+    missing = [name for name in (*POINT, "activation", *NUMBERS) if name not in content]
+    if missing:
+        raise ValueError(f"{path} lacks {', '.join(missing)}: a comparison needs the point and the settings, too")
+    activation = content["activation"]
+    if activation.dtype.kind != "U" or activation.size != 1:
+        raise ValueError(f"{path}: activation must be a name, as np.savez(..., activation='logsig') stores it")
+    numbers = {name: _number(content[name], name) for name in (*NUMBERS, *OPTIONAL) if name in content}
+    return compare(
+        content["X"],
+        Parameters(*(content[name] for name in POINT[1:])),
+        {name: content[name] for name in NAMES if name in content},
+        activation=str(activation.reshape(-1)[0]),
+        **OPTIONAL | numbers,
+    )
+
+
+def write_template(path: str | os.PathLike[str], seed: int = 0) -> None:
+    """Write an npz file with a point and settings, to be filled with the results of another implementation.
+
+    Parameters
+    ----------
+    path : str or path-like
+        Where; a file that is there stays as it is.
+    seed : int
+        Of the point.
+
+    Raises
+    ------
+    FileExistsError, ValueError
+        If there is a file of that name, or the name does not end in ``.npz``.
+    """
+    if Path(path).suffix != ".npz":
+        raise ValueError(f"{path} must end in .npz, which numpy.savez would add to it")
+    if Path(path).exists():
+        raise FileExistsError(f"{path} is there already, perhaps with results: name another file")
+    rng = np.random.default_rng(seed)
+    X = rng.normal(size=(30, 2))
+    parameters = initial_parameters(2, 5, rng, scale=0.7)
+    settings = {"activation": "logsig", "alpha": 1.01, "mu": 1.5, "sigma_x": 0.4, "sigma_xhat": 0.3, "base": 2.0}
+    content: Mapping[str, Any] = {"X": X, **parameters._asdict(), **settings}
+    with written_whole(path, "wb") as file:
+        np.savez(file, **content)
+
+
+def _read(path: Path) -> dict[str, npt.NDArray[Any]]:
+    def check_name(name: str) -> None:
+        if name not in KNOWN:
+            raise ContentError(f"{path}: {unknown_name(name, KNOWN)}; known are {', '.join(KNOWN)}")
+
+    if not path.exists():
+        raise FileNotFoundError(f"there is no file {path}: rdae-ref compare --template {path} writes an example")
+    return read_npz(path, check_name)
+
+
+def _number(array: npt.NDArray[Any], name: str) -> float:
+    if array.size != 1 or array.dtype.kind not in "iuf":
+        raise ValueError(f"{name} must be one real number, got shape {array.shape} and dtype {array.dtype}")
+    return float(array.reshape(-1)[0])
+
+
+SNIPPETS = {
+    "PyTorch": """\
+import numpy as np, torch
+f = dict(np.load("{path}"))
+assert f.get("base", 2) == 2 and f["activation"] == "logsig", "what follows is in bits, with logistic units"
+X, W, c, A, b = (torch.tensor(f[name], requires_grad=name != "X") for name in "XWcAb")
+N, alpha, mu, sigma_x, sigma_xhat = len(X), *(float(f[name]) for name in ("alpha", "mu", "sigma_x", "sigma_xhat"))
+def gram(Y, sigma):
+    return torch.exp(-((Y[:, None] - Y[None]) ** 2).sum(2) / (2 * sigma**2)) / N
+def entropy(K):
+    return (torch.linalg.eigvalsh(K).clamp(min=0) ** alpha).sum().log2() / (1 - alpha)
+Xhat = torch.sigmoid(X @ W.T + c) @ A.T + b
+K_X, K = gram(X, sigma_x), gram(Xhat, sigma_xhat)
+L = entropy(N * K_X * K) - entropy(K) - mu * ((X - Xhat) ** 2).sum() / N
+L.backward()
+f |= dict(value=L.item(), Xhat=Xhat.detach(), dW=W.grad, dc=c.grad, dA=A.grad, db=b.grad)
+np.savez("{path}", **f)
+""",
+    "JAX": """\
+import jax, jax.numpy as jnp, numpy as np
+jax.config.update("jax_enable_x64", True)
+f = dict(np.load("{path}"))
+assert f.get("base", 2) == 2 and f["activation"] == "logsig", "what follows is in bits, with logistic units"
+X, N, (alpha, mu) = f["X"], len(f["X"]), (float(f["alpha"]), float(f["mu"]))
+def gram(Y, sigma):
+    return jnp.exp(-((Y[:, None] - Y[None]) ** 2).sum(2) / (2 * sigma**2)) / N
+def entropy(K):
+    return jnp.log2((jnp.linalg.eigvalsh(K).clip(0) ** alpha).sum()) / (1 - alpha)
+def L(p):
+    Xhat = jax.nn.sigmoid(X @ p["W"].T + p["c"]) @ p["A"].T + p["b"]
+    K_X, K = gram(X, float(f["sigma_x"])), gram(Xhat, float(f["sigma_xhat"]))
+    return entropy(N * K_X * K) - entropy(K) - mu * ((X - Xhat) ** 2).sum() / N
+value, gradient = jax.value_and_grad(L)({{name: f[name] for name in "WcAb"}})
+np.savez("{path}", **f | {{"d" + name: array for name, array in gradient.items()}} | {{"value": value}})
+""",
+}

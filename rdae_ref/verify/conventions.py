@@ -1,0 +1,259 @@
+"""The matrix-based entropy as five public codes compute it, so that their numbers can be had, and converted, here.
+
+Notation: A is (N, N), a Gram matrix; λ are its eigenvalues as LAPACK returns them, rounding and all; d is the
+distance of two samples in exp(−d²/…). Where the codes differ: kernel, trace, negative eigenvalues, logarithm.
+"""
+
+import math
+from collections.abc import Callable
+from numbers import Real
+from typing import NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from .._validation import Array, as_base, as_choice, as_order, as_positive, as_samples, as_symmetric
+from ..gram import gaussian_gram
+
+__all__ = ["KERNELS", "PEERS", "Peer", "peer_entropy", "peer_gram", "peer_sigma", "power_entropy", "to_bits"]
+
+# What size our kernel exp(−d²/(2σ²)) needs to be the one that is named.
+KERNELS: dict[str, Callable[[float], float]] = {
+    "exp(−d²/(2σ²))": lambda sigma: sigma,
+    "exp(−d²/σ²)": lambda sigma: sigma / math.sqrt(2),
+    "exp(−d²/σ)": lambda sigma: math.sqrt(sigma / 2),
+    "exp(−d²/(2σ))": math.sqrt,
+    "exp(−σ d²)": lambda sigma: 1 / math.sqrt(2 * sigma),
+    "exp(−d²/(4σ²))": lambda sigma: sigma * math.sqrt(2),
+}
+
+
+class Peer(NamedTuple):
+    """The conventions of one code.
+
+    Parameters
+    ----------
+    kernel : str
+        A key of `KERNELS`.
+    gram : str
+        What it takes the entropy of: ``K``, ``K/N`` or ``K/tr K``. For a Gaussian kernel the last two are one.
+    eigenvalues : str
+        Those that are negative: ``clipped`` at 0, ``dropped``, or ``absolute`` values of all.
+    renormalised : bool
+        Whether the eigenvalues that are left are divided by their sum.
+    base : float
+        Of the logarithm.
+    alpha : float or None
+        Order, where it is fixed.
+    largest_trace : float
+        Where tr A^α is cut off.
+    frobenius : bool
+        Whether tr A² at α = 2 is the squared Frobenius norm over N²: right for K, too large by 2 log N for K/N.
+    """
+
+    kernel: str
+    gram: str
+    eigenvalues: str
+    renormalised: bool
+    base: float
+    alpha: float | None = None
+    largest_trace: float = math.inf
+    frobenius: bool = False
+
+
+PEERS = {
+    "repitl": Peer("exp(−d²/(2σ²))", "K", "dropped", True, math.e, frobenius=True),
+    "nicolasigor/entropy": Peer("exp(−d²/(2σ²))", "K/N", "clipped", True, 2, alpha=1.01),
+    "DIB": Peer("exp(−d²/σ)", "K/tr K", "absolute", False, 2, alpha=1.01),
+    "Directed-Information": Peer("exp(−d²/σ²)", "K/N", "absolute", False, 2, alpha=1.01, largest_trace=0.9999),
+    "Matrix-Renyi-Entropy-from-scratch": Peer("exp(−d²/(2σ²))", "K/N", "clipped", False, 2),
+}
+
+
+def peer_sigma(peer: str, sigma: float) -> float:
+    """Return the size with which our kernel exp(−d²/(2σ²)) is that of a peer.
+
+    Parameters
+    ----------
+    peer : str
+        A key of `PEERS`.
+    sigma : float
+        The size that the peer is given.
+
+    Returns
+    -------
+    float
+        In the units of the data.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If the peer is not known, or `sigma` no finite number above 0.
+
+    Examples
+    --------
+    >>> peer_sigma("DIB", 0.5)
+    0.5
+    >>> round(peer_sigma("Directed-Information", 0.5), 6)
+    0.353553
+    """
+    return KERNELS[PEERS[as_choice(peer, "peer", PEERS)].kernel](as_positive(sigma, "sigma"))
+
+
+def peer_gram(peer: str, X: npt.ArrayLike, sigma: float) -> Array:
+    """Return the Gram matrix whose entropy a peer takes.
+
+    Parameters
+    ----------
+    peer : str
+        A key of `PEERS`.
+    X : array_like, shape (N, d)
+        Samples in rows.
+    sigma : float
+        Kernel size, as the peer takes it.
+
+    Returns
+    -------
+    Array, shape (N, N)
+        Of trace 1, but for those that leave K as it is: N.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If the peer is not known, `X` is no finite real matrix, or `sigma` no finite number above 0.
+    """
+    X, size = as_samples(X, "X"), peer_sigma(peer, sigma)
+    return gaussian_gram(X, size) * (len(X) if PEERS[peer].gram == "K" else 1)
+
+
+def peer_entropy(peer: str, A: npt.ArrayLike, alpha: float | None = None, base: float | None = None) -> float:
+    """Return the entropy of a matrix by the rules of a peer, log tr(A^α) / (1 − α) with its own trace and logarithm.
+
+    Parameters
+    ----------
+    peer : str
+        A key of `PEERS`.
+    A : array_like, shape (N, N)
+        Symmetric: what `peer_gram` returns, or any other matrix, to see what comes out.
+    alpha : float, optional
+        Order α > 0, not 1 and finite, as the peers have no limits; the peer's own, if it has one.
+    base : float, optional
+        Of the logarithm; the peer's own, if there is none.
+
+    Returns
+    -------
+    float
+        The value that the peer reports.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If the peer is not known, `A` is not symmetric and finite, `alpha` or `base` is missing or out of range, or
+        tr A^α is 0 or infinite in float64: no eigenvalue is positive, or `alpha` too large.
+
+    Examples
+    --------
+    A matrix of trace 1 at α = 2: one code takes it for a matrix of trace N, and is off by 2 ln N.
+
+    >>> import math
+    >>> from rdae_ref import gaussian_gram, renyi_entropy
+    >>> A = gaussian_gram([[0.0], [1.0], [3.0]], 1.0)
+    >>> abs(round(peer_entropy("repitl", A, 2) - renyi_entropy(A, 2, base=math.e) - 2 * math.log(3), 12))
+    0.0
+    """
+    rules = PEERS[as_choice(peer, "peer", PEERS)]
+    A = as_symmetric(A, "A")
+    if alpha is None and rules.alpha is None:
+        raise ValueError(f"alpha must be given: {peer} has no order of its own")
+    alpha = as_order(rules.alpha if alpha is None else alpha)  # type: ignore[arg-type]
+    if alpha in (1, math.inf):
+        raise ValueError(f"alpha must be finite and not 1, where {peer} divides by zero, got {alpha}")
+    unit = math.log(rules.base if base is None else as_base(base))
+    if rules.frobenius and alpha == 2:
+        with np.errstate(over="ignore"):
+            trace = float(np.vdot(A, A)) / len(A) ** 2
+        return -_log(trace, alpha) / unit
+    return power_entropy(A, alpha, rules.eigenvalues, rules.renormalised, rules.largest_trace) / unit
+
+
+def to_bits(peer: str, value: float, base: float | None = None) -> float:
+    """Return the entropy in bits that a peer reports in its own units.
+
+    Parameters
+    ----------
+    peer : str
+        A key of `PEERS`.
+    value : float
+        What the peer reports.
+    base : float, optional
+        Of the peer's logarithm, if it was not its usual one.
+
+    Returns
+    -------
+    float
+        In bits.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If the peer is not known, `value` no finite real number, or `base` out of range.
+
+    Examples
+    --------
+    >>> round(to_bits("repitl", 0.6931471805599453), 12)
+    1.0
+    """
+    rules = PEERS[as_choice(peer, "peer", PEERS)]
+    if isinstance(value, bool | np.bool_) or not isinstance(value, Real):
+        raise TypeError(f"value must be a real number, got {value!r} of type {type(value).__name__}")
+    if not math.isfinite(value):
+        raise ValueError(f"value must be finite, got {value!r}")
+    return float(value) * math.log(rules.base if base is None else as_base(base)) / math.log(2)
+
+
+def power_entropy(A: Array, alpha: float, rule: str, renormalised: bool, largest_trace: float = math.inf) -> float:
+    """Return ln Σ λ^α / (1 − α), at α = 1 and ∞ its limits, as codes without a threshold on eigenvalues have it.
+
+    Parameters
+    ----------
+    A : Array, shape (N, N)
+        Symmetric and finite.
+    alpha : float
+        Order α > 0.
+    rule : str
+        Negative eigenvalues: ``clipped``, ``dropped`` or ``absolute``.
+    renormalised : bool
+        Whether what is left is divided by its sum.
+    largest_trace : float
+        Where Σ λ^α is cut off.
+
+    Returns
+    -------
+    float
+        In nats.
+
+    Raises
+    ------
+    ValueError
+        If no eigenvalue counts, or Σ λ^α is 0 or infinite in float64.
+    """
+    values = np.linalg.eigvalsh(A)  # and not those of `spectrum`, which counts what is rounding as zero
+    values = np.abs(values) if rule == "absolute" else values
+    values = values[values > 0]  # one that is clipped to 0 adds 0^α = 0, and so does one that is dropped
+    if not values.size:
+        raise ValueError("A must have an eigenvalue that counts, got none: their logarithm is infinite")
+    if renormalised:
+        values = values / values.sum()
+    if alpha == 1:
+        return float(-np.sum(values * np.log(values)))
+    if alpha == math.inf:
+        return float(-np.log(values.max()))
+    with np.errstate(over="ignore", under="ignore"):
+        trace = float(np.sum(values**alpha))
+    return _log(min(trace, largest_trace), alpha) / (1 - alpha)
+
+
+def _log(trace: float, alpha: float) -> float:
+    if not 0 < trace < math.inf:
+        raise ValueError(f"tr A^alpha must be a finite number above 0, got {trace:g} at alpha = {alpha:g}: rescale A")
+    return math.log(trace)

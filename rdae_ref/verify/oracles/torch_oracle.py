@@ -1,0 +1,284 @@
+"""The objectives from their definitions, with PyTorch in float64; and a bridge that goes the other way.
+
+`value_and_gradient` shares no mathematics with the rest of the package: no Laplacian, no closed form, no thresholds. So
+where a Gram matrix is singular, it is what an autograd framework makes of it.
+
+`rate_distortion` is the opposite: the closed form of this package as a function that PyTorch can differentiate, for
+models of any depth.
+"""
+
+import math
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from ..._validation import Array, as_base, as_matrix, as_nonnegative, as_order, as_positive, as_samples
+from ...autoencoder import distortion
+from ...entropy import entropy_and_gradient
+from ...gram import gaussian_gram, gram_pullback
+from ...pytree import Pytree, tree_map
+
+try:
+    import torch
+except ImportError as error:  # pragma: no cover
+    raise ImportError('the PyTorch oracle needs torch: pip install "rdae_ref[oracles]"') from error
+
+__all__ = ["MODELS", "rate_distortion", "value_and_gradient"]
+
+UNITS: dict[str, Callable[[Any], Any]] = {
+    "linear": lambda z: z,
+    "logsig": torch.sigmoid,
+    "relu": torch.relu,
+    "satlin": lambda z: torch.clamp(z, 0, 1),
+    # torch.nn.functional.softplus is the identity from z = 20 on.
+    "softplus": lambda z: torch.logaddexp(z, torch.zeros_like(z)),
+    "tanh": torch.tanh,
+}
+
+
+def rate_distortion(
+    X: Any, Xhat: Any, *, alpha: float, mu: float, sigma_x: float, sigma_xhat: float, base: float = 2
+) -> Any:
+    """Return L = S_α(N K_X ∘ K_X̂) − S_α(K_X̂) − μ D_emp as a tensor whose gradient is this package's closed form.
+
+    The model between `X` and `Xhat` is PyTorch's, of any depth. Maximise it: a loss is its negative.
+
+    Parameters
+    ----------
+    X : torch.Tensor, shape (N, d)
+        Inputs in rows. May require a gradient, too.
+    Xhat : torch.Tensor, shape (N, d)
+        Outputs of the model. Computed in float64 on the CPU whatever its type and device, which L has again.
+    alpha : float
+        Order α > 0 of the entropy.
+    mu : float
+        Trade-off μ ≥ 0.
+    sigma_x, sigma_xhat : float
+        Kernel sizes for inputs and outputs.
+    base : float
+        Of the logarithm: 2 for bits.
+
+    Returns
+    -------
+    torch.Tensor
+        L, without axes. It can be differentiated once.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If the tensors are not finite and of one shape, or a setting is out of its range.
+    RuntimeError
+        On the way back, if it is to be differentiated twice.
+
+    Notes
+    -----
+    Eq. (25) of the paper, with ∂S/∂X̂ = −4 (D(P) − P) X̂ of (17)–(20).
+    """
+    alpha, mu, base = as_order(alpha), as_nonnegative(mu, "mu"), as_base(base)
+    sigma_x, sigma_xhat = as_positive(sigma_x, "sigma_x"), as_positive(sigma_xhat, "sigma_xhat")
+    return _RateDistortion.apply(X, Xhat, alpha, mu, sigma_x, sigma_xhat, base)
+
+
+class _RateDistortion(torch.autograd.Function):
+    """L(X, X̂); both derivatives are computed with the value, from one eigendecomposition of each matrix."""
+
+    @staticmethod
+    def forward(
+        ctx: Any, X: Any, Xhat: Any, alpha: float, mu: float, sigma_x: float, sigma_xhat: float, base: float
+    ) -> Any:
+        inputs, outputs = (tensor.detach().cpu().numpy() for tensor in (X, Xhat))
+        value, *slopes = _closed_form(inputs, outputs, alpha, mu, sigma_x, sigma_xhat, base)
+        ctx.save_for_backward(*(torch.as_tensor(slope).to(x) for slope, x in zip(slopes, (X, Xhat), strict=True)))
+        return Xhat.new_tensor(value)
+
+    @staticmethod
+    def backward(ctx: Any, upstream: Any) -> tuple[Any, ...]:
+        if torch.is_grad_enabled():  # that is, with create_graph=True; the slopes below would pass for constants
+            raise RuntimeError("rate_distortion can be differentiated once: backward came with create_graph=True")
+        dL_dX, dL_dXhat = ctx.saved_tensors
+        return upstream * dL_dX, upstream * dL_dXhat, None, None, None, None, None
+
+
+def _closed_form(
+    X: npt.ArrayLike, Xhat: npt.ArrayLike, alpha: float, mu: float, sigma_x: float, sigma_xhat: float, base: float
+) -> tuple[float, Array, Array]:
+    """Return L, ∂L/∂X and ∂L/∂X̂."""
+    X = as_samples(X, "X")
+    Xhat = as_matrix(Xhat, "Xhat", X.shape)
+    N, unit = len(X), math.log(base)
+    K_X, K = gaussian_gram(X, sigma_x), gaussian_gram(Xhat, sigma_xhat)
+    S_joint, dS_joint = entropy_and_gradient(N * K_X * K, alpha)
+    S_output, dS_output = entropy_and_gradient(K, alpha)
+    dD_dX = 2 / N * (X - Xhat)
+    dS_dX = gram_pullback(N * K * dS_joint, K_X, X, sigma_x)
+    dS_dXhat = gram_pullback(N * K_X * dS_joint - dS_output, K, Xhat, sigma_xhat)
+    value = (S_joint - S_output) / unit - mu * distortion(X, Xhat)
+    return value, dS_dX / unit - mu * dD_dX, dS_dXhat / unit + mu * dD_dX
+
+
+def value_and_gradient(
+    parameters: Pytree, X: npt.ArrayLike, *, model: str = "RateDistortion", **settings: Any
+) -> tuple[float, Pytree]:
+    """Return an objective and its gradient by reverse-mode differentiation.
+
+    Parameters
+    ----------
+    parameters : pytree
+        W, c, A, b; or what the class takes, as VAEParameters and IRMAEParameters.
+    X : array_like, shape (N, d)
+        Inputs in rows.
+    model : str
+        The class of this package that has the same objective: ``"RateDistortion"``, which is L of (25),
+        ``"Reconstruction"``, ``"FixedDenoising"``, ``"Contractive"``, ``"FixedBetaVAE"`` or ``"IRMAE"``.
+    **settings : float, str or array_like
+        The arguments of that class: activation; alpha, mu, sigma_x, sigma_xhat, base; corrupted; strength; noise, beta,
+        likelihood, variance, capacity, capacity_of.
+
+    Returns
+    -------
+    value : float
+        The objective, to be maximised.
+    gradient : pytree
+        Of the form of the parameters.
+
+    Notes
+    -----
+    Eq. (25) of the paper.
+    """
+    tensors = tree_map(lambda array: _tensor(array).requires_grad_(), parameters)
+    value = MODELS[model](tensors, _tensor(X), **settings)
+    value.backward()
+    return value.item(), tree_map(lambda tensor: tensor.grad.numpy(), tensors)
+
+
+def _tensor(array: npt.ArrayLike) -> Any:
+    return torch.tensor(np.asarray(array), dtype=torch.float64)
+
+
+def _encode(W: Any, c: Any, X: Any, activation: str) -> Any:
+    return UNITS[activation](X @ W.T + c)
+
+
+def _forward(parameters: Any, X: Any, activation: str) -> Any:
+    W, c, A, b = parameters
+    return _encode(W, c, X, activation) @ A.T + b
+
+
+def _distortion(X: Any, Xhat: Any) -> Any:
+    return ((X - Xhat) ** 2).sum() / len(X)
+
+
+def _gram(X: Any, sigma: float) -> Any:
+    distances = ((X[:, None, :] - X[None, :, :]) ** 2).sum(dim=2)
+    return torch.exp(-distances / (2 * sigma**2)) / len(X)
+
+
+def _entropy(A: Any, alpha: float) -> Any:
+    values = torch.linalg.eigvalsh(A)
+    if alpha == 1:
+        return -(values * values.log()).sum()
+    if alpha == math.inf:
+        return -values.max().log()
+    return (values**alpha).sum().log() / (1 - alpha)
+
+
+def _rate_distortion(
+    parameters: Any,
+    X: Any,
+    *,
+    activation: str,
+    alpha: float,
+    mu: float,
+    sigma_x: float,
+    sigma_xhat: float,
+    base: float = 2,
+) -> Any:
+    Xhat = _forward(parameters, X, activation)
+    K_X, K = _gram(X, sigma_x), _gram(Xhat, sigma_xhat)
+    nats = _entropy(len(X) * K_X * K, alpha) - _entropy(K, alpha)
+    return nats / math.log(base) - mu * _distortion(X, Xhat)
+
+
+def _reconstruction(parameters: Any, X: Any, *, activation: str) -> Any:
+    return -_distortion(X, _forward(parameters, X, activation))
+
+
+def _denoising(parameters: Any, X: Any, *, activation: str, corrupted: npt.ArrayLike) -> Any:
+    errors = [_distortion(X, _forward(parameters, copy, activation)) for copy in _tensor(corrupted)]
+    return -sum(errors) / len(errors)
+
+
+def _contractive(parameters: Any, X: Any, *, activation: str, strength: float) -> Any:
+    W, c, _, _ = parameters
+    jacobians = torch.func.vmap(torch.func.jacrev(lambda x: _encode(W, c, x, activation)))(X)
+    return _reconstruction(parameters, X, activation=activation) - strength * (jacobians**2).sum() / len(X)
+
+
+def _layers(layers: Any, X: Any, activation: str) -> Any:
+    *hidden, (W, b) = layers
+    for V, c in hidden:
+        X = _encode(V, c, X, activation)
+    return X @ W.T + b
+
+
+def _log_likelihood(X: Any, Y: Any, likelihood: str, variance: float) -> Any:
+    if likelihood == "bernoulli":
+        densities = -torch.nn.functional.binary_cross_entropy_with_logits(Y, X, reduction="none")
+    else:
+        densities = torch.distributions.Normal(Y, math.sqrt(variance)).log_prob(X)
+    return densities.sum() / len(X)
+
+
+def _kl_divergence(M: Any, T: Any) -> Any:
+    prior = torch.distributions.Normal(torch.zeros_like(M), torch.ones_like(M))
+    return torch.distributions.kl_divergence(torch.distributions.Normal(M, torch.exp(T / 2)), prior).sum(dim=1)
+
+
+def _price(kl: Any, beta: float, capacity: float | None, capacity_of: str) -> Any:
+    if capacity is None:
+        return beta * kl.mean()
+    if capacity_of == "mean":
+        return beta * abs(kl.mean() - capacity)
+    return beta * (kl - capacity).abs().mean()
+
+
+def _beta_vae(
+    parameters: Any,
+    X: Any,
+    *,
+    activation: str,
+    noise: npt.ArrayLike,
+    beta: float = 1,
+    likelihood: str = "gaussian",
+    variance: float = 1,
+    capacity: float | None = None,
+    capacity_of: str = "mean",
+    base: float = 2,
+) -> Any:
+    encoder, decoder = parameters
+    M, T = _layers(encoder, X, activation).chunk(2, dim=1)
+    codes = [M + torch.exp(T / 2) * epsilon for epsilon in _tensor(noise)]
+    fits = [_log_likelihood(X, _layers(decoder, Z, activation), likelihood, variance) for Z in codes]
+    nats = None if capacity is None else capacity * math.log(base)
+    price = _price(_kl_divergence(M, T), beta, nats, capacity_of)
+    return (sum(fits) / len(fits) - price) / math.log(base)
+
+
+def _irmae(parameters: Any, X: Any, *, activation: str) -> Any:
+    encoder, linear, decoder = parameters
+    Z = _layers(encoder, X, activation)
+    for M in linear:
+        Z = Z @ M.T
+    return -_distortion(X, _layers(decoder, Z, activation))
+
+
+MODELS: dict[str, Callable[..., Any]] = {
+    "RateDistortion": _rate_distortion,
+    "Reconstruction": _reconstruction,
+    "FixedDenoising": _denoising,
+    "Contractive": _contractive,
+    "FixedBetaVAE": _beta_vae,
+    "IRMAE": _irmae,
+}

@@ -1,0 +1,67 @@
+"""What is computed: data, parameters and settings, the same for all baselines."""
+
+import gzip
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from rdae_ref import initial_parameters
+from rdae_ref.data import gaussian
+
+ROOT = Path(__file__).parents[2]
+MNIST = Path(os.environ.get("RDAE_MNIST", ROOT.parent / "shared" / "data" / "mnist")) / "train20k-images-idx3-ubyte.gz"
+
+
+@dataclass(frozen=True)
+class Case:
+    """One evaluation of L and its gradient, or one epoch of them where there is a batch size; quick: few turns."""
+
+    N: int
+    d: int = 2
+    p: int = 10
+    activation: str = "relu"
+    alpha: float = 1.01
+    mu: float = 1.5
+    sigma: float = 0.2 * 2**0.5
+    scale: float = 0.5
+    spectrum: str = "exact"
+    batch: int = 0
+    quick: bool = False
+
+    def data(self):
+        """Return X, shape (N, d): samples of (26) in the plane, else digits."""
+        return gaussian(self.N, np.random.default_rng(0)) if self.d == 2 else digits(self.N)
+
+    def batches(self):
+        """Return the data of one epoch, shuffled once, in parts of `batch` rows."""
+        X = np.random.default_rng(1).permutation(self.data())
+        return np.split(X, range(self.batch, self.N, self.batch))
+
+    def parameters(self):
+        """Return where the gradient is taken."""
+        return initial_parameters(self.d, self.p, np.random.default_rng(2), scale=self.scale)
+
+    def settings(self):
+        """Return the arguments of RateDistortion that all baselines need."""
+        return {"activation": self.activation, "alpha": self.alpha, "mu": self.mu, "sigma": self.sigma}
+
+
+@dataclass(frozen=True)
+class FigureCase:
+    """All runs of one figure for its first seed; quick: with few steps."""
+
+    figure: str
+    quick: bool = False
+
+
+RATE, MOMENTUM = 0.01, 0.9  # of the epoch's ascent
+DIGITS = {"d": 784, "p": 200, "activation": "logsig", "sigma": 8.4, "mu": 0.5, "scale": 0.05}
+
+
+def digits(N):
+    """Return N digits of MNIST in [0, 1], or noise of that shape where the file is not there."""
+    if not MNIST.exists():
+        return np.random.default_rng(0).random((N, DIGITS["d"]))
+    return np.frombuffer(gzip.decompress(MNIST.read_bytes()), np.uint8, offset=16).reshape(-1, DIGITS["d"])[:N] / 255

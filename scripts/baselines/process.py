@@ -1,0 +1,173 @@
+"""A contestant in a process of its own, which waits for its turn without using the processor."""
+
+import importlib
+import multiprocessing
+import re
+import resource
+import statistics
+import sys
+import time
+import traceback
+from contextlib import ExitStack, closing, contextmanager
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+
+SPAWN = multiprocessing.get_context("spawn")  # with the environment as it is now, BLAS threads included
+STATUS = Path("/proc/self/status")
+LEAST = 0.1  # seconds of a timing: shorter calls are repeated
+
+
+class Contestant:
+    """A process that has computed the case once, and does it again whenever it is asked to.
+
+    Parameters
+    ----------
+    name : str
+        Module and function, as in ``"ours.gradient"``.
+    case : Case or FigureCase
+        What to compute.
+    serve : callable
+        What the process does.
+    """
+
+    def __init__(self, name, case, serve):
+        self.name = name
+        self._connection, other = SPAWN.Pipe()
+        self._process = SPAWN.Process(target=serve, args=(other, name, case))  # no daemon: those may have no processes
+        self._process.start()
+        other.close()
+        self.answer = self._receive()
+
+    def seconds(self):
+        """Return how long one call takes, and how long all its threads worked on it: on an idle machine, the same."""
+        self._connection.send("time")
+        return self._receive()
+
+    def close(self):
+        """End the process."""
+        self._connection.close()
+        self._process.join()
+
+    def _receive(self):
+        try:
+            outcome = self._connection.recv()
+        except EOFError:
+            raise RuntimeError(f"{self.name} ended before it answered; was its memory enough?") from None
+        if isinstance(outcome, BaseException):
+            raise outcome
+        return outcome
+
+
+def take_turns(case, *names):
+    """Time baselines one after the other, again and again.
+
+    Returns for each a summary of its times, and for each its answer.
+    """
+    with ExitStack() as stack:
+        baselines = [stack.enter_context(closing(Contestant(name, case, serve_times))) for name in names]
+        rounds = [[contestant.seconds() for contestant in baselines]]
+        for _ in range(_turns(sum(seconds for seconds, _ in rounds[0]), case.quick) - 1):
+            rounds.append([contestant.seconds() for contestant in baselines])
+        times = zip(*rounds, strict=True)
+        return [_summary(*pair) for pair in zip(names, times, strict=True)], [c.answer for c in baselines]
+
+
+def _turns(seconds, quick):
+    """As many as a minute has, within bounds."""
+    if quick or seconds > 60:
+        return 3
+    return min(max(int(60 / seconds), 5), 25)
+
+
+def _summary(name, timings):
+    seconds, processor = zip(*timings, strict=True)
+    low, median, high = np.percentile(seconds, (25, 50, 75)).tolist()
+    turns = {"turns": len(seconds), "processor": statistics.median(processor)}
+    return {"who": name, "median": median, "quartiles": [low, high], **turns}
+
+
+def answer(name, case):
+    """Return what a contestant computes."""
+    with closing(Contestant(name, case, serve_times)) as contestant:
+        return contestant.answer
+
+
+def peak_memory(name, case):
+    """Return the bytes that a case takes at its peak, in a fresh process: data, objective and one call.
+
+    It is the growth of the maximal resident set from the moment when the libraries are loaded and a small case has been
+    computed.
+    """
+    with closing(Contestant(name, case, serve_memory)) as contestant:
+        return float(contestant.answer)
+
+
+def serve_times(connection, name, case):
+    """Compute a case, send the answer, and time it whenever asked to."""
+    with _failures_sent(connection):
+        call = _load(name)(case)
+        connection.send(_flat(call()))
+        while _asked_again(connection):
+            connection.send(_timed(call))
+
+
+def serve_memory(connection, name, case):
+    """Send by how much a case, from data to answer, raises the peak of the resident set."""
+    with _failures_sent(connection):
+        contestant = _load(name)
+        contestant(replace(case, N=50))()
+        before = _peak()
+        contestant(case)()
+        connection.send(_peak() - before)
+
+
+@contextmanager
+def _failures_sent(connection):
+    try:
+        yield
+    except BrokenPipeError:
+        return  # nobody waits for an answer any more
+    except Exception as error:
+        error.add_note(traceback.format_exc())
+        connection.send(error)
+
+
+def _asked_again(connection):
+    try:
+        return connection.recv()
+    except EOFError:
+        return False
+
+
+def _timed(call):
+    elapsed, worked = _clocked(call)
+    if elapsed > LEAST:
+        return elapsed, worked
+    calls = 1 + int(LEAST / elapsed)  # the first one found cold caches
+    elapsed, worked = _clocked(lambda: [call() for _ in range(calls)])
+    return elapsed / calls, worked / calls
+
+
+def _clocked(call):
+    start, cpu = time.perf_counter(), time.process_time()
+    call()
+    return time.perf_counter() - start, time.process_time() - cpu
+
+
+def _load(name):
+    module, function = name.split(".")
+    return getattr(importlib.import_module(f".{module}", __package__), function)
+
+
+def _flat(answer):
+    return np.concatenate([np.ravel(np.asarray(part)) for part in answer])
+
+
+def _peak():
+    """Return the peak of the resident set in bytes."""
+    if STATUS.exists():  # Linux: ru_maxrss there begins with the peak of the process that started this one
+        return 1024 * int(re.search(r"VmHWM:\s+(\d+) kB", STATUS.read_text())[1])
+    unit = 1 if sys.platform == "darwin" else 1024
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit
