@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Any
 from ._version import __version__
 from .activations import ACTIVATIONS, Activation
 from .autoencoder import (
+    Forward,
     Parameters,
-    Trace,
     distortion,
     distortion_gradients,
     entropy_gradients,
@@ -53,6 +53,7 @@ __all__ = [
     "Activation",
     "Comparison",
     "DivergenceError",
+    "Forward",
     "GradientReport",
     "Parameters",
     "RateDistortion",
@@ -60,7 +61,6 @@ __all__ = [
     "Result",
     "SingularGramWarning",
     "Terms",
-    "Trace",
     "__version__",
     "check_gradient",
     "compare",

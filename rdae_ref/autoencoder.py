@@ -16,8 +16,8 @@ from .activations import Activation, as_activation
 from .gram import graph_laplacian
 
 __all__ = [
+    "Forward",
     "Parameters",
-    "Trace",
     "backpropagate",
     "distortion",
     "distortion_gradients",
@@ -48,7 +48,7 @@ class Parameters(NamedTuple):
     b: Array
 
 
-class Trace(NamedTuple):
+class Forward(NamedTuple):
     """What one forward pass computes on its way.
 
     Parameters
@@ -99,7 +99,7 @@ def initial_parameters(n_features: int, n_hidden: int, rng: np.random.Generator,
     return Parameters(W=W, c=np.zeros(p), A=A, b=np.zeros(d))
 
 
-def forward(parameters: Parameters, X: npt.ArrayLike, activation: str | Activation) -> Trace:
+def forward(parameters: Parameters, X: npt.ArrayLike, activation: str | Activation) -> Forward:
     """Run the auto-encoder: Z = X Wᵀ + 1 cᵀ, Ẑ = g(Z), G′ = g′(Z), X̂ = Ẑ Aᵀ + 1 bᵀ.
 
     Parameters
@@ -113,7 +113,7 @@ def forward(parameters: Parameters, X: npt.ArrayLike, activation: str | Activati
 
     Returns
     -------
-    Trace
+    Forward
         Z, Ẑ, G′ of shape (N, p) and X̂ of shape (N, d).
 
     Raises
@@ -129,12 +129,12 @@ def forward(parameters: Parameters, X: npt.ArrayLike, activation: str | Activati
     return run(as_parameters(parameters, X.shape[1]), X, as_activation(activation))
 
 
-def run(parameters: Parameters, X: Array, g: Activation) -> Trace:
+def run(parameters: Parameters, X: Array, g: Activation) -> Forward:
     """Return the forward pass of arrays that were checked."""
     W, c, A, b = parameters
     Z = X @ W.T + c
     Zhat = g.value(Z)
-    return Trace(Z, Zhat, g.derivative(Z), Zhat @ A.T + b)
+    return Forward(Z, Zhat, g.derivative(Z), Zhat @ A.T + b)
 
 
 def distortion(X: npt.ArrayLike, Xhat: npt.ArrayLike) -> float:
@@ -164,7 +164,7 @@ def distortion(X: npt.ArrayLike, Xhat: npt.ArrayLike) -> float:
     return float(np.sum((X - Xhat) ** 2) / len(X))
 
 
-def entropy_gradients(P: npt.ArrayLike, trace: Trace, parameters: Parameters, X: npt.ArrayLike) -> Parameters:
+def entropy_gradients(P: npt.ArrayLike, forward_pass: Forward, parameters: Parameters, X: npt.ArrayLike) -> Parameters:
     """Return the gradients of S_α(K_X̂), or of S_α(N K_X ∘ K_X̂) with Q for P, by the parameters.
 
     With L_P = D(P) − P::
@@ -178,7 +178,7 @@ def entropy_gradients(P: npt.ArrayLike, trace: Trace, parameters: Parameters, X:
     ----------
     P : array_like, shape (N, N)
         ∂S/∂K_X̂ ∘ K_X̂ / (2σ²), symmetric. The gradients are linear in it: Q − P gives those of S_α(K_X | K_X̂).
-    trace : Trace
+    forward_pass : Forward
         The forward pass.
     parameters : Parameters
         W, c, A, b.
@@ -202,7 +202,7 @@ def entropy_gradients(P: npt.ArrayLike, trace: Trace, parameters: Parameters, X:
     X = as_samples(X, "X")
     _, _, A, b = as_parameters(parameters, X.shape[1])
     L_P = graph_laplacian(as_matrix(P, "P", (len(X), len(X))))
-    _, Zhat, Gprime, _ = as_trace(trace, X, A)
+    _, Zhat, Gprime, _ = as_forward(forward_pass, X, A)
     LZA = L_P @ (Zhat @ A.T)  # L_P Ẑ Aᵀ, which all four share: (N, d), smaller than L_P Ẑ
     back = (LZA @ A) * Gprime
     return Parameters(
@@ -213,7 +213,9 @@ def entropy_gradients(P: npt.ArrayLike, trace: Trace, parameters: Parameters, X:
     )
 
 
-def distortion_gradients(trace: Trace, parameters: Parameters, X: npt.ArrayLike, target: npt.ArrayLike) -> Parameters:
+def distortion_gradients(
+    forward_pass: Forward, parameters: Parameters, X: npt.ArrayLike, target: npt.ArrayLike
+) -> Parameters:
     """Return the gradients of D_emp by the parameters.
 
     ::
@@ -225,7 +227,7 @@ def distortion_gradients(trace: Trace, parameters: Parameters, X: npt.ArrayLike,
 
     Parameters
     ----------
-    trace : Trace
+    forward_pass : Forward
         The forward pass.
     parameters : Parameters
         W, c, A, b.
@@ -251,7 +253,7 @@ def distortion_gradients(trace: Trace, parameters: Parameters, X: npt.ArrayLike,
     X = as_samples(X, "X")
     target = as_matrix(target, "target", X.shape)
     _, _, A, _ = as_parameters(parameters, X.shape[1])
-    _, Zhat, Gprime, Xhat = as_trace(trace, X, A)
+    _, Zhat, Gprime, Xhat = as_forward(forward_pass, X, A)
     error = target - Xhat
     back = (error @ A) * Gprime
     return Parameters(
@@ -262,7 +264,7 @@ def distortion_gradients(trace: Trace, parameters: Parameters, X: npt.ArrayLike,
     )
 
 
-def backpropagate(dXhat: Array, trace: Trace, parameters: Parameters, X: Array) -> Parameters:
+def backpropagate(dXhat: Array, forward_pass: Forward, parameters: Parameters, X: Array) -> Parameters:
     """Return the gradients by the parameters, from a gradient by the outputs and arrays that were checked.
 
     ::
@@ -274,7 +276,7 @@ def backpropagate(dXhat: Array, trace: Trace, parameters: Parameters, X: Array) 
     ----------
     dXhat : Array, shape (N, d)
         −4 L_P X̂ gives (17)–(20), −(2/N) (X − X̂) gives (21)–(24).
-    trace : Trace
+    forward_pass : Forward
         The forward pass.
     parameters : Parameters
         W, c, A, b.
@@ -290,8 +292,8 @@ def backpropagate(dXhat: Array, trace: Trace, parameters: Parameters, X: Array) 
     -----
     The chain rule that (17)–(20) and (21)–(24) of the paper have in common.
     """
-    back = (dXhat @ parameters.A) * trace.Gprime
-    return Parameters(A=dXhat.T @ trace.Zhat, b=dXhat.sum(axis=0), W=back.T @ X, c=back.sum(axis=0))
+    back = (dXhat @ parameters.A) * forward_pass.Gprime
+    return Parameters(A=dXhat.T @ forward_pass.Zhat, b=dXhat.sum(axis=0), W=back.T @ X, c=back.sum(axis=0))
 
 
 def as_parameters(parameters: Parameters, n_features: int) -> Parameters:
@@ -305,10 +307,10 @@ def as_parameters(parameters: Parameters, n_features: int) -> Parameters:
     return Parameters(W, as_vector(c, "c", p), as_matrix(A, "A", (n_features, p)), as_vector(b, "b", n_features))
 
 
-def as_trace(trace: Trace, X: Array, A: Array) -> Trace:
+def as_forward(forward_pass: Forward, X: Array, A: Array) -> Forward:
     """Return a forward pass that belongs to these inputs and units, or say what does not."""
-    if not isinstance(trace, Trace):
-        raise TypeError(f"trace must be the Trace that forward returns, got {type(trace).__name__}")
-    for name, array, wanted in zip(Trace._fields, trace, 3 * [(len(X), A.shape[1])] + [X.shape], strict=True):
-        as_matrix(array, f"trace.{name}", wanted)
-    return trace
+    if not isinstance(forward_pass, Forward):
+        raise TypeError(f"forward_pass must be the Forward that forward returns, got {type(forward_pass).__name__}")
+    for name, array, wanted in zip(Forward._fields, forward_pass, 3 * [(len(X), A.shape[1])] + [X.shape], strict=True):
+        as_matrix(array, f"forward_pass.{name}", wanted)
+    return forward_pass

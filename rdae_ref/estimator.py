@@ -32,7 +32,7 @@ from .optimize import (
     maximize_at_distortion,
     progress_bar,
 )
-from .optimize.iteration import later
+from .optimize.iteration import continued
 from .optimize.quasi_newton import FACTORS
 
 try:
@@ -240,7 +240,7 @@ class RateDistortionAutoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixi
             if approach.message == "interrupted":
                 result = approach
             else:
-                result = self._climb(objective, approach.x, rng, later(callback, len(approach.history)))
+                result = self._ascend(objective, approach.x, rng, continued(callback, len(approach.history)))
                 result.history = approach.history + result.history
         self._keep(objective, result)
         if result.message == "interrupted":
@@ -428,7 +428,7 @@ class RateDistortionAutoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixi
             callback=callback,
         )
 
-    def _climb(
+    def _ascend(
         self,
         objective: Any,
         start: Parameters,

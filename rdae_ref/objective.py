@@ -17,14 +17,14 @@ import numpy.typing as npt
 
 from ._validation import LARGEST_SAMPLE, Array, as_base, as_choice, as_nonnegative, as_order, as_positive, as_samples
 from .activations import Activation, as_activation
-from .autoencoder import Parameters, Trace, as_parameters, backpropagate, distortion, forward, run
+from .autoencoder import Forward, Parameters, as_parameters, backpropagate, distortion, forward, run
 from .entropy import BY_PRODUCTS, renyi_entropy
 from .gram import gaussian_gram
 from .numerics.conditional import ConditionalEntropy, collision, from_matrices, from_spectra, spectra
 from .numerics.spectrum import SPECTRA, kernel_is_low_rank
 from .numerics.tiles import GaussianBlocks
 from .pytree import Pytree
-from .workers import SideBySide, Workers, mapping
+from .workers import Parallel, Workers, mapping
 
 __all__ = ["AutoencoderObjective", "DataObjective", "Objective", "RateDistortion", "Terms", "distortion_of"]
 
@@ -137,13 +137,13 @@ class AutoencoderObjective(DataObjective):
         """
         return forward(parameters, self.X if X is None else X, self.activation).Xhat
 
-    def _forward(self, parameters: Parameters, X: Array | None = None) -> Trace:
+    def _forward(self, parameters: Parameters, X: Array | None = None) -> Forward:
         X, g = self.X if X is None else X, as_activation(self.activation)
         with np.errstate(over="ignore", invalid="ignore"):
-            trace = run(as_parameters(parameters, X.shape[1]), X, g)
-        if not np.abs(trace.Xhat).max() < LARGEST_SAMPLE:  # also where it is NaN
+            forward_pass = run(as_parameters(parameters, X.shape[1]), X, g)
+        if not np.abs(forward_pass.Xhat).max() < LARGEST_SAMPLE:  # also where it is NaN
             raise FloatingPointError("the outputs of the auto-encoder overflow: the parameters are too large")
-        return trace
+        return forward_pass
 
 
 @dataclass(frozen=True, eq=False)
@@ -205,7 +205,7 @@ class RateDistortion(AutoencoderObjective):
     spectrum: str = "exact"
     workers: Workers = None
     _path: str = field(init=False, repr=False)
-    _map: SideBySide | None = field(init=False, repr=False)
+    _map: Parallel | None = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -260,25 +260,25 @@ class RateDistortion(AutoencoderObjective):
             If the outputs overflow, as they do when an ascent diverges, or the gradient does.
         """
         parameters = as_parameters(parameters, self.X.shape[1])
-        trace = self._forward(parameters)
-        joint, output, dS = self._conditional_entropy(trace, parameters)
-        unit, error = math.log(self.base), self.X - trace.Xhat
+        forward_pass = self._forward(parameters)
+        joint, output, dS = self._conditional_entropy(forward_pass, parameters)
+        unit, error = math.log(self.base), self.X - forward_pass.Xhat
         value = (joint - output) / unit - self.mu * float(np.vdot(error, error)) / len(error)
         dL = dS / unit + 2 * self.mu / len(error) * error
         if not np.isfinite(dL).all():
             raise FloatingPointError("the gradient overflows: mu or a kernel size is out of all proportion to the data")
-        return value, backpropagate(dL, trace, parameters, self.X)
+        return value, backpropagate(dL, forward_pass, parameters, self.X)
 
-    def _conditional_entropy(self, trace: Trace, parameters: Parameters) -> ConditionalEntropy:
+    def _conditional_entropy(self, forward_pass: Forward, parameters: Parameters) -> ConditionalEntropy:
         """Return S_α(K_X | K_X̂) in nats, and its gradient by X̂."""
         if self._path != "exact":
-            outputs = GaussianBlocks(trace.Xhat, self.sigma_xhat)
+            outputs = GaussianBlocks(forward_pass.Xhat, self.sigma_xhat)
             if self._path == "collision":
-                return collision(self._inputs, outputs, trace.Xhat, self._map)
+                return collision(self._inputs, outputs, forward_pass.Xhat, self._map)
             found = spectra(self._inputs, outputs)
             if found is not None:
-                return from_spectra(found, self._inputs, outputs, trace.Xhat, self.alpha, self._map)
-        return from_matrices(self.K_X, trace, parameters.A, self.sigma_xhat, self.alpha)
+                return from_spectra(found, self._inputs, outputs, forward_pass.Xhat, self.alpha, self._map)
+        return from_matrices(self.K_X, forward_pass, parameters.A, self.sigma_xhat, self.alpha)
 
     def terms(self, parameters: Parameters) -> Terms:
         """Return the parts of L: L = conditional_entropy − μ distortion.

@@ -19,7 +19,7 @@ from typing import Any, TypeAlias
 
 from ._validation import as_count
 
-__all__ = ["Borrowed", "Map", "Processes", "SideBySide", "Workers", "cores", "mapping"]
+__all__ = ["ExternalMap", "Map", "Parallel", "Processes", "Workers", "cores", "mapping"]
 
 Map: TypeAlias = Callable[[Callable[..., Any], list[Any]], Iterable[Any]]
 Workers: TypeAlias = int | Map | None
@@ -27,7 +27,7 @@ Workers: TypeAlias = int | Map | None
 BLAS_THREADS = ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS")
 
 
-def mapping(workers: int | Map) -> "SideBySide":
+def mapping(workers: int | Map) -> "Parallel":
     """Return a map over workers.
 
     Parameters
@@ -37,7 +37,7 @@ def mapping(workers: int | Map) -> "SideBySide":
 
     Returns
     -------
-    Processes or Borrowed
+    Processes or ExternalMap
         ``map``-like, and a context manager that ends what it has started. One that is given comes back as it is.
 
     Raises
@@ -50,10 +50,10 @@ def mapping(workers: int | Map) -> "SideBySide":
     >>> list(mapping(map)(pow, [2, 3], [5, 2]))
     [32, 9]
     """
-    if isinstance(workers, (Processes, Borrowed)):
+    if isinstance(workers, (Processes, ExternalMap)):
         return workers
     if callable(workers):
-        return Borrowed(workers)
+        return ExternalMap(workers)
     if hasattr(workers, "map") or hasattr(workers, "submit"):
         words = "pass the map of an executor, for Dask client.get_executor().map"
         raise TypeError(f"workers must be a number of processes, or map as map does, got {workers!r}: {words}")
@@ -168,7 +168,7 @@ def _results(futures: list[Future[Any]]) -> Iterator[Any]:
         yield futures.pop().result()
 
 
-class Borrowed(AbstractContextManager["Borrowed"]):
+class ExternalMap(AbstractContextManager["ExternalMap"]):
     """A map over workers that another one has started, and will end.
 
     Parameters
@@ -209,7 +209,7 @@ class Borrowed(AbstractContextManager["Borrowed"]):
         pass
 
 
-SideBySide: TypeAlias = Processes | Borrowed
+Parallel: TypeAlias = Processes | ExternalMap
 
 
 def _starred(function: Callable[..., Any], arguments: tuple[Any, ...]) -> Any:

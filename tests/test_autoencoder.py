@@ -28,7 +28,7 @@ def setting(activation):
 
 @pytest.mark.parametrize("activation", UNITS)
 def test_forward_is_the_auto_encoder_sample_by_sample(activation):
-    X, (W, c, A, b), trace = setting(activation)
+    X, (W, c, A, b), forward_pass = setting(activation)
     g = {
         "linear": lambda z: z,
         "logsig": lambda z: 1 / (1 + np.exp(-z)),
@@ -36,7 +36,7 @@ def test_forward_is_the_auto_encoder_sample_by_sample(activation):
         "satlin": lambda z: np.minimum(1, np.maximum(0, z)),
         "softplus": lambda z: np.log(1 + np.exp(z)),
     }[activation]
-    for x, z, zhat, xhat in zip(X, trace.Z, trace.Zhat, trace.Xhat, strict=True):
+    for x, z, zhat, xhat in zip(X, forward_pass.Z, forward_pass.Zhat, forward_pass.Xhat, strict=True):
         np.testing.assert_allclose(z, W @ x + c, rtol=1e-13)
         np.testing.assert_allclose(zhat, g(W @ x + c), rtol=1e-13)
         np.testing.assert_allclose(xhat, A @ g(W @ x + c) + b, rtol=1e-12)
@@ -49,11 +49,11 @@ def test_distortion_is_the_mean_over_samples_and_the_sum_over_coordinates():
 @pytest.mark.parametrize("name", Parameters._fields)
 @pytest.mark.parametrize("activation", UNITS)
 def test_equations_17_to_24_are_the_derivatives(activation, name):
-    X, parameters, trace = setting(activation)
-    K = gaussian_gram(trace.Xhat, SIGMA)
+    X, parameters, forward_pass = setting(activation)
+    K = gaussian_gram(forward_pass.Xhat, SIGMA)
     P_ = renyi_entropy_gradient(K, 3) * K / (2 * SIGMA**2)
-    entropy = entropy_gradients(P_, trace, parameters, X)
-    distorted = distortion_gradients(trace, parameters, X, X)
+    entropy = entropy_gradients(P_, forward_pass, parameters, X)
+    distorted = distortion_gradients(forward_pass, parameters, X, X)
     direction = np.random.default_rng(5).normal(size=getattr(parameters, name).shape)
 
     def outputs(value):
@@ -70,16 +70,17 @@ def test_equations_17_to_24_are_the_derivatives(activation, name):
 
 
 def test_equation_18_is_zero_to_the_bit():
-    X, parameters, trace = setting("logsig")
+    X, parameters, forward_pass = setting("logsig")
     P_ = np.cov(samples(N, 30))
-    assert not entropy_gradients(P_, trace, parameters, X).b.any()
+    assert not entropy_gradients(P_, forward_pass, parameters, X).b.any()
 
 
 def test_entropy_gradients_are_linear_in_the_weights_of_the_graph():
-    X, parameters, trace = setting("relu")
+    X, parameters, forward_pass = setting("relu")
     P_, Q = np.cov(samples(N, 30, 1)), np.cov(samples(N, 30, 2))
-    both = ravel(entropy_gradients(Q - P_, trace, parameters, X))[0]
-    apart = ravel(entropy_gradients(Q, trace, parameters, X))[0] - ravel(entropy_gradients(P_, trace, parameters, X))[0]
+    both = ravel(entropy_gradients(Q - P_, forward_pass, parameters, X))[0]
+    of_Q, of_P = (ravel(entropy_gradients(M, forward_pass, parameters, X))[0] for M in (Q, P_))
+    apart = of_Q - of_P
     np.testing.assert_allclose(both, apart, atol=1e-12)
 
 
@@ -93,7 +94,7 @@ def test_initial_parameters_have_the_shapes_and_the_scale():
 
 
 def test_misfits_are_refused_by_the_name_of_the_array():
-    X, parameters, trace = setting("linear")
+    X, parameters, forward_pass = setting("linear")
     for name, bad in (
         ("W", np.ones((P, D + 1))),
         ("c", np.ones(P + 1)),
@@ -108,17 +109,17 @@ def test_misfits_are_refused_by_the_name_of_the_array():
     with pytest.raises(ValueError, match="Xhat must have shape"):
         distortion(X, X[:-1])
     with pytest.raises(ValueError, match="target must have shape"):
-        distortion_gradients(trace, parameters, X, X[:, :1])
+        distortion_gradients(forward_pass, parameters, X, X[:, :1])
     for gradients in (
         lambda t: distortion_gradients(t, parameters, X, X),
         lambda t: entropy_gradients(np.eye(N), t, parameters, X),
     ):
-        with pytest.raises(TypeError, match="Trace"):
+        with pytest.raises(TypeError, match="Forward"):
             gradients((1, 2))
         with pytest.raises(ValueError, match=r"trace\.Zhat must have shape"):
-            gradients(trace._replace(Zhat=trace.Zhat[:-1]))
+            gradients(forward_pass._replace(Zhat=forward_pass.Zhat[:-1]))
     with pytest.raises(ValueError, match="P must have shape"):
-        entropy_gradients(np.eye(N + 1), trace, parameters, X)
+        entropy_gradients(np.eye(N + 1), forward_pass, parameters, X)
     with pytest.raises(ValueError, match="n_hidden must be at least 1"):
         initial_parameters(2, 0, np.random.default_rng(0))
     with pytest.raises(TypeError, match="n_features must be an integer"):

@@ -72,7 +72,7 @@ def test_a_figure_leaves_whole_tables_and_draws_the_same_bytes_twice(figure, tmp
         rows = rows_of(folder, table)
         assert len(rows) == length
         assert all(None not in row and None not in row.values() for row in rows)
-    assert read_claims(folder, stem) == list(claims)
+    assert read_claims(folder, own) == list(claims)
     assert json.loads((folder / f"{own}.json").read_text())["settings"]["units"] == "bits"
     assert {item.figure for item in claims} == {name}
     assert len({item.quantity for item in claims}) == len(claims)

@@ -37,9 +37,9 @@ def weights(f, parameters):
 
 def assembled(f, parameters, *, of_entropy=lambda G: G, of_distortion=lambda G: G, graph=lambda P, Q: Q - P):
     """∂L, with room for an error in each of its parts."""
-    trace = forward(parameters, f.X, f.activation)
-    dS = of_entropy(entropy_gradients(graph(*weights(f, parameters)), trace, parameters, f.X))
-    dD = of_distortion(distortion_gradients(trace, parameters, f.X, f.X))
+    forward_pass = forward(parameters, f.X, f.activation)
+    dS = of_entropy(entropy_gradients(graph(*weights(f, parameters)), forward_pass, parameters, f.X))
+    dD = of_distortion(distortion_gradients(forward_pass, parameters, f.X, f.X))
     return tree_map(lambda s, d: s - f.mu * d, dS, dD)
 
 
@@ -61,9 +61,9 @@ def no_degrees(f, parameters):
 
 def without_slope(f, parameters):
     """The encoder's gradients without their factor G′."""
-    trace = forward(parameters, f.X, f.activation)
+    forward_pass = forward(parameters, f.X, f.activation)
     P, Q = weights(f, parameters)
-    flat = trace._replace(Gprime=np.ones_like(trace.Gprime))
+    flat = forward_pass._replace(Gprime=np.ones_like(forward_pass.Gprime))
     dS, dD = (entropy_gradients(Q - P, flat, parameters, f.X), distortion_gradients(flat, parameters, f.X, f.X))
     return tree_map(lambda s, d: s - f.mu * d, dS, dD)
 

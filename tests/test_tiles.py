@@ -9,7 +9,7 @@ from cases import samples
 from rdae_ref import gaussian_gram, graph_laplacian
 from rdae_ref.numerics import tiles
 from rdae_ref.numerics.tiles import GaussianBlocks, laplacian_products
-from rdae_ref.workers import Borrowed
+from rdae_ref.workers import ExternalMap
 
 
 @pytest.mark.parametrize("origin", [0.0, 1e6])
@@ -66,7 +66,7 @@ def test_products_are_those_with_the_whole_laplacian(N, monkeypatch):
     assert len(set(weights.asked)) == len(weights.asked)
 
 
-class Counting(Borrowed):
+class Counting(ExternalMap):
     """Workers of a given number, and how large the parts are that were sent to them."""
 
     def __init__(self, count):

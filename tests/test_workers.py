@@ -15,7 +15,7 @@ from pathlib import Path
 
 import pytest
 
-from rdae_ref.workers import BLAS_THREADS, Borrowed, Processes, cores, mapping
+from rdae_ref.workers import BLAS_THREADS, ExternalMap, Processes, cores, mapping
 
 
 def power(base, exponent):
@@ -342,7 +342,7 @@ def test_a_borrowed_map_is_asked_once_with_one_list_and_left_alone():
         asked.append(tasks)
         return [function(task) for task in tasks]
 
-    with Borrowed(lent) as side_by_side:
+    with ExternalMap(lent) as side_by_side:
         assert list(side_by_side(power, [2, 3], [3, 2])) == [8, 9]
     assert list(side_by_side(abs, [-2])) == [2]
     assert asked == [[(2, 3), (3, 2)], [-2]]

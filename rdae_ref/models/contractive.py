@@ -11,7 +11,7 @@ import numpy as np
 
 from .._validation import Array, as_nonnegative
 from ..activations import as_activation
-from ..autoencoder import Parameters, Trace, as_parameters, distortion
+from ..autoencoder import Forward, Parameters, as_parameters, distortion
 from ..objective import AutoencoderObjective
 from .plain import fidelity
 
@@ -96,12 +96,12 @@ class Contractive(AutoencoderObjective):
         FloatingPointError
             If the outputs overflow.
         """
-        trace = self._forward(parameters)
-        value, gradient = fidelity(trace, parameters, self.X, self.X)
+        forward_pass = self._forward(parameters)
+        value, gradient = fidelity(forward_pass, parameters, self.X, self.X)
         W = as_parameters(parameters, self.X.shape[1]).W
-        G2 = as_activation(self.activation).second_derivative(trace.Z)
-        dW, dc = contraction_gradients(trace, G2, W, self.X)
-        return value - self.strength * contraction(trace, W), gradient._replace(
+        G2 = as_activation(self.activation).second_derivative(forward_pass.Z)
+        dW, dc = contraction_gradients(forward_pass, G2, W, self.X)
+        return value - self.strength * contraction(forward_pass, W), gradient._replace(
             W=gradient.W - self.strength * dW,
             c=gradient.c - self.strength * dc,
         )
@@ -124,19 +124,19 @@ class Contractive(AutoencoderObjective):
         FloatingPointError
             If the outputs overflow.
         """
-        trace = self._forward(parameters)
+        forward_pass = self._forward(parameters)
         W = as_parameters(parameters, self.X.shape[1]).W
-        return ContractiveTerms(distortion(self.X, trace.Xhat), contraction(trace, W))
+        return ContractiveTerms(distortion(self.X, forward_pass.Xhat), contraction(forward_pass, W))
 
 
-def contraction(trace: Trace, W: Array) -> float:
+def contraction(forward_pass: Forward, W: Array) -> float:
     """Return Ω = (1/N) Σ_i |∂h/∂x (x_i)|_F² = (1/N) Σ_i Σ_k g′(z_ik)² |w_k|².
 
     The Jacobian at x_i is diag(g′(z_i)) W, so with n_k = |w_k|² this is (1/N) 1ᵀ (G′ ∘ G′) n.
 
     Parameters
     ----------
-    trace : Trace
+    forward_pass : Forward
         The forward pass.
     W : Array, shape (p, d)
         Analysis basis.
@@ -147,10 +147,10 @@ def contraction(trace: Trace, W: Array) -> float:
         Ω.
     """
     n = np.sum(W**2, axis=1)
-    return float(np.sum(trace.Gprime**2 @ n) / len(trace.Gprime))
+    return float(np.sum(forward_pass.Gprime**2 @ n) / len(forward_pass.Gprime))
 
 
-def contraction_gradients(trace: Trace, G2: Array, W: Array, X: Array) -> tuple[Array, Array]:
+def contraction_gradients(forward_pass: Forward, G2: Array, W: Array, X: Array) -> tuple[Array, Array]:
     """Return the gradients of Ω by W and c; those by A and b are zero.
 
     W is in Ω twice, in the norms n and, through g′(z), in Z. With E = (2/N) G′ ∘ G″ ∘ 1 nᵀ = ∂Ω/∂Z ::
@@ -160,7 +160,7 @@ def contraction_gradients(trace: Trace, G2: Array, W: Array, X: Array) -> tuple[
 
     Parameters
     ----------
-    trace : Trace
+    forward_pass : Forward
         The forward pass.
     G2 : Array, shape (N, p)
         G″ = g″(Z).
@@ -176,7 +176,7 @@ def contraction_gradients(trace: Trace, G2: Array, W: Array, X: Array) -> tuple[
     dc : Array, shape (p,)
         ∂Ω/∂c.
     """
-    N, Gprime = len(X), trace.Gprime
+    N, Gprime = len(X), forward_pass.Gprime
     n = np.sum(W**2, axis=1)
     E = 2 / N * Gprime * G2 * n
     return 2 / N * np.sum(Gprime**2, axis=0)[:, None] * W + E.T @ X, E.sum(axis=0)

@@ -21,7 +21,7 @@ from .mlp import (
     Layer,
     LayeredObjective,
     Layers,
-    LayersTrace,
+    LayersForward,
     as_layers,
     backward_layers,
     forward_layers,
@@ -246,7 +246,7 @@ class IRMAE(LayeredObjective):
 
     def _forward(
         self, encoder: Layers, linear: tuple[Array, ...], decoder: Layers, X: Array
-    ) -> tuple[LayersTrace, list[Array], LayersTrace]:
+    ) -> tuple[LayersForward, list[Array], LayersForward]:
         encoded = forward_layers(encoder, X, self.activation)
         codes = [encoded.Y]
         with np.errstate(over="ignore", invalid="ignore"):

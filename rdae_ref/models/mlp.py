@@ -33,7 +33,7 @@ __all__ = [
     "Layer",
     "LayeredObjective",
     "Layers",
-    "LayersTrace",
+    "LayersForward",
     "as_layers",
     "backward_layers",
     "forward_layers",
@@ -59,7 +59,7 @@ class Layer(NamedTuple):
 Layers = tuple[Layer, ...]
 
 
-class LayersTrace(NamedTuple):
+class LayersForward(NamedTuple):
     """What one forward pass computes on its way.
 
     Parameters
@@ -116,7 +116,7 @@ def initial_layers(sizes: Sequence[int], rng: np.random.Generator, gain: float =
     return tuple(layers)
 
 
-def forward_layers(layers: Layers, X: Array, activation: str | Activation) -> LayersTrace:
+def forward_layers(layers: Layers, X: Array, activation: str | Activation) -> LayersForward:
     """Run the layers: Z_l = H_{l−1} W_lᵀ + 1 b_lᵀ, H_l = g(Z_l), Y = Z_L.
 
     Parameters
@@ -130,7 +130,7 @@ def forward_layers(layers: Layers, X: Array, activation: str | Activation) -> La
 
     Returns
     -------
-    LayersTrace
+    LayersForward
         H, G′ and the outputs Y of shape (N, n_L).
 
     Raises
@@ -147,17 +147,17 @@ def forward_layers(layers: Layers, X: Array, activation: str | Activation) -> La
             Z = H[i] @ W.T + b
     if not np.abs(Z).max() < LARGEST_SAMPLE:  # also where it is NaN
         raise FloatingPointError("the outputs of the network overflow: the parameters are too large")
-    return LayersTrace(tuple(H), tuple(slopes), Z)
+    return LayersForward(tuple(H), tuple(slopes), Z)
 
 
-def backward_layers(layers: Layers, trace: LayersTrace, dL_dY: Array) -> tuple[Layers, Array]:
+def backward_layers(layers: Layers, forward_pass: LayersForward, dL_dY: Array) -> tuple[Layers, Array]:
     """Return ∂L/∂(W_l, b_l) of all layers and ∂L/∂X, for the ∂L/∂Y that comes from above.
 
     Parameters
     ----------
     layers : Layers
         As they were run.
-    trace : LayersTrace
+    forward_pass : LayersForward
         The forward pass.
     dL_dY : Array, shape (N, n_L)
         Derivative of any L by the outputs.
@@ -171,10 +171,10 @@ def backward_layers(layers: Layers, trace: LayersTrace, dL_dY: Array) -> tuple[L
     """
     gradient, back = [], dL_dY
     for i in reversed(range(len(layers))):
-        gradient.append(Layer(W=back.T @ trace.H[i], b=back.sum(axis=0)))
+        gradient.append(Layer(W=back.T @ forward_pass.H[i], b=back.sum(axis=0)))
         back = back @ layers[i].W
         if i > 0:
-            back = back * trace.Gprime[i - 1]
+            back = back * forward_pass.Gprime[i - 1]
     return tuple(reversed(gradient)), back
 
 

@@ -9,7 +9,7 @@ from typing import NamedTuple
 import numpy as np
 
 from .._validation import Array
-from ..autoencoder import Parameters, Trace, distortion, distortion_gradients
+from ..autoencoder import Forward, Parameters, distortion, distortion_gradients
 from ..objective import AutoencoderObjective
 from ..pytree import tree_map
 
@@ -103,12 +103,12 @@ class Reconstruction(AutoencoderObjective):
         return ReconstructionTerms(distortion(self.X, self._forward(parameters).Xhat))
 
 
-def fidelity(trace: Trace, parameters: Parameters, X: Array, target: Array) -> tuple[float, Parameters]:
+def fidelity(forward_pass: Forward, parameters: Parameters, X: Array, target: Array) -> tuple[float, Parameters]:
     """Return −D_emp and its gradient, the part that all models share.
 
     Parameters
     ----------
-    trace : Trace
+    forward_pass : Forward
         The forward pass of `X`.
     parameters : Parameters
         W, c, A, b.
@@ -128,5 +128,5 @@ def fidelity(trace: Trace, parameters: Parameters, X: Array, target: Array) -> t
     -----
     Eqs. (9) and (21)–(24) of the paper, negated.
     """
-    gradient = distortion_gradients(trace, parameters, X, target)
-    return -distortion(target, trace.Xhat), tree_map(np.negative, gradient)
+    gradient = distortion_gradients(forward_pass, parameters, X, target)
+    return -distortion(target, forward_pass.Xhat), tree_map(np.negative, gradient)

@@ -36,7 +36,7 @@ from .mlp import (
     Layer,
     LayeredObjective,
     Layers,
-    LayersTrace,
+    LayersForward,
     as_layers,
     backward_layers,
     forward_layers,
@@ -406,13 +406,13 @@ class Variational(LayeredObjective):
         assert noise is not None
         M, T = posterior
         std, likelihood = np.exp(T / 2), LIKELIHOODS[self.likelihood]
-        trace = forward_layers(decoder, (M + std * noise).reshape(-1, M.shape[1]), self.activation)
+        forward_pass = forward_layers(decoder, (M + std * noise).reshape(-1, M.shape[1]), self.activation)
         targets = np.tile(self.X, (len(noise), 1))
-        value = np.mean(likelihood.value(targets, trace.Y, self.variance))
-        dL_dY = likelihood.derivative(targets, trace.Y, self.variance) / len(targets)
-        ddecoder, dL_dZ = backward_layers(decoder, trace, dL_dY)
+        value = np.mean(likelihood.value(targets, forward_pass.Y, self.variance))
+        dL_dY = likelihood.derivative(targets, forward_pass.Y, self.variance) / len(targets)
+        ddecoder, dL_dZ = backward_layers(decoder, forward_pass, dL_dY)
         dL_dZ = dL_dZ.reshape(noise.shape)
-        squared = np.sum((targets - likelihood.mean(trace.Y)) ** 2) / len(targets)
+        squared = np.sum((targets - likelihood.mean(forward_pass.Y)) ** 2) / len(targets)
         dT = np.sum(dL_dZ * noise, axis=0) * std / 2
         return Fidelity(float(value), ddecoder, dL_dZ.sum(axis=0), dT, float(squared))
 
@@ -452,10 +452,10 @@ class Variational(LayeredObjective):
             raise FloatingPointError("a variance of the codes overflows: the parameters are too large")
         return VAETerms(fidelity.value / math.log(self.base), fidelity.distortion, float(rates.sum()), rates)
 
-    def _encode(self, encoder: Layers, X: Array) -> tuple[Posterior, LayersTrace]:
-        trace = forward_layers(encoder, X, self.activation)
-        M, T = np.hsplit(trace.Y, 2)
-        return Posterior(M, T), trace
+    def _encode(self, encoder: Layers, X: Array) -> tuple[Posterior, LayersForward]:
+        forward_pass = forward_layers(encoder, X, self.activation)
+        M, T = np.hsplit(forward_pass.Y, 2)
+        return Posterior(M, T), forward_pass
 
     def _checked(self, parameters: Any) -> VAEParameters:
         try:

@@ -11,10 +11,10 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from .._validation import Array
-from ..autoencoder import Trace
+from ..autoencoder import Forward
 from ..entropy import entropy_and_factor, entropy_and_gradient, entropy_of, truncation_error
 from ..gram import gram_of, pull_back
-from ..workers import SideBySide
+from ..workers import Parallel
 from .spectrum import Spectrum, kernel_spectrum
 from .tiles import GaussianBlocks, Rows, laplacian_products
 
@@ -37,14 +37,14 @@ class ConditionalEntropy(NamedTuple):
     gradient: Array
 
 
-def from_matrices(K_X: Array, trace: Trace, A: Array, sigma: float, alpha: float) -> ConditionalEntropy:
+def from_matrices(K_X: Array, forward_pass: Forward, A: Array, sigma: float, alpha: float) -> ConditionalEntropy:
     """Return the conditional entropy and its gradient −4 L_(Q−P) X̂, from N×N matrices.
 
     Parameters
     ----------
     K_X : Array, shape (N, N)
         Gram matrix of the inputs.
-    trace : Trace
+    forward_pass : Forward
         The forward pass.
     A : Array, shape (d, p)
         Synthesis basis.
@@ -62,13 +62,13 @@ def from_matrices(K_X: Array, trace: Trace, A: Array, sigma: float, alpha: float
     -----
     Eqs. (13), (15) and (16) of the paper; its (17)–(20) are the gradient here and the chain rule.
     """
-    K, dJoint_dK = gram_of(trace.Xhat, sigma), len(trace.Xhat) * K_X  # of N K_X ∘ K_X̂, element by element
+    K, dJoint_dK = gram_of(forward_pass.Xhat, sigma), len(forward_pass.Xhat) * K_X  # of N K_X ∘ K_X̂, element by element
     joint, dS_joint = entropy_and_gradient(dJoint_dK * K, alpha)
     output, dS_output = entropy_and_gradient(K, alpha)
     dS_dK = dJoint_dK * dS_joint - dS_output
     if A.shape[1] < A.shape[0]:  # L_P X̂ = (L_P Ẑ) Aᵀ, as L_P 1 = 0: with few units it is less work
-        return ConditionalEntropy(joint, output, pull_back(dS_dK, K, trace.Zhat, sigma) @ A.T)
-    return ConditionalEntropy(joint, output, pull_back(dS_dK, K, trace.Xhat, sigma))
+        return ConditionalEntropy(joint, output, pull_back(dS_dK, K, forward_pass.Zhat, sigma) @ A.T)
+    return ConditionalEntropy(joint, output, pull_back(dS_dK, K, forward_pass.Xhat, sigma))
 
 
 class Spectra(NamedTuple):
@@ -139,7 +139,7 @@ def from_spectra(
     outputs: GaussianBlocks,
     Xhat: Array,
     alpha: float,
-    workers: SideBySide | None = None,
+    workers: Parallel | None = None,
 ) -> ConditionalEntropy:
     """Return the conditional entropy and its gradient −4 L_(Q−P) X̂ from low-rank spectra.
 
@@ -153,7 +153,7 @@ def from_spectra(
         The outputs.
     alpha : float
         Order α > 1.
-    workers : Processes or Borrowed, optional
+    workers : Processes or ExternalMap, optional
         Who works on the tiles.
 
     Returns
@@ -191,7 +191,7 @@ class _Edges(NamedTuple):
 
 
 def collision(
-    inputs: GaussianBlocks, outputs: GaussianBlocks, Xhat: Array, workers: SideBySide | None = None
+    inputs: GaussianBlocks, outputs: GaussianBlocks, Xhat: Array, workers: Parallel | None = None
 ) -> ConditionalEntropy:
     """Return the conditional entropy of order 2 and its gradient: S₂(A) = −ln |A|² needs no eigenvalues.
 
@@ -201,7 +201,7 @@ def collision(
         N K_X and N K_X̂.
     Xhat : Array, shape (N, d)
         The outputs; without columns, (N, 0), for the entropies alone.
-    workers : Processes or Borrowed, optional
+    workers : Processes or ExternalMap, optional
         Who works on the tiles.
 
     Returns

@@ -13,7 +13,7 @@ from typing import NamedTuple, Protocol, TypeAlias
 import numpy as np
 
 from .._validation import Array
-from ..workers import SideBySide
+from ..workers import Parallel
 
 __all__ = ["GaussianBlocks", "LaplacianProducts", "Weights", "laplacian_products"]
 
@@ -140,7 +140,7 @@ class LaplacianProducts(NamedTuple):
     products: Array
 
 
-def laplacian_products(weights: Weights, Y: Array, workers: SideBySide | None = None) -> LaplacianProducts:
+def laplacian_products(weights: Weights, Y: Array, workers: Parallel | None = None) -> LaplacianProducts:
     """Return (D(P) − P) Y for symmetric matrices P of which only blocks are asked for.
 
     Parameters
@@ -149,7 +149,7 @@ def laplacian_products(weights: Weights, Y: Array, workers: SideBySide | None = 
         The matrices P.
     Y : Array, shape (N, d)
         What the Laplacians are multiplied with.
-    workers : Processes or Borrowed, optional
+    workers : Processes or ExternalMap, optional
         Who sums up the tiles, those between two groups of samples at a time: as many groups as workers, for each to
         have the same to do and the least to be sent. The last bits depend on the groups. What is sent takes up to four
         times the memory of the weights.
@@ -170,7 +170,7 @@ def laplacian_products(weights: Weights, Y: Array, workers: SideBySide | None = 
     return sums
 
 
-def _sums_between_groups(weights: Weights, Y: Array, workers: SideBySide) -> LaplacianProducts:
+def _sums_between_groups(weights: Weights, Y: Array, workers: Parallel) -> LaplacianProducts:
     """Return degrees and −P Y, summed up over pairs of groups."""
     groups = _slices(0, len(Y), -(-len(Y) // workers.count))
     # Two groups and the tiles between them, then single groups and the tiles within them: those are half as many.

@@ -10,7 +10,7 @@ import numpy.typing as npt
 from .._validation import Array, as_count, as_fraction, as_generator, as_nonnegative, as_positive
 from ..objective import Objective
 from ..pytree import Pytree
-from .iteration import Callback, Climb, DivergenceError, Point, Result
+from .iteration import Ascent, Callback, DivergenceError, Point, Result
 
 __all__ = ["MiniBatches", "adam", "gradient_ascent"]
 
@@ -69,27 +69,27 @@ def gradient_ascent(
     if line_search and momentum > 0:
         raise ValueError(f"a line search takes no momentum, got momentum={momentum}: set one of the two")
 
-    climb = Climb(objective, parameters, callback)
-    x, value, gradient = climb.start
+    ascent = Ascent(objective, parameters, callback)
+    x, value, gradient = ascent.start
     velocity = np.zeros_like(x)
     try:
         for _ in range(n_steps):
             if line_search:
-                accepted = _backtrack(climb, x, value, gradient, step_size)
+                accepted = _backtrack(ascent, x, value, gradient, step_size)
                 if accepted is None:
                     at_top = float(np.linalg.norm(gradient)) <= 1e-6 * max(1.0, abs(value))
-                    return climb.result(at_top, "no step along the gradient raises the objective any further")
+                    return ascent.result(at_top, "no step along the gradient raises the objective any further")
                 step_size, (x, value, gradient) = accepted
             else:
                 velocity = momentum * velocity + step_size * gradient
-                x, value, gradient = climb.evaluate(x + velocity)
-            climb.accept(x, value, gradient)
+                x, value, gradient = ascent.evaluate(x + velocity)
+            ascent.accept(x, value, gradient)
     except KeyboardInterrupt:
-        return climb.result(False, "interrupted")
-    return climb.result(True, f"{n_steps} steps done")
+        return ascent.result(False, "interrupted")
+    return ascent.result(True, f"{n_steps} steps done")
 
 
-def _backtrack(climb: Climb, x: Array, value: float, gradient: Array, step_size: float) -> tuple[float, Point] | None:
+def _backtrack(ascent: Ascent, x: Array, value: float, gradient: Array, step_size: float) -> tuple[float, Point] | None:
     """Return the accepted step, doubled for the next time, and the point there; None where no step helps."""
     promise = float(gradient @ gradient)
     if promise == 0:
@@ -98,7 +98,7 @@ def _backtrack(climb: Climb, x: Array, value: float, gradient: Array, step_size:
     step_size = max(step_size, 1e-8 * float(np.linalg.norm(x)) / math.sqrt(promise), 1e-10 * abs(value) / promise)
     for _ in range(HALVINGS):
         try:
-            point = climb.evaluate(x + step_size * gradient)
+            point = ascent.evaluate(x + step_size * gradient)
         except DivergenceError:  # too far: that is what the search is for
             pass
         else:
@@ -172,19 +172,19 @@ def adam(
     beta1, beta2 = (as_fraction(beta, f"betas[{i}]") for i, beta in enumerate(betas))
     epsilon = as_positive(epsilon, "epsilon")
 
-    climb = Climb(objective, parameters, callback)
-    x, value, g = climb.start
+    ascent = Ascent(objective, parameters, callback)
+    x, value, g = ascent.start
     m, v = np.zeros_like(x), np.zeros_like(x)
     try:
         for t in range(1, n_steps + 1):
             m = beta1 * m + (1 - beta1) * g
             v = beta2 * v + (1 - beta2) * g**2
             step = m / (1 - beta1**t) / (np.sqrt(v / (1 - beta2**t)) + epsilon)
-            x, value, g = climb.evaluate(x + step_size * step)
-            climb.accept(x, value, g)
+            x, value, g = ascent.evaluate(x + step_size * step)
+            ascent.accept(x, value, g)
     except KeyboardInterrupt:
-        return climb.result(False, "interrupted")
-    return climb.result(True, f"{n_steps} steps done")
+        return ascent.result(False, "interrupted")
+    return ascent.result(True, f"{n_steps} steps done")
 
 
 class MiniBatches:

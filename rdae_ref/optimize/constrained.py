@@ -7,7 +7,7 @@ import numpy as np
 from .._validation import as_count, as_positive
 from ..objective import distortion_of
 from ..pytree import Pytree
-from .iteration import Callback, Result, later
+from .iteration import Callback, Result, continued
 from .quasi_newton import maximize
 
 __all__ = ["maximize_at_distortion"]
@@ -79,7 +79,7 @@ def maximize_at_distortion(
                 parameters,
                 max_iterations=max_iterations,
                 tolerance=tolerance,
-                callback=later(callback, len(search.history)),
+                callback=continued(callback, len(search.history)),
             )
             parameters, settled = found.x, search.accept(found)
             if settled or found.message == "interrupted":

@@ -17,7 +17,7 @@ from ..objective import Objective, distortion_of
 from ..pytree import Pytree, tree_map
 from ..workers import Workers, mapping
 from .checkpoint import Checkpoint, CheckpointError, read_checkpoint, write_checkpoint
-from .iteration import Callback, Climb, Result
+from .iteration import Ascent, Callback, Result
 
 __all__ = ["BatchedObjective", "batch_ascent"]
 
@@ -229,21 +229,21 @@ def batch_ascent(
     """
     step_size, momentum = as_positive(step_size, "step_size"), as_fraction(momentum, "momentum")
     n_epochs, rng = as_count(n_epochs, "n_epochs"), as_generator(rng)
-    climb = _Epochs(batched, parameters, step_size, momentum, rng, callback)
+    ascent = _Epochs(batched, parameters, step_size, momentum, rng, callback)
     path = None if checkpoint is None else Path(checkpoint)
     if path is not None:
-        climb.go_on_from(path)
+        ascent.go_on_from(path)
     try:
-        while len(climb.history) < n_epochs:
-            climb.epoch()
+        while len(ascent.history) < n_epochs:
+            ascent.epoch()
             if path is not None:
-                write_checkpoint(path, climb.checkpoint())
+                write_checkpoint(path, ascent.checkpoint())
     except KeyboardInterrupt:
-        return climb.result(False, "interrupted")
-    return climb.result(True, f"{n_epochs} epochs done")
+        return ascent.result(False, "interrupted")
+    return ascent.result(True, f"{n_epochs} epochs done")
 
 
-class _Epochs(Climb):
+class _Epochs(Ascent):
     """A climb whose iterations are epochs."""
 
     def __init__(

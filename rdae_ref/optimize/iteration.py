@@ -76,7 +76,7 @@ class Point(NamedTuple):
     gradient: Array
 
 
-class Climb:
+class Ascent:
     """The objective on flat vectors, with the best that was reached and the way there."""
 
     def __init__(self, objective: Objective, parameters: Pytree, callback: Callback | None) -> None:
@@ -121,16 +121,16 @@ class Climb:
         )
 
 
-def later(callback: Callback | None, iterations: int) -> Callback | None:
+def continued(callback: Callback | None, iterations: int) -> Callback | None:
     """Return the callback for a climb that comes after others, with iterations that go on."""
     if callback is None:
         return None
 
-    def later(step: Step) -> object:
+    def continued(step: Step) -> object:
         step.iteration += iterations
         return callback(step)
 
-    return later
+    return continued
 
 
 def progress_bar(total: int, description: str = "") -> AbstractContextManager[Callback | None]:

@@ -9,7 +9,7 @@ import scipy.optimize
 from .._validation import Array, as_count, as_positive
 from ..objective import Objective
 from ..pytree import Pytree
-from .iteration import Callback, Climb, Result, later
+from .iteration import Ascent, Callback, Result, continued
 
 __all__ = ["continuation", "maximize"]
 
@@ -55,22 +55,22 @@ def maximize(
         If L or its gradient is not finite; it carries the last good parameters.
     """
     max_iterations, tolerance = as_count(max_iterations, "max_iterations"), as_positive(tolerance, "tolerance")
-    climb = Climb(objective, parameters, callback)
-    latest = climb.start
+    ascent = Ascent(objective, parameters, callback)
+    latest = ascent.start
 
     def negative(x: Array) -> tuple[float, Array]:
         nonlocal latest
-        latest = climb.evaluate(x)
+        latest = ascent.evaluate(x)
         return -latest.value, -latest.gradient
 
     def accepted(x: Array) -> None:
         # SciPy passes the point only; its value and gradient were the last ones asked for.
-        climb.accept(*(latest if np.array_equal(latest.x, x) else climb.evaluate(x)))
+        ascent.accept(*(latest if np.array_equal(latest.x, x) else ascent.evaluate(x)))
 
     try:
         found = scipy.optimize.minimize(
             negative,
-            climb.start.x,
+            ascent.start.x,
             jac=True,
             method="L-BFGS-B",
             callback=accepted,
@@ -79,8 +79,8 @@ def maximize(
             | {"gtol": tolerance, "ftol": 1e-3 * tolerance},
         )
     except KeyboardInterrupt:
-        return climb.result(False, "interrupted")
-    return climb.result(bool(found.success), str(found.message))
+        return ascent.result(False, "interrupted")
+    return ascent.result(bool(found.success), str(found.message))
 
 
 def continuation(
@@ -138,7 +138,7 @@ def continuation(
             parameters,
             max_iterations=count,
             tolerance=tolerance,
-            callback=later(callback, len(history)),
+            callback=continued(callback, len(history)),
         )
         history += [{"factor": factor, **entry} for entry in result.history]
         parameters = result.x

@@ -178,9 +178,9 @@ class DeepLinear(LayeredObjective):
         gradient : Layers
             Uphill.
         """
-        trace = forward_layers(layers, self.X, "linear")
-        gradient, _ = backward_layers(layers, trace, 2 / len(self.X) * (self.X - trace.Y))
-        return -distortion(self.X, trace.Y), gradient
+        forward_pass = forward_layers(layers, self.X, "linear")
+        gradient, _ = backward_layers(layers, forward_pass, 2 / len(self.X) * (self.X - forward_pass.Y))
+        return -distortion(self.X, forward_pass.Y), gradient
 
 
 def initial_chain(start: str, axes: Array, n_layers: int, initial: float, rng: np.random.Generator) -> Layers:

@@ -154,14 +154,14 @@ class _Entropy:
         self.X, self.activation, self.alpha, self.sigma, self.K_X = X, activation, alpha, sigma, K_X
 
     def value_and_gradient(self, parameters: Parameters) -> tuple[float, Parameters]:
-        trace = forward(parameters, self.X, self.activation)
-        K = gaussian_gram(trace.Xhat, self.sigma)
+        forward_pass = forward(parameters, self.X, self.activation)
+        K = gaussian_gram(forward_pass.Xhat, self.sigma)
         if self.K_X is None:
             value, dS_dK = renyi_entropy(K, self.alpha), renyi_entropy_gradient(K, self.alpha)
         else:
             value = renyi_entropy(len(K) * self.K_X * K, self.alpha)
             dS_dK = product_entropy_gradient(self.K_X, K, self.alpha)
-        return value, entropy_gradients(edge_weights(dS_dK, K, self.sigma), trace, parameters, self.X)
+        return value, entropy_gradients(edge_weights(dS_dK, K, self.sigma), forward_pass, parameters, self.X)
 
 
 class _Distortion:
@@ -171,8 +171,8 @@ class _Distortion:
         self.X, self.activation = X, activation
 
     def value_and_gradient(self, parameters: Parameters) -> tuple[float, Parameters]:
-        trace = forward(parameters, self.X, self.activation)
-        return distortion(self.X, trace.Xhat), distortion_gradients(trace, parameters, self.X, self.X)
+        forward_pass = forward(parameters, self.X, self.activation)
+        return distortion(self.X, forward_pass.Xhat), distortion_gradients(forward_pass, parameters, self.X, self.X)
 
 
 def parameter_rows(rng: np.random.Generator) -> Iterator[Row]:

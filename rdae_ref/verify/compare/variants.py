@@ -135,10 +135,10 @@ class Variants:
     def __init__(self, problem: Problem, precision: str = "float64") -> None:
         self.problem, self.precision = problem, precision
         with np.errstate(over="ignore", invalid="ignore"):
-            self.trace = forward(problem.parameters, problem.X, problem.activation)
-        if not np.abs(self.trace.Xhat).max() < LARGEST_SAMPLE:  # also where it is NaN
+            self.forward = forward(problem.parameters, problem.X, problem.activation)
+        if not np.abs(self.forward.Xhat).max() < LARGEST_SAMPLE:  # also where it is NaN
             raise ValueError("the outputs of the auto-encoder overflow at this point: W, c, A or b is too large")
-        self.distortion = distortion(problem.X, self.trace.Xhat)
+        self.distortion = distortion(problem.X, self.forward.Xhat)
         self._cache: dict[tuple[object, ...], object] = {}
 
     def sizes(self, settings: Settings) -> Sizes:
@@ -179,7 +179,7 @@ class Variants:
             The array, and the scale of its rounding.
         """
         if name == "Xhat":
-            return _alone(self.trace.Xhat)
+            return _alone(self.forward.Xhat)
         if name in ("K_X", "K_Xhat"):
             trace = len(self.problem.X) if settings.gram == "raw" else 1
             return _alone(self._grams(self.sizes(settings))[name == "K_Xhat"] * trace)
@@ -290,7 +290,7 @@ class Variants:
 
         def compute() -> float:
             edges = self._entropy_edges(self.sizes(Settings()))
-            slopes = (4 * np.abs(graph_laplacian(P) @ self.trace.Xhat).sum(axis=0).max() for P in edges)
+            slopes = (4 * np.abs(graph_laplacian(P) @ self.forward.Xhat).sum(axis=0).max() for P in edges)
             return float(sum(slopes)) / math.log(self.problem.base)
 
         return self._once(("cancelled",), compute)
@@ -312,11 +312,11 @@ class Variants:
     def _entropy_gradients(self, sizes: Sizes, eq19: str) -> EntropyGradients:
         def compute() -> dict[str, EntropyGradients]:
             p = self.problem
-            (n, units), trace, P = self.trace.Gprime.shape, self.trace, self._entropy_edges(sizes)
-            misread = trace._replace(Gprime=trace.Gprime.reshape(units, n).T)
+            (n, units), run, P = self.forward.Gprime.shape, self.forward, self._entropy_edges(sizes)
+            misread = run._replace(Gprime=run.Gprime.reshape(units, n).T)
             return {
-                how: EntropyGradients(*(entropy_gradients(P_, trace_, p.parameters, p.X) for P_ in P))
-                for how, trace_ in (("transposed", trace), ("reshaped", misread))
+                layout: EntropyGradients(*(entropy_gradients(P_, forward_, p.parameters, p.X) for P_ in P))
+                for layout, forward_ in (("transposed", run), ("reshaped", misread))
             }
 
         return self._once(("gradients", sizes.key), compute)[eq19]
@@ -325,7 +325,7 @@ class Variants:
         def compute() -> Parameters:
             p = self.problem
             parameters = p.parameters._replace(A=p.parameters.A.T) if eq23 == "printed" else p.parameters
-            return tree_map(np.asarray, distortion_gradients(self.trace, parameters, p.X, p.X))
+            return tree_map(np.asarray, distortion_gradients(self.forward, parameters, p.X, p.X))
 
         return self._once(("distortion", eq23), compute)
 
@@ -350,7 +350,7 @@ class Variants:
         return {"samples": 1.0, "sum": float(N), "everything": 1 / d}[settings.distortion] * settings.half
 
     def _grams(self, sizes: Sizes) -> tuple[Array, Array]:
-        return gaussian_gram(self.problem.X, sizes.x), gaussian_gram(self.trace.Xhat, sizes.xhat)
+        return gaussian_gram(self.problem.X, sizes.x), gaussian_gram(self.forward.Xhat, sizes.xhat)
 
     def _once(self, key: tuple[object, ...], compute: Callable[[], object]):  # type: ignore[no-untyped-def]
         if key not in self._cache:

@@ -161,7 +161,7 @@ def _singular(search: Search, precision: str) -> bool:
     problem = search.reading.problem
     if problem.alpha > 1:
         return False
-    values = eigenvalues(gaussian_gram(search.variants.trace.Xhat, problem.sigma_xhat))
+    values = eigenvalues(gaussian_gram(search.variants.forward.Xhat, problem.sigma_xhat))
     return bool(values[0] <= len(values) * np.finfo(precision).eps * values[-1])
 
 
