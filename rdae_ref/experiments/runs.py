@@ -1,4 +1,4 @@
-"""Many independent runs: side by side, each one kept in a file, so that a broken job continues where it stopped."""
+"""Many independent runs in parallel, each kept in a file, so that an interrupted job resumes where it stopped."""
 
 import functools
 import hashlib
@@ -31,37 +31,17 @@ def run_all(
     workers: Workers = None,
     description: str = "",
 ) -> list[Outcome]:
-    """Apply a function to every task and return what it gave, in order; finished ones are read from their files.
+    """Return ``function(task)`` for every task, in order; finished runs are read from their files.
 
-    Parameters
-    ----------
-    function : callable
-        At the top level of a module; takes a task to a dictionary of arrays and numbers.
-    tasks : sequence
-        Each with a ``repr`` that says all of it, its seed included.
-    folder : path-like
-        Where to keep a file for each finished task. Their names change with the task and with the code.
-    workers : int, callable or None
-        How many processes, by default one for each core; or a ``map``-like callable, such as ``map`` itself or the
-        ``map`` of an executor, of concurrent.futures or of Dask, on one machine or on many that share the folder. See
-        `rdae_ref.workers`.
-    description : str
-        Stands before the count of finished tasks, which is drawn on a terminal only.
-
-    Returns
-    -------
-    list of dict
-        Arrays by name, for each task.
-
-    Raises
-    ------
-    TypeError, ValueError
-        If `workers` is neither an integer above 0 nor callable.
+    `function` is defined at the top level of a module and returns a dictionary of arrays and numbers. The ``repr`` of a
+    task states everything that its result depends on, the seed included. `workers` is a number of processes (default:
+    one for each core) or a ``map``-like callable; see `rdae_ref.workers`. On a terminal, `description` and a count of
+    finished runs are shown.
     """
     side_by_side, folder = mapping(cores() if workers is None else workers), Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
     kept = functools.partial(_run_or_read, function, folder)
-    with nullcontext() if side_by_side is workers else side_by_side:  # one that is given goes on afterwards
+    with nullcontext() if side_by_side is workers else side_by_side:  # a pool that was passed in stays open
         return list(_counted(side_by_side(kept, tasks), len(tasks), description))
 
 
@@ -87,27 +67,14 @@ def _read(path: Path) -> Outcome | None:
 
 
 def digest(function: Callable[..., Any], task: Any) -> str:
-    """Return the name of a run, which changes with the task and with the code of this package.
-
-    Parameters
-    ----------
-    function : callable
-        At the top level of a module.
-    task : object
-        With a ``repr`` that says all that the result depends on.
-
-    Returns
-    -------
-    str
-        Of 32 hexadecimal digits.
-    """
+    """Return the name of a run, which changes with the task and with the code of this package."""
     said = f"{function.__module__}.{function.__qualname__}({task!r}) {_source()}"
     return hashlib.sha256(said.encode()).hexdigest()[:32]
 
 
 @functools.cache
 def _source() -> str:
-    """Return a digest of the code of this package, on which every result depends."""
+    """Return a digest of the code of this package and of the versions of NumPy and SciPy."""
     digest = hashlib.sha256(f"{np.__version__} {scipy.__version__}".encode())
     for path in sorted(Path(__file__).parents[1].rglob("*.py")):
         digest.update(path.read_bytes())
