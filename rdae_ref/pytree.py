@@ -1,8 +1,9 @@
-"""Nested parameters as one vector and back: what every optimiser and the gradient checker need, and no more.
+"""Nested parameters as one vector and back, for every optimiser and the gradient checker.
 
-A *pytree* is an array, or a tuple, NamedTuple or list of pytrees (the word is JAX's).
+A *pytree* is an array, or a tuple, NamedTuple, list or dict of pytrees (the word is JAX's).
 """
 
+import copy
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
@@ -12,89 +13,65 @@ from ._validation import Array, as_array
 
 __all__ = ["leaves", "ravel", "ravel_gradient", "tree_map"]
 
-Pytree = Any  # Array | tuple[Pytree, ...] | list[Pytree]: a recursive type that neither mypy nor a reader enjoys
+Pytree = Any  # Array | tuple[Pytree, ...] | list[Pytree] | dict[Any, Pytree]
 
 
 def tree_map(function: Callable[..., Any], tree: Pytree, *others: Pytree) -> Pytree:
-    """Apply a function to each array of a nested structure, beside the arrays at the same place of the others.
-
-    Parameters
-    ----------
-    function : callable
-        Takes one array from each structure.
-    tree : pytree
-        The structure that the result has, too.
-    *others : pytree
-        Structures of the same form.
-
-    Returns
-    -------
-    pytree
-        Of the form of `tree`, holding what `function` returned.
-
-    Raises
-    ------
-    TypeError
-        If the structures differ in form.
-    """
-    if not isinstance(tree, (tuple, list)):
+    """Apply a function to each array of a structure and to those in the same place of the others."""
+    if not isinstance(tree, (tuple, list, dict)):
         return function(tree, *others)
-    if any(not isinstance(other, (tuple, list)) or len(other) != len(tree) for other in others):
+    keys = _keys(tree)
+    if any(_keys(other) != keys for other in others):
         raise TypeError(f"expected structures of the same form, got {[tree, *others]!r}")
-    mapped = [tree_map(function, *branches) for branches in zip(tree, *others, strict=True)]
-    return type(tree)(*mapped) if hasattr(tree, "_fields") else type(tree)(mapped)
+    mapped = {key: tree_map(function, tree[key], *(other[key] for other in others)) for key in keys}
+    if isinstance(tree, dict):
+        result = copy.copy(tree)  # keeps the type, whatever its constructor takes
+        result.update(mapped)
+        return result
+    return type(tree)(*mapped.values()) if hasattr(tree, "_fields") else type(tree)(mapped.values())
+
+
+def _keys(tree: Pytree) -> Any:
+    if isinstance(tree, dict):
+        return tree.keys()
+    return range(len(tree)) if isinstance(tree, (tuple, list)) else None
 
 
 def leaves(tree: Pytree, name: str = "") -> Iterator[tuple[str, Array]]:
-    """Iterate over the arrays of a nested structure with their names, as in ``W`` or ``encoder[0].W``.
-
-    Parameters
-    ----------
-    tree : pytree
-        An array, or nested tuples, NamedTuples and lists of arrays.
-    name : str
-        The name of the structure itself; a lone array without one is called ``x``.
-
-    Yields
-    ------
-    (str, Array)
-        Name and array, in order.
-
-    Raises
-    ------
-    TypeError
-        If something in the structure is no array of real numbers.
-    """
-    if isinstance(tree, (tuple, list)):
-        fields = getattr(tree, "_fields", None)
-        for i, branch in enumerate(tree):
-            step = f"{'.' if name else ''}{fields[i]}" if fields else f"[{i}]"
-            yield from leaves(branch, name + step)
-    elif isinstance(tree, dict):
-        raise TypeError(f"{name or 'parameters'} must be an array or nested tuples or lists of arrays, got a dict")
-    else:
+    """Iterate over the arrays with their names, such as ``W`` or ``encoder[0].W``; a lone array is called ``x``."""
+    if not isinstance(tree, (tuple, list, dict)):
         yield name or "x", as_array(tree, name or "x", finite=False)
+        return
+    for key, branch in tree.items() if isinstance(tree, dict) else enumerate(tree):
+        step = tree._fields[key] if hasattr(tree, "_fields") else key
+        yield from leaves(branch, f"{name}.{step}".lstrip(".") if isinstance(step, str) else f"{name}[{step}]")
 
 
 def ravel(tree: Pytree) -> tuple[Array, Callable[[Array], Pytree]]:
-    """Flatten a nested structure into one vector, and return the way back with it.
+    """Flatten a nested structure into one vector.
 
     Parameters
     ----------
     tree : pytree
-        An array, or nested tuples, NamedTuples and lists of arrays.
+        An array, or nested tuples, NamedTuples, lists and dicts of arrays.
 
     Returns
     -------
     vector : Array, shape (n,)
         A copy of all elements, in order.
     unravel : callable
-        Takes a vector of that length to a structure of the form of `tree`; it copies, so that no two share memory.
+        The inverse: takes such a vector to a new structure of the same form.
 
     Raises
     ------
     TypeError, ValueError
-        If something in the structure is no array of real numbers, or it holds no array.
+        If an entry is not an array of real numbers, or if there is none.
+
+    Examples
+    --------
+    >>> vector, unravel = ravel({"W": np.eye(2), "c": np.array([5.0])})
+    >>> print(vector, unravel(2 * vector)["c"])
+    [1. 0. 0. 1. 5.] [10.]
     """
     arrays = [array for _, array in leaves(tree)]
     if not arrays:
@@ -109,34 +86,15 @@ def ravel(tree: Pytree) -> tuple[Array, Callable[[Array], Pytree]]:
 
 
 def ravel_gradient(gradient: Pytree, parameters: Pytree) -> Array:
-    """Flatten a gradient into one vector, if it has the form and the shapes of the parameters.
-
-    Parameters
-    ----------
-    gradient : pytree
-        What an objective returned.
-    parameters : pytree
-        Where.
-
-    Returns
-    -------
-    Array, shape (n,)
-        All elements, in the order of those of the parameters.
-
-    Raises
-    ------
-    ValueError
-        If form or shapes differ: an array of another shape might broadcast, and be climbed without a word.
-    """
+    """Flatten a gradient in the order of the parameters; ValueError if form or shapes differ."""
     expected = list(leaves(parameters))
     try:
-        tree_map(lambda *_: None, parameters, gradient)
-        found = list(leaves(gradient))
+        found = list(leaves(tree_map(lambda _, part: part, parameters, gradient)))
     except TypeError as error:
         wanted, got = _form(expected), _described(gradient)
         raise ValueError(f"the gradient must have the form of the parameters, {wanted}, got {got}") from error
     for (name, array), (_, part) in zip(expected, found, strict=True):
-        if part.shape != array.shape:
+        if part.shape != array.shape:  # it might broadcast
             hint = ": it may be transposed" if part.shape == array.shape[::-1] else ""
             raise ValueError(f"the gradient of {name} must have shape {array.shape}, got {part.shape}{hint}")
     return np.concatenate([part.ravel() for _, part in found])
