@@ -202,6 +202,18 @@ def test_vectors_are_made_again_to_the_letter(name):
     assert generate.as_text(name) == resources.files(vectors).joinpath(f"{name}.json").read_text(encoding="utf-8")
 
 
+@pytest.mark.parametrize("name", vectors.names())
+def test_the_layout_of_a_file_is_what_the_writer_writes(name):
+    generate = pytest.importorskip("rdae_ref.verify.vectors.generate", reason="making vectors needs mpmath")
+    text = resources.files(vectors).joinpath(f"{name}.json").read_text(encoding="utf-8")
+    content = json.loads(text)
+    assert generate.layout(content) + "\n" == text
+    arrays = [v for case in content["cases"] for part in ("inputs", "outputs") for v in case[part].values()]
+    assert max(line.count('"shape"') for line in text.splitlines()) <= 1
+    assert text.count('"shape"') == sum(isinstance(value, dict) for value in arrays)
+    assert len(text.splitlines()) <= sum(isinstance(v, dict) for v in arrays) + 4 * len(content["cases"]) + 7
+
+
 def test_a_changed_digit_is_noticed():
     case = next(case for case in vectors.load("equation-25").cases if case.name == "logsig, N = 4, α = 2")
     right = case.outputs["dL_dW"]

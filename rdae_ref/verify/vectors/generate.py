@@ -17,7 +17,7 @@ from . import _closed_forms as closed
 from . import _points as at
 from ._points import Inputs, Point
 
-__all__ = ["FILES", "as_text", "write"]
+__all__ = ["FILES", "as_text", "layout", "write"]
 
 FOLDER = Path(__file__).parent
 SIGNIFICANT = 17  # enough to tell any two float64 apart
@@ -72,7 +72,21 @@ def as_text(name: str) -> str:
         "conventions": CONVENTIONS,
         "cases": cases,
     }
-    return json.dumps(content, ensure_ascii=False, indent=1) + "\n"
+    return layout(content) + "\n"
+
+
+def layout(value: Any, indent: str = "\n ") -> str:
+    """Return JSON with each array on a line of its own; numbers and names of one case share lines."""
+    if isinstance(value, list):
+        return "[" + ",".join(indent + layout(case, indent + " ") for case in value) + "]"
+    if not isinstance(value, dict) or set(value) == {"shape", "values"}:
+        return json.dumps(value, ensure_ascii=False)
+    text, shares = "", True
+    for key, part in value.items():
+        plain = isinstance(part, str) and indent != "\n "
+        gap = "" if not text else ", " if plain and shares else "," + indent
+        text, shares = f"{text}{gap}{json.dumps(key)}: {layout(part, indent + ' ')}", plain
+    return "{" + text + "}"
 
 
 def write(folder: Path = FOLDER, names: Iterable[str] | None = None) -> None:
