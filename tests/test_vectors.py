@@ -211,7 +211,6 @@ def test_the_layout_of_a_file_is_what_the_writer_writes(name):
     arrays = [v for case in content["cases"] for part in ("inputs", "outputs") for v in case[part].values()]
     assert max(line.count('"shape"') for line in text.splitlines()) <= 1
     assert text.count('"shape"') == sum(isinstance(value, dict) for value in arrays)
-    assert len(text.splitlines()) <= sum(isinstance(v, dict) for v in arrays) + 4 * len(content["cases"]) + 7
 
 
 def test_a_changed_digit_is_noticed():
@@ -251,7 +250,9 @@ def test_inputs_survive_and_outputs_have_17_digits():
 
 def test_all_files_together_stay_small():
     folder = resources.files(vectors)
-    assert sum(len(path.read_bytes()) for path in folder.iterdir() if path.name.endswith(".json")) < 2e6
+    files = [path.read_bytes() for path in folder.iterdir() if path.name.endswith(".json")]
+    assert sum(map(len, files)) < 1e6
+    assert sum(file.count(b"\n") for file in files) < 6000
     assert folder.joinpath("README.md").is_file()
 
 
