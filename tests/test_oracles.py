@@ -1,9 +1,11 @@
+import ast
 import functools
 import importlib
 import inspect
 import math
 import subprocess
 import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -356,3 +358,14 @@ def test_parameters_come_back_as_parameters():
     assert isinstance(fifty.exact(point), Parameters)
     assert isinstance(fifty.rounded(fifty.exact(point)), Parameters)
     assert fifty.rounded(fifty.exact((0.1, [0.2])))[0] == 0.1
+
+
+@pytest.mark.parametrize("name", INSTALL)
+def test_an_oracle_takes_no_mathematics_from_the_package(name):
+    tree = ast.parse((Path(oracles.__file__).parent / f"{name}_oracle.py").read_text(encoding="utf-8"))
+    inner = {node.module for node in ast.walk(tree) if isinstance(node, ast.ImportFrom) and node.level}
+    assert inner <= {"pytree", "autoencoder", "models"}, "parameters' types and nesting only"
+    taken = {
+        alias.name for node in ast.walk(tree) if isinstance(node, ast.ImportFrom) and node.level for alias in node.names
+    }
+    assert taken <= {"Pytree", "leaves", "tree_map", "Parameters", "IRMAEParameters", "VAEParameters"}

@@ -1,10 +1,7 @@
-"""The objectives from their definitions, with PyTorch in float64; and a bridge that goes the other way.
+"""The objectives from their definitions, with PyTorch in float64.
 
-`value_and_gradient` shares no mathematics with the rest of the package: no Laplacian, no closed form, no thresholds. So
-where a Gram matrix is singular, it is what an autograd framework makes of it.
-
-`rate_distortion` is the opposite: the closed form of this package as a function that PyTorch can differentiate, for
-models of any depth.
+Shares no mathematics with the rest of the package: no Laplacian, no closed form, no thresholds. So where a Gram matrix
+is singular, this is what an autograd framework makes of it.
 """
 
 import math
@@ -14,10 +11,6 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from ..._validation import Array, as_base, as_matrix, as_nonnegative, as_order, as_positive, as_samples
-from ...autoencoder import distortion
-from ...entropy import entropy_and_gradient
-from ...gram import gaussian_gram, gram_pullback
 from ...pytree import Pytree, tree_map
 
 try:
@@ -25,7 +18,7 @@ try:
 except ImportError as error:  # pragma: no cover
     raise ImportError('the PyTorch oracle needs torch: pip install "rdae_ref[oracles]"') from error
 
-__all__ = ["MODELS", "rate_distortion", "value_and_gradient"]
+__all__ = ["MODELS", "value_and_gradient"]
 
 UNITS: dict[str, Callable[[Any], Any]] = {
     "linear": lambda z: z,
@@ -36,86 +29,6 @@ UNITS: dict[str, Callable[[Any], Any]] = {
     "softplus": lambda z: torch.logaddexp(z, torch.zeros_like(z)),
     "tanh": torch.tanh,
 }
-
-
-def rate_distortion(
-    X: Any, Xhat: Any, *, alpha: float, mu: float, sigma_x: float, sigma_xhat: float, base: float = 2
-) -> Any:
-    """Return L = S_α(N K_X ∘ K_X̂) − S_α(K_X̂) − μ D_emp as a tensor whose gradient is this package's closed form.
-
-    The model between `X` and `Xhat` is PyTorch's, of any depth. Maximise it: a loss is its negative.
-
-    Parameters
-    ----------
-    X : torch.Tensor, shape (N, d)
-        Inputs in rows. May require a gradient, too.
-    Xhat : torch.Tensor, shape (N, d)
-        Outputs of the model. Computed in float64 on the CPU whatever its type and device, which L has again.
-    alpha : float
-        Order α > 0 of the entropy.
-    mu : float
-        Trade-off μ ≥ 0.
-    sigma_x, sigma_xhat : float
-        Kernel sizes for inputs and outputs.
-    base : float
-        Of the logarithm: 2 for bits.
-
-    Returns
-    -------
-    torch.Tensor
-        L, without axes. It can be differentiated once.
-
-    Raises
-    ------
-    TypeError, ValueError
-        If the tensors are not finite and of one shape, or a setting is out of its range.
-    RuntimeError
-        On the way back, if it is to be differentiated twice.
-
-    Notes
-    -----
-    Eq. (25) of the paper, with ∂S/∂X̂ = −4 (D(P) − P) X̂ of (17)–(20).
-    """
-    alpha, mu, base = as_order(alpha), as_nonnegative(mu, "mu"), as_base(base)
-    sigma_x, sigma_xhat = as_positive(sigma_x, "sigma_x"), as_positive(sigma_xhat, "sigma_xhat")
-    return _RateDistortion.apply(X, Xhat, alpha, mu, sigma_x, sigma_xhat, base)
-
-
-class _RateDistortion(torch.autograd.Function):
-    """L(X, X̂); both derivatives are computed with the value, from one eigendecomposition of each matrix."""
-
-    @staticmethod
-    def forward(
-        ctx: Any, X: Any, Xhat: Any, alpha: float, mu: float, sigma_x: float, sigma_xhat: float, base: float
-    ) -> Any:
-        inputs, outputs = (tensor.detach().cpu().numpy() for tensor in (X, Xhat))
-        value, *slopes = _closed_form(inputs, outputs, alpha, mu, sigma_x, sigma_xhat, base)
-        ctx.save_for_backward(*(torch.as_tensor(slope).to(x) for slope, x in zip(slopes, (X, Xhat), strict=True)))
-        return Xhat.new_tensor(value)
-
-    @staticmethod
-    def backward(ctx: Any, upstream: Any) -> tuple[Any, ...]:
-        if torch.is_grad_enabled():  # that is, with create_graph=True; the slopes below would pass for constants
-            raise RuntimeError("rate_distortion can be differentiated once: backward came with create_graph=True")
-        dL_dX, dL_dXhat = ctx.saved_tensors
-        return upstream * dL_dX, upstream * dL_dXhat, None, None, None, None, None
-
-
-def _closed_form(
-    X: npt.ArrayLike, Xhat: npt.ArrayLike, alpha: float, mu: float, sigma_x: float, sigma_xhat: float, base: float
-) -> tuple[float, Array, Array]:
-    """Return L, ∂L/∂X and ∂L/∂X̂."""
-    X = as_samples(X, "X")
-    Xhat = as_matrix(Xhat, "Xhat", X.shape)
-    N, unit = len(X), math.log(base)
-    K_X, K = gaussian_gram(X, sigma_x), gaussian_gram(Xhat, sigma_xhat)
-    S_joint, dS_joint = entropy_and_gradient(N * K_X * K, alpha)
-    S_output, dS_output = entropy_and_gradient(K, alpha)
-    dD_dX = 2 / N * (X - Xhat)
-    dS_dX = gram_pullback(N * K * dS_joint, K_X, X, sigma_x)
-    dS_dXhat = gram_pullback(N * K_X * dS_joint - dS_output, K, Xhat, sigma_xhat)
-    value = (S_joint - S_output) / unit - mu * distortion(X, Xhat)
-    return value, dS_dX / unit - mu * dD_dX, dS_dXhat / unit + mu * dD_dX
 
 
 def value_and_gradient(
