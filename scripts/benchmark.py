@@ -2,7 +2,7 @@
 
     python scripts/benchmark.py                  # all rows, an hour or more; needs the extra [oracles]
     python scripts/benchmark.py --rows 1 4       # some of them; the others stay as they are in the JSON file
-    python scripts/benchmark.py --rows           # none: README's table and the figure from the JSON file
+    python scripts/benchmark.py --rows           # none: only the table and the figure, from the JSON file
 
 Two baselines sit in a process each, with the same number of threads, and take turns: one waits while the other is
 timed. A time is the median over the turns, a ratio is one of medians. Use an idle machine.
@@ -319,16 +319,16 @@ def arguments():
     """Read the command line."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--rows", type=int, nargs="*", choices=ROWS, default=[*ROWS], help="default: all")
-    parser.add_argument("--quick", action="store_true", help="tiny sizes, to see that it runs; not for README")
+    parser.add_argument("--quick", action="store_true", help="tiny sizes, to see that it runs; no table is written")
     parser.add_argument("--threads", type=int, default=1, help="of each process (1)")
     parser.add_argument("--json", type=Path, help="results (figures/benchmark.json; with --quick: none)")
     parser.add_argument("--figure", type=Path, help="folder of the figure (figures; with --quick: none)")
-    parser.add_argument("--readme", type=Path, help="page that has the table (README.md; with --quick: none)")
+    parser.add_argument("--page", type=Path, help="page that has the table (docs/performance.md; with --quick: none)")
     options = parser.parse_args()
     if not options.quick:
         options.json = options.json or ROOT / "figures" / "benchmark.json"
         options.figure = options.figure or ROOT / "figures"
-        options.readme = options.readme or ROOT / "README.md"
+        options.page = options.page or ROOT / "docs" / "performance.md"
     return options
 
 
@@ -351,9 +351,9 @@ def main():
                 file.write("\n")
     if options.figure:
         write_figure(draw(results), options.figure, "benchmark")
-    if options.readme:
-        page = with_performance(options.readme.read_text(encoding="utf-8"), results)
-        with written_whole(options.readme) as file:
+    if options.page:
+        page = with_performance(options.page.read_text(encoding="utf-8"), results)
+        with written_whole(options.page) as file:
             file.write(page)
 
 

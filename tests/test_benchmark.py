@@ -1,4 +1,4 @@
-"""The benchmark runs, compares only what computes the same, and README has the table that it wrote."""
+"""The benchmark runs, compares only what computes the same, and docs/performance.md has the table that it wrote."""
 
 import json
 import math
@@ -12,7 +12,7 @@ from frameworks import needed
 
 ROOT = Path(__file__).parents[1]
 SCRIPT = ROOT / "scripts" / "benchmark.py"
-README = ROOT / "README.md"
+PAGE = ROOT / "docs" / "performance.md"
 
 
 @pytest.fixture
@@ -85,12 +85,15 @@ def test_the_table_says_what_misses_its_goal(benchmark):
     )
 
 
-def test_a_quick_run_does_not_get_into_readme(benchmark):
+def test_a_quick_run_writes_no_table(benchmark):
     with pytest.raises(ValueError, match="quick"):
         benchmark.with_performance("", {"setting": {"quick": True}, "rows": []})
 
 
-def test_readme_has_the_table_of_the_results(benchmark):
+def test_the_page_has_the_table_of_the_results_and_says_the_threads(benchmark):
     results = json.loads((ROOT / "figures" / "benchmark.json").read_text(encoding="utf-8"))
-    page = README.read_text(encoding="utf-8")
+    page = PAGE.read_text(encoding="utf-8")
+    assert results["setting"]["threads"] == 1
+    assert "one BLAS thread" in page
+    assert ", 1 thread of " in page
     assert benchmark.with_performance(page, results) == page, "run scripts/benchmark.py --rows"

@@ -1,4 +1,4 @@
-"""README holds what it says: its code runs, its table is the one in figures/, its files are there."""
+"""README and docs/claims.md hold what they say: code runs, numbers are those in figures/, linked files exist."""
 
 import doctest
 import json
@@ -11,7 +11,7 @@ from rdae_ref.experiments.claims import with_claims
 from rdae_ref.experiments.output import read_claims
 
 ROOT = Path(__file__).parents[1]
-README = ROOT / "README.md"
+README, CLAIMS = ROOT / "README.md", ROOT / "docs" / "claims.md"
 
 
 def test_its_python_prints_what_it_shows():
@@ -22,17 +22,38 @@ def test_its_python_prints_what_it_shows():
     assert failures == 0
 
 
-def test_its_table_of_claims_is_that_of_the_figures():
+@pytest.fixture(scope="module")
+def claims():
     drawn = ("figure1", "figure2", "figure3", "figure4", "figure4_sweep")
-    claims = [item for name in drawn for item in read_claims(ROOT / "figures", name)]
+    return [item for name in drawn for item in read_claims(ROOT / "figures", name)]
+
+
+def test_the_table_of_claims_is_that_of_the_figures(claims):
     assert len(claims) > 30
-    text = README.read_text(encoding="utf-8")
+    text = CLAIMS.read_text(encoding="utf-8")
     assert with_claims(text, claims) == text, "run scripts/reproduce"
+
+
+def test_its_summary_counts_the_claims_that_hold(claims):
+    """And names what does not hold, for each figure where there is something."""
+    rows = re.findall(r"^\| (\d) \| (\d+) of (\d+) \| (.*?) ?\|$", README.read_text(encoding="utf-8"), re.MULTILINE)
+    counted = {}
+    for item in claims:
+        held, all_rows = counted.get(item.figure, (0, 0))
+        counted[item.figure] = (held + item.holds, all_rows + 1)
+    assert {figure: (int(held), int(rows)) for figure, held, rows, _ in rows} == counted
+    assert all(bool(named) == (held != rows) for _, held, rows, named in rows)
+
+
+def test_it_is_short():
+    text = README.read_text(encoding="utf-8")
+    assert len(text.encode()) <= 9000
+    assert len(text.splitlines()) <= 120
 
 
 @pytest.mark.parametrize("page", [README, *sorted((ROOT / "docs").rglob("*.md"))], ids=lambda p: p.name)
 def test_every_file_it_links_to_is_there(page):
-    links = re.findall(r"\]\(([^)#]+)\)", page.read_text(encoding="utf-8"))
+    links = re.findall(r"(?:\]\(|href=\"|src=\")([^)#\"]+)[)#\"]", page.read_text(encoding="utf-8"))
     missing = [link for link in links if "://" not in link and not (page.parent / link).exists()]
     assert not missing
 
