@@ -2,8 +2,10 @@
 
 import csv
 import io
+import math
 import os
-from collections.abc import Sequence
+import re
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -11,27 +13,26 @@ import numpy as np
 import numpy.typing as npt
 
 from ._validation import Array, as_matrix
-from .files import BROKEN, read_npz, written_whole
+from .files import ContentError, Header, open_file, read_npy, read_npz, written_whole
 
-__all__ = ["Table", "read_table", "write_table"]
+__all__ = ["Table", "check_writable_table", "read_table", "write_table"]
 
 DELIMITERS = {"tab": "\t", "semicolon": ";", "comma": ","}  # looked for in this order
 WHITESPACE = "whitespace"
 BINARY = (".npy", ".npz")
+LONGEST_LINE = 2**26  # characters
+BLANKS = " \t\xa0"  # around a field
+MISSING = ("na", "n/a", "nan", "null", "none", "nil", "inf", "infinity", "missing", "unknown", "true", "false")
 
-Lines = Sequence[tuple[int, str]]  # with their numbers in the file
+NUMBER = re.compile(r"[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?", re.ASCII)
+NOT_FINITE = re.compile(r"[+-]?(?:nan|inf|infinity)", re.IGNORECASE)
+# A line with one of these is read field by field, any other one by NumPy: characters that NumPy reads in its own way,
+# and numbers so small that they may vanish.
+UNUSUAL = re.compile(r"[^\t -!#-~]|[eE]-0*[1-9]\d\d|0{100}")
 
 
 class Table(NamedTuple):
-    """Numbers in rows.
-
-    Parameters
-    ----------
-    values : Array, shape (N, d)
-        Finite.
-    columns : tuple of str or None
-        Their names, where a header says them.
-    """
+    """Finite numbers in rows, and the names of the columns if a header has them."""
 
     values: Array
     columns: tuple[str, ...] | None
@@ -45,13 +46,14 @@ def read_table(
     Parameters
     ----------
     path : str or path-like
-        A ``.npy`` or ``.npz`` file, which is not unpickled, or else text in UTF-8. Of text, blank lines and those that
-        begin with ``#`` are passed over.
+        A ``.npy`` or ``.npz`` file, or else text in UTF-8. In text, blank lines and lines that begin with ``#`` are
+        skipped; a quoted field must end on its line.
     delimiter : str, optional
-        Of text: one character, ``"tab"``, ``"semicolon"``, ``"comma"`` or ``"whitespace"``. By default that of these
-        four that comes first in this list and is found in the first line.
+        Of text: one character, ``"tab"``, ``"semicolon"``, ``"comma"`` or ``"whitespace"``. The default is the first of
+        these four that occurs in the first line.
     header : bool, optional
-        Of text: whether the first line holds the names of the columns. By default if none of its fields is a number.
+        Of text: whether the first line holds the names of the columns. By default it does if every field begins with a
+        letter; fields that are neither numbers nor such names are refused.
     key : str, optional
         Of an npz file: the name of the array, if there are several.
 
@@ -63,9 +65,11 @@ def read_table(
     Raises
     ------
     OSError
-        If there is no such file, or it is not to be read.
-    TypeError, ValueError
-        If it is no table of finite numbers, with the line at fault if it is text; or an option is for another form.
+        If there is no such file, or it cannot be read.
+    ContentError
+        If it is not a table of finite numbers; for text, with the line and the column at fault.
+    ValueError
+        If an option is invalid, or meant for another kind of file.
 
     Examples
     --------
@@ -76,21 +80,34 @@ def read_table(
     ('height', 'width')
     """
     path = Path(path)
-    if path.is_dir():
-        raise IsADirectoryError(f"{path} is a folder: name a file in it")
-    if not path.exists():
-        raise FileNotFoundError(f"there is no file {path}")
     if key is not None and path.suffix != ".npz":
         raise ValueError(f"{path} has no arrays with names: a key is for npz files")
     if path.suffix not in BINARY:
-        return _parse(path, _lines(path), delimiter, header)
+        return _Text(path, delimiter).table(header)
     if delimiter is not None or header is not None:
         raise ValueError(f"{path} has no lines: delimiter and header are for text")
-    array = _read_npy(path) if path.suffix == ".npy" else _pick(path, read_npz(path), key)
-    if array.ndim != 2:
-        words = f"an array of shape {array.shape}: a table has samples in rows and features in columns"
-        raise ValueError(f"{path} holds {words}, so reshape it to (N, d)")
-    return Table(as_matrix(array, str(path)), None)
+
+    def choose(headers: Mapping[str, Header]) -> list[str]:
+        names = ", ".join(map(repr, headers)) or "none"
+        if key is None and len(headers) != 1:
+            raise ContentError(f"{path} has {len(headers)} arrays ({names}): name the one to read, --key NAME")
+        if key is not None and key not in headers:
+            raise ContentError(f"{path} has no array {key!r}, only {names}")
+        chosen = key if key is not None else next(iter(headers))
+        _check_axes(path, headers[chosen].shape)
+        return [chosen]
+
+    array = read_npy(path) if path.suffix == ".npy" else next(iter(read_npz(path, choose).values()))
+    _check_axes(path, array.shape)
+    try:
+        return Table(as_matrix(array, str(path)), None)
+    except (TypeError, ValueError) as error:
+        raise ContentError(str(error)) from None
+
+
+def _check_axes(path: Path, shape: tuple[int, ...]) -> None:
+    if len(shape) != 2:
+        raise ContentError(f"{path} has an array of shape {shape}: reshape it to (N, d), samples in rows")
 
 
 def write_table(
@@ -101,7 +118,7 @@ def write_table(
     Parameters
     ----------
     path : str or path-like
-        It ends in ``.csv``, ``.npy`` or ``.npz``, which says the form.
+        It ends in ``.csv``, ``.npy`` or ``.npz``, which selects the format.
     values : array_like, shape (N, d)
         The numbers.
     columns : sequence of str, optional
@@ -114,7 +131,7 @@ def write_table(
     OSError
         If the folder cannot be written to.
     TypeError, ValueError
-        If the name of the file ends otherwise, or the values are no finite matrix.
+        If the name of the file ends otherwise, or the values are not a finite matrix.
     """
     values, path = as_matrix(values, "values"), Path(path)
     check_writable_table(path)
@@ -130,116 +147,154 @@ def write_table(
 
 
 def check_writable_table(path: Path) -> None:
-    """Refuse a name that does not say the form of a table."""
+    """Refuse a file name that does not select the format of a table."""
     if path.suffix not in (".csv", *BINARY):
-        raise ValueError(f"{path} must end in .csv, .npy or .npz, which says how to write it")
+        raise ValueError(f"{path} must end in .csv, .npy or .npz, which selects the format")
 
 
-def _read_npy(path: Path) -> npt.NDArray[np.generic]:
-    with path.open("rb") as file:
+class _Text:
+    """A text file, read line by line in bounded memory: once by NumPy and, if that fails, again for the fault."""
+
+    def __init__(self, path: Path, delimiter: str | None) -> None:
+        self.path, self.separator = path, None if delimiter is None else _separator(delimiter)
+
+    def table(self, header: bool | None) -> Table:
+        self.first, text = next(self.lines(), (0, ""))
+        if not text:
+            raise ContentError(f"{self.path} is empty: it must hold rows of numbers")
+        if self.separator is None:
+            self.separator = next((c for c in DELIMITERS.values() if c in text), " ")
+        names = [field.strip(BLANKS) for field in self.fields(self.first, text)]
+        header = self.is_header(names) if header is None else header
+        separator = None if self.separator == " " else self.separator
+        rows = (self.plain(number, text) for number, text in self.body(header))
         try:
-            array = np.load(file, allow_pickle=False)
-        except BROKEN as error:
-            if "pickle" in str(error):  # what NumPy makes of anything unknown; unpickling is no advice
-                raise ValueError(f"{path} is no npy file of numbers: write it with numpy.save") from None
-            raise ValueError(f"{path} is no npy file that can be read ({str(error) or type(error).__name__})") from None
-        if not isinstance(array, np.ndarray):
-            array.close()
-            raise ValueError(f"{path} is an npz file by its content: rename it")
-    return array
+            values = np.loadtxt(rows, delimiter=separator, ndmin=2, comments=None)
+        except ContentError:
+            raise
+        except ValueError as error:
+            self.find_fault(header)
+            raise ContentError(f"{self.path} is not a table of numbers: {error}") from None
+        if not np.isfinite(values).all():
+            self.find_fault(header)
+        if header and len(names) != values.shape[1]:
+            words = f"line {self.first} names {len(names)} columns, but the rows have {values.shape[1]}"
+            raise ContentError(f"{self.path}, {words}")
+        return Table(values, tuple(names) if header else None)
+
+    def lines(self) -> Iterator[tuple[int, str]]:
+        """Yield the lines that are neither blank nor comments, with their numbers."""
+        number = 0
+        with open_file(self.path) as raw, io.TextIOWrapper(raw, encoding="utf-8-sig") as file:
+            try:
+                while line := file.readline(LONGEST_LINE + 1):
+                    number += 1
+                    if len(line) > LONGEST_LINE:
+                        raise ContentError(f"{self.path}, line {number} has more than {LONGEST_LINE} characters")
+                    if line.strip() and not line.lstrip().startswith("#"):
+                        yield number, line.rstrip("\n")
+            except UnicodeDecodeError as error:
+                words = f"line {self.line_that_is_no_text()} is not text in UTF-8 ({error.reason})"
+                raise ContentError(f"{self.path}, {words}: save the table as UTF-8") from None
+
+    def body(self, header: bool) -> Iterator[tuple[int, str]]:
+        """Yield the rows of numbers, of which there must be one."""
+        lines = self.lines()
+        if header:
+            next(lines)
+        row = next(lines, None)
+        if row is None:
+            raise ContentError(f"{self.path}, line {self.first} is a header, and no row of numbers follows it")
+        yield row
+        yield from lines
+
+    def line_that_is_no_text(self) -> int:
+        number = 1
+        with open_file(self.path) as file:
+            while line := file.readline(LONGEST_LINE):
+                try:
+                    line.decode()
+                except UnicodeDecodeError:
+                    break
+                number += line.endswith(b"\n")
+        return number
+
+    def fields(self, number: int, text: str) -> list[str]:
+        """Split a line; a quoted field must be quoted as a whole."""
+        assert self.separator is not None
+        if self.separator == " ":
+            text = text.replace("\t", " ").strip(" ")
+        try:
+            return next(csv.reader([text], delimiter=self.separator, skipinitialspace=True, strict=True))
+        except csv.Error as error:
+            words = f"a quoted field must be quoted as a whole, and end on its line ({error})"
+            raise ContentError(f"{self.path}, line {number}: {words}") from None
+
+    def is_header(self, names: list[str]) -> bool:
+        """Return whether the first line names the columns; refuse one of which that is not clear."""
+        if any(NUMBER.fullmatch(name) or NOT_FINITE.fullmatch(name) for name in names):
+            return False
+        for column, name in enumerate(names, 1):
+            if not (name[:1].isalpha() or name[:1] == "_") or name.lower() in MISSING:
+                found = f"{_short(name)} is neither a number nor clearly a name" if name else "the field is empty"
+                hint = f"{_format_hint(name)}; if the first row is a header, pass --header"
+                raise ContentError(f"{self.path}, line {self.first}, column {column}: {found}{hint}")
+        return True
+
+    def plain(self, number: int, text: str) -> str:
+        """Return a line as NumPy reads it rightly."""
+        if not UNUSUAL.search(text):
+            return text
+        fields = self.fields(number, text)
+        for column, field in enumerate(fields, 1):
+            self.check(field, number, column, len(fields))
+        assert self.separator is not None
+        return self.separator.join(field.strip(BLANKS) for field in fields)
+
+    def check(self, field: str, number: int, column: int, width: int) -> None:
+        """Refuse a field that is not a finite number, or that float64 rounds to zero."""
+        field, where = field.strip(BLANKS), f"{self.path}, line {number}, column {column}"
+        if not field:
+            raise ContentError(f"{where}: the field is empty: remove the row or impute it")
+        if NOT_FINITE.fullmatch(field):
+            raise ContentError(f"{where} is {field.lower()}: remove the row or impute it")
+        if not NUMBER.fullmatch(field):
+            hint = _format_hint(field)
+            hint += "; if the first row is a header, pass --header" if number == self.first else ""
+            if width == 1 and any(character in field for character in DELIMITERS.values()):
+                hint = "; is another character the delimiter?"
+            raise ContentError(f"{where}: {_short(field)} is not a number{hint}")
+        value = float(field)
+        if math.isinf(value) or (value == 0 and re.search("[1-9]", re.split("[eE]", field)[0])):
+            words = f"is {value}" if value else "would become 0"
+            raise ContentError(f"{where}: {_short(field)} {words} as float64: rescale the column")
+
+    def find_fault(self, header: bool) -> None:
+        """Refuse the first field that is no finite number, or the first row of another length."""
+        begin, width = None, 0
+        for number, text in self.body(header):
+            fields = self.fields(number, text)
+            for column, field in enumerate(fields, 1):
+                self.check(field, number, column, width or len(fields))
+            if begin is None:
+                begin, width = number, len(fields)
+            if len(fields) != width:
+                words = f"line {number} has {len(fields)} columns, and line {begin} has {width}: {_short(text)}"
+                raise ContentError(f"{self.path}, {words}")
 
 
-def _pick(path: Path, arrays: dict[str, npt.NDArray[np.generic]], key: str | None) -> npt.NDArray[np.generic]:
-    names = ", ".join(arrays) or "none"
-    if key is None and len(arrays) != 1:
-        raise ValueError(f"{path} must hold one array, or the key of one must be named, got {len(arrays)}: {names}")
-    if key is not None and key not in arrays:
-        raise ValueError(f"{path} has no array {key!r}: there are {names}")
-    return arrays[next(iter(arrays)) if key is None else key]
-
-
-def _lines(path: Path) -> Lines:
-    try:
-        text = path.read_text(encoding="utf-8-sig")
-    except UnicodeDecodeError as error:
-        line = error.object[: error.start].count(b"\n") + 1
-        raise ValueError(f"{path}, line {line}: not text in UTF-8 ({error.reason})") from None
-    numbered = [(number, line) for number, line in enumerate(text.split("\n"), 1) if line.strip()]
-    lines = [(number, line) for number, line in numbered if not line.lstrip().startswith("#")]
-    if not lines:
-        raise ValueError(f"{path} is empty: it must hold rows of numbers")
-    return lines
-
-
-def _parse(path: Path, lines: Lines, delimiter: str | None, header: bool | None) -> Table:
-    first, text = lines[0]
-    separator = _separator(text, delimiter)
-    names = _fields(path, lines[0], separator)
-    if header is None:
-        header = not any(map(_is_number, names))
-    body = lines[1:] if header else lines
-    if not body:
-        raise ValueError(f"{path}, line {first} is a header, and no row of numbers follows it")
-    try:
-        values = np.loadtxt([text for _, text in body], delimiter=separator, ndmin=2, comments=None, quotechar='"')
-    except ValueError as error:
-        _find_fault(path, body, separator)
-        raise ValueError(f"{path} is no table of numbers: {error}") from None
-    if header and len(names) != values.shape[1]:
-        words = f"line {first} names {len(names)} columns, and line {body[0][0]} has {values.shape[1]}"
-        raise ValueError(f"{path}, {words}")
-    if not np.isfinite(values).all():
-        row, column = np.argwhere(~np.isfinite(values))[0]
-        words = f"line {body[row][0]}, column {column + 1} is {values[row, column]}: remove the row or impute it"
-        raise ValueError(f"{path}, {words}")
-    return Table(values, tuple(name.strip() for name in names) if header else None)
-
-
-def _separator(text: str, delimiter: str | None) -> str | None:
-    """Return what stands between two fields; None for any amount of whitespace."""
-    if delimiter is None:
-        return next((character for character in DELIMITERS.values() if character in text), None)
-    if delimiter in (WHITESPACE, " "):
-        return None
+def _separator(delimiter: str) -> str:
+    """Return the character between two fields; a blank stands for any number of blanks and tabs."""
+    if delimiter == WHITESPACE:
+        return " "
     delimiter = DELIMITERS.get(delimiter, delimiter)
     if len(delimiter) != 1 or delimiter in '\r\n"' or delimiter.isalnum():
         raise ValueError(f"delimiter must be one character, {', '.join(DELIMITERS)} or {WHITESPACE}, got {delimiter!r}")
     return delimiter
 
 
-def _fields(path: Path, line: tuple[int, str], separator: str | None) -> list[str]:
-    number, text = line
-    if separator is None:
-        return text.split()
-    try:
-        return next(csv.reader([text], delimiter=separator))
-    except csv.Error as error:
-        raise ValueError(f"{path}, line {number}: {error}") from None
-
-
-def _find_fault(path: Path, body: Lines, separator: str | None) -> None:
-    """Refuse the first line that differs in length from the first one, or has a field that is no number."""
-    width = len(_fields(path, body[0], separator))
-    for number, text in body:
-        fields = _fields(path, (number, text), separator)
-        for column, field in enumerate(fields, 1):
-            if not _is_number(field):
-                found = f"{_short(field)} is no number" if field.strip() else "the field is empty"
-                hint = ": if it is a header, say so" if number == body[0][0] else ""
-                if width == 1 and any(character in field for character in DELIMITERS.values()):
-                    hint = ": is it divided by another delimiter?"
-                raise ValueError(f"{path}, line {number}, column {column}: {found}{hint}")
-        if len(fields) != width:
-            words = f"{len(fields)} columns, and line {body[0][0]} has {width}: {_short(text)}"
-            raise ValueError(f"{path}, line {number} has {words}")
-
-
-def _is_number(text: str) -> bool:
-    try:
-        float(text)
-    except ValueError:
-        return False
-    return True
+def _format_hint(field: str) -> str:
+    return "; write numbers as in 1234.5" if re.fullmatch(r"\W*\d[\d\W]*", field) else ""
 
 
 def _short(text: str) -> str:

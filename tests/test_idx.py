@@ -2,6 +2,7 @@
 
 import gzip
 import struct
+import time
 import tracemalloc
 import zlib
 
@@ -90,6 +91,25 @@ def test_nothing_is_allocated_on_the_word_of_a_header(pack, tmp_path):
         assert tracemalloc.get_traced_memory()[1] < 2**20
     finally:
         tracemalloc.stop()
+
+
+def test_names_zeros_and_members_of_a_gzip_file_do_not_keep_the_reader(tmp_path):
+    """Python's gzip module takes each of these byte by byte, or member by member: half a minute each."""
+    plain = gzip.compress(VALID)
+    named = plain[:3] + b"\x08" + plain[4:10] + b"n" * 10**8 + b"\0" + plain[10:]
+    many = gzip.compress(VALID[:9]) + gzip.compress(b"") * 2_000_000
+    cases = {"named": (named, None), "padded": (plain + bytes(10**8), None), "many": (many, "more than 100 members")}
+    for name, (content, words) in cases.items():
+        (tmp_path / name).write_bytes(content)
+        begin = time.perf_counter()
+        if words is None:
+            np.testing.assert_array_equal(read_idx(tmp_path / name), IMAGES)
+        else:
+            with pytest.raises(IDXError, match=words):
+                read_idx(tmp_path / name)
+        assert time.perf_counter() - begin < 2, name
+    (tmp_path / "two").write_bytes(gzip.compress(VALID[:9]) + gzip.compress(VALID[9:]))
+    np.testing.assert_array_equal(read_idx(tmp_path / "two"), IMAGES)
 
 
 def test_a_bomb_is_read_no_further_than_its_elements(tmp_path):

@@ -1,19 +1,20 @@
 """Files in the IDX format of MNIST, gzipped or not: read whole, or refused.
 
 A header says what follows, in big-endian numbers: two zero bytes, one byte for the type of the elements, one for the
-number of dimensions, four bytes for each dimension; then the elements. Nothing is allocated on the word of a header: a
-file is read up to where its elements must end, and one byte further to see that they do.
+number of dimensions, four bytes for each dimension; then the elements. No memory is allocated because a header says
+so: a file is read up to where its elements must end, and one byte further to see that they do.
 """
 
-import gzip
 import math
 import os
 import struct
 import zlib
-from typing import Any, BinaryIO, cast
+from typing import Any, BinaryIO, Protocol
 
 import numpy as np
 import numpy.typing as npt
+
+from ..files import ContentError, open_file
 
 __all__ = ["IDXError", "read_idx"]
 
@@ -21,15 +22,20 @@ TYPES = {0x08: "u1", 0x09: "i1", 0x0B: ">i2", 0x0C: ">i4", 0x0D: ">f4", 0x0E: ">
 GZIP = b"\x1f\x8b"
 LARGEST_FILE = 2**30  # bytes of elements; all of MNIST has 47 million
 MOST_DIMENSIONS = 8  # MNIST has up to 3
+MOST_MEMBERS = 100  # of a gzip file; most have one
 CHUNK = 2**16
 
 
-class IDXError(ValueError):
-    """A file is not what the IDX format says: each way in which it is not has words of its own."""
+class IDXError(ContentError):
+    """A file is not what the IDX format says; the message says in which way."""
+
+
+class _Readable(Protocol):
+    def read(self, size: int, /) -> bytes: ...
 
 
 def read_idx(path: str | os.PathLike[str]) -> npt.NDArray[Any]:
-    """Read an array from an IDX file, gzipped or not: that is seen from its first two bytes and not from its name.
+    """Read an array from an IDX file; whether it is gzipped is seen from its first two bytes and not from its name.
 
     Parameters
     ----------
@@ -44,32 +50,56 @@ def read_idx(path: str | os.PathLike[str]) -> npt.NDArray[Any]:
     Raises
     ------
     IDXError
-        If it is empty, no IDX file, gzipped twice, damaged, an HTML page, shorter or longer than its header says; or if
-        that announces nothing, more than a gibibyte, or more than eight dimensions.
+        If it is empty, not an IDX file, gzipped twice, damaged, an HTML page, or shorter or longer than its header
+        says; or if that announces nothing, more than a gibibyte, or more than eight dimensions.
     OSError
-        If the file cannot be opened.
+        If there is no such file, it is not a regular file, or it cannot be read.
 
     Notes
     -----
     The format is described on the page of MNIST (LeCun, Cortes, Burges).
     """
-    with open(path, "rb") as file:
+    with open_file(path) as file:
         zipped = file.read(2) == GZIP
         file.seek(0)
         try:
-            if not zipped:
-                return _read_array(file)
-            with gzip.open(file) as inside:
-                return _read_array(cast(BinaryIO, inside))
-        except (gzip.BadGzipFile, EOFError, zlib.error) as error:
+            return _read_array(_Gunzip(file) if zipped else file)
+        except (EOFError, zlib.error) as error:
             raise IDXError(f"{path} is a damaged gzip file ({error}): fetch it again") from error
         except IDXError as error:
             raise IDXError(f"{path} {error}") from None
 
 
-def _read_array(file: BinaryIO) -> npt.NDArray[Any]:
-    magic = file.read(4)
-    kind, n_dimensions = _checked_magic(magic)
+class _Gunzip:
+    """The content of a gzip file, unpacked no further than is asked for.
+
+    The gzip module reads names in headers, and zeros after the end, byte by byte: minutes for a hostile file.
+    """
+
+    def __init__(self, file: BinaryIO) -> None:
+        self.file, self.members, self.inflate, self.rest = file, 1, zlib.decompressobj(31), b""
+
+    def read(self, size: int) -> bytes:
+        content = bytearray()
+        while len(content) < size:
+            packed = self.rest or self.file.read(CHUNK)
+            if not packed and self.inflate.eof:
+                break
+            if not packed:
+                raise EOFError("it ends too early")
+            if self.inflate.eof and (packed := packed.lstrip(b"\0")):  # zeros pad the end
+                self.members += 1
+                if self.members > MOST_MEMBERS:
+                    raise EOFError(f"it has more than {MOST_MEMBERS} members")
+                self.inflate = zlib.decompressobj(31)
+            if packed:
+                content += self.inflate.decompress(packed, size - len(content))
+            self.rest = (self.inflate.unconsumed_tail or self.inflate.unused_data) if packed else b""
+        return bytes(content)
+
+
+def _read_array(file: _Readable) -> npt.NDArray[Any]:
+    kind, n_dimensions = _checked_magic(file.read(4))
     header = file.read(4 * n_dimensions)
     if len(header) < 4 * n_dimensions:
         raise IDXError(f"ends within its header, which announces {n_dimensions} dimensions")
@@ -81,7 +111,8 @@ def _read_array(file: BinaryIO) -> npt.NDArray[Any]:
     if len(content) != size:
         came = "more" if len(content) > size else f"{len(content)}"
         raise IDXError(f"must have {size} bytes for the shape {shape}, got {came}: fetch it again")
-    return np.frombuffer(content, kind).reshape(shape).astype(kind.newbyteorder("="))
+    array = np.frombuffer(content, kind).reshape(shape)
+    return array if kind.isnative else array.byteswap(inplace=True).view(kind.newbyteorder("="))
 
 
 def _checked_magic(magic: bytes) -> tuple[np.dtype[Any], int]:
@@ -100,7 +131,7 @@ def _checked_magic(magic: bytes) -> tuple[np.dtype[Any], int]:
     return np.dtype(TYPES[magic[2]]), magic[3]
 
 
-def _read_up_to(file: BinaryIO, size: int) -> bytearray:
+def _read_up_to(file: _Readable, size: int) -> bytearray:
     """Read in pieces: a request for all at once would allocate what the header announces, be it there or not."""
     content = bytearray()
     while len(content) < size and (piece := file.read(min(CHUNK, size - len(content)))):

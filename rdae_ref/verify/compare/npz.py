@@ -9,8 +9,8 @@ import numpy as np
 import numpy.typing as npt
 
 from ...autoencoder import Parameters, initial_parameters
-from ...files import ContentError, read_npz, written_whole
-from .arrays import unknown_name
+from ...files import ContentError, Header, read_npz, written_whole
+from .arrays import LARGEST_N, unknown_name
 from .comparison import Comparison
 from .variants import NAMES
 from .verdict import compare
@@ -90,13 +90,26 @@ def write_template(path: str | os.PathLike[str], seed: int = 0) -> None:
 
 
 def _read(path: Path) -> dict[str, npt.NDArray[Any]]:
-    def check_name(name: str) -> None:
-        if name not in KNOWN:
-            raise ContentError(f"{path}: {unknown_name(name, KNOWN)}; known are {', '.join(KNOWN)}")
+    def choose(headers: Mapping[str, Header]) -> Mapping[str, Header]:
+        for name in headers:
+            if name not in KNOWN:
+                raise ContentError(f"{path}: {unknown_name(name, KNOWN)}; known are {', '.join(KNOWN)}")
+        _check_sizes(path, {name: header.size for name, header in headers.items()})
+        return headers
 
     if not path.exists():
         raise FileNotFoundError(f"there is no file {path}: rdae-ref compare --template {path} writes an example")
-    return read_npz(path, check_name)
+    return read_npz(path, choose)
+
+
+def _check_sizes(path: Path, sizes: Mapping[str, int]) -> None:
+    """Refuse arrays that are larger than the point allows, before they are read."""
+    p, d = sizes.get("c", 0), sizes.get("b", 0)
+    N = sizes.get("X", 0) // max(d, 1)
+    largest = {"X": LARGEST_N * d, "W": p * d, "A": p * d} | dict.fromkeys(NAMES, max(N, p, d) * max(N, d))
+    for name, size in sizes.items():
+        if name in largest and size > largest[name] and {"X", "c", "b"} <= sizes.keys():
+            raise ContentError(f"{path}: {name} has {size} elements, too many for {N} samples, d = {d} and p = {p}")
 
 
 def _number(array: npt.NDArray[Any], name: str) -> float:
