@@ -273,7 +273,9 @@ def read_npy(path: str | os.PathLike[str]) -> npt.NDArray[Any]:
 Choose = Callable[[Mapping[str, Header]], Iterable[str]]
 
 
-def read_npz(path: str | os.PathLike[str], choose: Choose = list, *, follow: bool = True) -> dict[str, Any]:
+def read_npz(
+    path: str | os.PathLike[str], choose: Choose = list, *, compressed: bool = True, follow: bool = True
+) -> dict[str, Any]:
     """Read arrays of an npz file.
 
     Parameters
@@ -283,6 +285,8 @@ def read_npz(path: str | os.PathLike[str], choose: Choose = list, *, follow: boo
     choose : callable
         Is given the header of each array by name, before any data is read. It returns the names of those to read, by
         default all, or raises `ContentError`.
+    compressed : bool
+        Whether arrays may be compressed, as `numpy.savez_compressed` does: a small file can then hold gigabytes.
     follow : bool
         Whether `path` may be a symbolic link.
 
@@ -302,7 +306,7 @@ def read_npz(path: str | os.PathLike[str], choose: Choose = list, *, follow: boo
         size = os.fstat(file.fileno()).st_size
         try:
             with zipfile.ZipFile(cast(Any, _InPieces(file))) as archive:
-                members = _members(archive, size, path)
+                members = _members(archive, size, COMPRESSIONS if compressed else COMPRESSIONS[:1], path)
                 headers = {}
                 for name, member in members.items():
                     with archive.open(member) as stream:
@@ -334,7 +338,9 @@ class _InPieces:
         return piece
 
 
-def _members(archive: zipfile.ZipFile, size: int, path: str | os.PathLike[str]) -> dict[str, zipfile.ZipInfo]:
+def _members(
+    archive: zipfile.ZipFile, size: int, compressions: tuple[int, ...], path: str | os.PathLike[str]
+) -> dict[str, zipfile.ZipInfo]:
     """Return the members by the names of their arrays, or refuse what they say about themselves."""
     members = {member.filename.removesuffix(".npy"): member for member in archive.infolist()}
     if len(archive.infolist()) > MOST_MEMBERS:
@@ -346,8 +352,8 @@ def _members(archive: zipfile.ZipFile, size: int, path: str | os.PathLike[str]) 
             raise ContentError(f"{path}: {name!r} is no array: write the file with numpy.savez")
         if member.flag_bits & 1:
             raise ContentError(f"{path}: {name!r} is encrypted")
-        if member.compress_type not in COMPRESSIONS:
-            raise ContentError(f"{path}: {name!r} is compressed as NumPy never does: write it with numpy.savez")
+        if member.compress_type not in compressions:
+            raise ContentError(f"{path}: {name!r} is compressed in a way that is not read: write it with numpy.savez")
         stored = member.compress_type == zipfile.ZIP_STORED
         most = member.compress_size * (1 if stored else DEFLATED) + (0 if stored else PIECE)
         if member.compress_size > size or member.file_size > most:

@@ -283,7 +283,8 @@ class _Epochs(Ascent):
         found = read_checkpoint(path)
         if found is None:
             return
-        if found.run != self.run:
+        generator = self.rng.bit_generator.state["bit_generator"]
+        if (found.run, found.x.shape, found.generator["bit_generator"]) != (self.run, self.x.shape, generator):
             raise CheckpointError(f"{path} is of a run with another start, batches or settings: name another file")
         self.x, self.velocity = found.x, found.velocity
         for value, norm in zip(found.values.tolist(), found.gradient_norms.tolist(), strict=True):
