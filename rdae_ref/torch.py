@@ -7,8 +7,8 @@ import numpy.typing as npt
 
 from ._validation import Array, as_base, as_matrix, as_nonnegative, as_order, as_positive, as_samples
 from .autoencoder import distortion
-from .entropy import entropy_and_gradient
-from .gram import gaussian_gram, gram_pullback
+from .numerics.entropy import entropy_and_gradient
+from .matrices import gaussian_gram, gram_pullback
 
 try:
     import torch  # PyTorch itself: imports are absolute

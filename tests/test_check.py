@@ -1,12 +1,17 @@
 import json
+from pathlib import Path
 
 import numpy as np
 import pytest
 
-import rdae_ref.objective
+import rdae_ref.verify.check
+from rdae_ref import paper
 from rdae_ref.autoencoder import entropy_gradients
 from rdae_ref.cli import main
-from rdae_ref.verify.check import Row, check_table, equation_check, equation_rows
+from rdae_ref.numerics.conditional import FromFactors
+from rdae_ref.verify.check import Row, check_table, equation_check, equation_rows, place_in_paper
+
+PRINTED = (9, 10, 11, 12, 13, *range(15, 26))
 
 
 @pytest.fixture(scope="module")
@@ -16,8 +21,49 @@ def rows():
 
 def test_every_equation_from_9_to_25_has_a_row_and_passes(rows):
     numbers = {row.equation for row in rows}
-    assert {f"({n})" for n in (9, 10, 11, 12, 13, *range(15, 26))} <= numbers
+    assert {f"({n})" for n in PRINTED} <= numbers
+    assert len(rows) >= 66
     assert all(row.passed for row in rows), check_table(rows)
+
+
+def test_each_printed_equation_of_paper_py_has_a_row_of_its_own(rows):
+    literal = {row.equation for row in rows if row.compared.startswith("paper.py: ")}
+    assert literal == {f"({n})" for n in PRINTED}
+
+
+def test_rows_name_the_function_and_the_line_of_paper_py(rows):
+    lines = Path(paper.__file__).read_text(encoding="utf-8").splitlines()
+    for row in rows:
+        number = int(row.equation.strip("()")) if row.equation.strip("()").isdigit() else 0
+        assert bool(row.paper) == (number in PRINTED)
+        if row.paper:
+            name, _, line = row.paper.partition(":")
+            start = next(i for i, text in enumerate(lines, 1) if text.startswith(f"def {name}("))
+            several = "Eqs. (" in getattr(paper, name).__doc__
+            assert lines[int(line) - 1].endswith(f"# {row.equation}") if several else int(line) == start
+            assert start <= int(line) < start + 25
+    assert place_in_paper("(15)").startswith("entropy_gradient:")
+    assert place_in_paper("(19)").startswith("entropy_gradients:")
+    assert place_in_paper("(24)") != place_in_paper("(23)")
+    assert place_in_paper("(14)") == place_in_paper("(1)") == place_in_paper("models") == ""
+
+
+@pytest.mark.parametrize(
+    ("name", "equations"),
+    [
+        ("distortion", {"(9)", "(21)", "(22)", "(23)", "(24)"}),
+        ("gaussian_gram", {"(11)"}),
+        ("entropy_gradient", {"(15)", "(16)", "(17)", "(19)", "(20)"}),
+        ("graph_laplacian", {"(17)", "(19)", "(20)"}),
+    ],
+)
+def test_a_mutation_of_paper_py_fails_its_rows(name, equations, monkeypatch):
+    right = getattr(paper, name)
+    monkeypatch.setattr(paper, name, lambda *arguments: 1.001 * right(*arguments))
+    monkeypatch.setattr(equation_rows, "ACTIVATIONS", ["logsig"])
+    groups = (equation_rows.distortion_rows, equation_rows.entropy_gradient_rows, equation_rows.parameter_rows)
+    rows = [row for group in groups for row in group(equation_rows.as_printed(), np.random.default_rng(0))]
+    assert {row.equation for row in rows if not row.passed} >= equations
 
 
 def test_the_errors_are_those_that_the_readme_promises(rows):
@@ -32,8 +78,8 @@ def test_a_wrong_equation_fails_its_row_and_the_exit_code(monkeypatch, capsys):
         gradient = entropy_gradients(*arguments)
         return gradient._replace(W=1.001 * gradient.W)
 
-    monkeypatch.setattr(equation_rows, "entropy_gradients", spoilt)
-    rows = list(rdae_ref.verify.check.parameter_rows(np.random.default_rng(0)))
+    code = equation_rows.package()._replace(entropy_gradients=spoilt)
+    rows = list(equation_rows.parameter_rows(code, np.random.default_rng(0)))
     assert {row.equation for row in rows if not row.passed} == {"(19)"}
     monkeypatch.setattr("rdae_ref.cli.check.equation_check", lambda seed: rows)
     assert main(["check"]) == 1
@@ -45,18 +91,18 @@ def test_the_rows_of_the_low_rank_spectrum_fail_without_it_and_with_a_wrong_one(
         rows = equation_rows.low_rank_rows(np.random.default_rng(2))
         return [row.compared for row in rows if not row.passed]
 
-    def spoilt(*arguments):
-        found = right(*arguments)
+    def spoilt(self, Xhat):
+        found = right(self, Xhat)
         return found._replace(gradient=1.001 * found.gradient)
 
-    right = rdae_ref.objective.from_spectra
+    right = FromFactors.with_gradient
     monkeypatch.setattr(equation_rows, "ACTIVATIONS", ["linear"])
     assert failed() == []
     with monkeypatch.context() as patch:
-        patch.setattr(rdae_ref.objective, "spectra", lambda inputs, outputs: None)
+        patch.setattr(FromFactors, "spectra", lambda self, outputs: None)
         assert failed() == ["L, low-rank spectrum"]
     with monkeypatch.context() as patch:
-        patch.setattr(rdae_ref.objective, "from_spectra", spoilt)
+        patch.setattr(FromFactors, "with_gradient", spoilt)
         assert failed() == ["∇L, low-rank spectrum"]
 
 
@@ -76,6 +122,7 @@ def test_the_command_writes_the_table_as_json(rows, monkeypatch, tmp_path, capsy
     content = json.loads(path.read_text())
     assert content["passed"] is True
     assert [row["equation"] for row in content["rows"]] == [row.equation for row in rows]
+    assert [row["paper"] for row in content["rows"]] == [row.paper for row in rows]
     assert main(["check"]) == 0
     assert f"{len(rows)} of {len(rows)} comparisons passed" in capsys.readouterr().out
 
@@ -86,10 +133,10 @@ def test_an_unwritable_file_is_an_error_without_a_traceback(rows, monkeypatch, t
     assert "rdae-ref:" in capsys.readouterr().err
 
 
-def test_nan_anywhere_fails_its_row(monkeypatch):
-    right = equation_rows.joint_entropy
-    monkeypatch.setattr(equation_rows, "joint_entropy", lambda A, B, a: np.nan if a == 2 else right(A, B, a))
-    rows = list(rdae_ref.verify.check.entropy_rows(np.random.default_rng(0)))
+def test_nan_anywhere_fails_its_row():
+    code = equation_rows.package()
+    spoilt = code._replace(joint_entropy=lambda A, B, a: np.nan if a == 2 else code.joint_entropy(A, B, a))
+    rows = list(equation_rows.entropy_rows(spoilt, np.random.default_rng(0)))
     assert [row.passed for row in rows if row.equation == "(12)"] == [False]
 
 

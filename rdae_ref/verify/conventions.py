@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from .._validation import Array, as_base, as_choice, as_order, as_positive, as_samples, as_symmetric
-from ..gram import gaussian_gram
+from ..matrices import gaussian_gram
 
 __all__ = ["KERNELS", "PEERS", "Peer", "peer_entropy", "peer_gram", "peer_sigma", "power_entropy", "to_bits"]
 

@@ -5,66 +5,56 @@ One function for each group of equations makes its rows; `equation_check` runs t
 
 import importlib.util
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 
 import numpy as np
 
 from ...numerics.spectrum import SingularGramWarning
-from .equation_rows import (
-    distortion_rows,
-    entropy_gradient_rows,
-    entropy_rows,
-    fifty_digit_rows,
-    low_rank_rows,
-    objective_rows,
-    parameter_rows,
-)
+from . import equation_rows
 from .framework_rows import OracleCheck, oracle_check
 from .model_rows import model_rows
-from .rows import Row, check_table, number
+from .rows import Row, check_table, number, place_in_paper
 from .theory_rows import theory_rows
 
-__all__ = ["OracleCheck", "Row", "check_table", "equation_check", "has_mpmath", "oracle_check"]
+__all__ = ["OracleCheck", "Row", "check_table", "equation_check", "has_mpmath", "oracle_check", "place_in_paper"]
 
 
 def equation_check(seed: int = 0) -> list[Row]:
-    """Compare every equation with something that shares no code with it.
+    """Compare every equation, in the package and in paper.py, with something that shares no code with it.
 
     Parameters
     ----------
     seed : int
-        Of data and parameters.
+        Seed of the data and the parameters.
 
     Returns
     -------
     list of Row
-        In the order of the paper. Those that need mpmath are there if it is installed.
+        In the order of the paper. The rows that need mpmath are there if it is installed.
     """
-    groups: list[Callable[[np.random.Generator], Iterator[Row]]] = [
-        theory_rows,
-        distortion_rows,
-        entropy_rows,
-        entropy_gradient_rows,
-        parameter_rows,
-        objective_rows,
-        low_rank_rows,
-        model_rows,
-    ]
-    if has_mpmath():
-        groups.append(fifty_digit_rows)
     with warnings.catch_warnings():
-        # At α ≤ 1 a singular Gram matrix is a warning for the user; here the error of the row says what it costs.
+        # At α ≤ 1 a singular Gram matrix is a warning for the user; here the error of the row shows its effect.
         warnings.simplefilter("ignore", SingularGramWarning)
-        rows = [row for group in groups for row in group(np.random.default_rng(seed))]
+        rows = [row._replace(paper=place_in_paper(row.equation)) for row in _rows(seed)]
     return sorted(rows, key=lambda row: number(row.equation))
 
 
-def has_mpmath() -> bool:
-    """Tell whether the fifty-digit oracle can be loaded.
+def _rows(seed: int) -> Iterator[Row]:
+    both = [
+        equation_rows.distortion_rows,
+        equation_rows.entropy_rows,
+        equation_rows.entropy_gradient_rows,
+        equation_rows.parameter_rows,
+        equation_rows.objective_rows,
+        *([equation_rows.fifty_digit_rows] if has_mpmath() else []),
+    ]
+    for group in both:
+        for code in (equation_rows.package(), equation_rows.as_printed()):
+            yield from group(code, np.random.default_rng(seed))
+    for rows in (theory_rows, equation_rows.normalize_rows, equation_rows.low_rank_rows, model_rows):
+        yield from rows(np.random.default_rng(seed))
 
-    Returns
-    -------
-    bool
-        Whether mpmath is installed.
-    """
+
+def has_mpmath() -> bool:
+    """Tell whether mpmath, which computes the fifty digits, is installed."""
     return importlib.util.find_spec("mpmath") is not None

@@ -1,72 +1,143 @@
-"""The rows of (9) to (25): values, derivatives by a matrix, derivatives by the parameters, fifty digits."""
+"""The rows of (9) to (25), for the functions of the package and for those of paper.py."""
 
 import functools
 import itertools
 import math
 from collections.abc import Callable, Iterator, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from scipy.spatial.distance import cdist
 
+from ... import autoencoder, matrices, paper
 from ..._validation import Array
 from ...activations import ACTIVATIONS
-from ...autoencoder import Parameters, distortion, distortion_gradients, entropy_gradients, forward
-from ...entropy import (
-    conditional_entropy,
-    joint_entropy,
-    joint_entropy_gradient,
-    mutual_information,
-    product_entropy_gradient,
-    renyi_entropy,
-    renyi_entropy_gradient,
-)
+from ...autoencoder import Parameters
 from ...gradcheck import check_gradient
-from ...gram import edge_weights, gaussian_gram, gram_pullback, normalize_gram
 from ...objective import RateDistortion
 from .rows import ALPHAS, BELOW, DIFFERENCES, DIGITS, ROUNDING, Row, point, relative, report_row, worst
+
+
+class Code(NamedTuple):
+    """The functions of one storey of the package, derivatives in the unit of the entropies."""
+
+    name: str
+    alphas: tuple[float, ...]
+    alphas_of_singular: tuple[float, ...]  # the orders for which a Gram matrix may be singular
+    distortion: Callable[..., float]
+    gaussian_gram: Callable[..., Array]
+    renyi_entropy: Callable[..., float]
+    joint_entropy: Callable[..., float]
+    conditional_entropy: Callable[..., float]
+    entropy_gradient: Callable[..., Array]
+    joint_entropy_gradient: Callable[..., Array]
+    edge_weights: Callable[..., Array]
+    entropy_gradients: Callable[..., Parameters]
+    distortion_gradients: Callable[..., Parameters]
+    objective: Callable[..., Any]
+
+
+def package() -> Code:
+    """Return the functions that users call."""
+    return Code(
+        name="",
+        alphas=(*BELOW, *ALPHAS),
+        alphas_of_singular=(*BELOW, *ALPHAS),
+        distortion=autoencoder.distortion,
+        gaussian_gram=matrices.gaussian_gram,
+        renyi_entropy=matrices.renyi_entropy,
+        joint_entropy=matrices.joint_entropy,
+        conditional_entropy=matrices.conditional_entropy,
+        entropy_gradient=matrices.renyi_entropy_gradient,
+        joint_entropy_gradient=matrices.product_entropy_gradient,
+        edge_weights=paper.edge_weights,
+        entropy_gradients=autoencoder.entropy_gradients,
+        distortion_gradients=autoencoder.distortion_gradients,
+        objective=RateDistortion,
+    )
+
+
+def as_printed() -> Code:
+    """Return the functions of paper.py, with the factor 1/ln 2 that the printed derivatives lack."""
+    bits = math.log(2)
+    return Code(
+        name="paper.py: ",
+        alphas=(0.5, 1.01, 2.0, 3.0, 10.0),
+        alphas_of_singular=(1.01, 2.0, 3.0, 10.0),
+        distortion=paper.distortion,
+        gaussian_gram=paper.gaussian_gram,
+        renyi_entropy=paper.renyi_entropy,
+        joint_entropy=paper.joint_entropy,
+        conditional_entropy=paper.conditional_entropy,
+        entropy_gradient=lambda A, alpha: paper.entropy_gradient(A, alpha) / bits,
+        joint_entropy_gradient=lambda K_X, K, alpha: paper.joint_entropy_gradient(K_X, K, alpha) / bits,
+        edge_weights=paper.edge_weights,
+        entropy_gradients=paper.entropy_gradients,
+        distortion_gradients=paper.distortion_gradients,
+        objective=_Printed,
+    )
+
+
+class _Printed:
+    """(25) of paper.py as an objective."""
+
+    def __init__(self, X: Array, *, activation: str, **settings: Any) -> None:
+        self.arguments = {"X": X, "g": ACTIVATIONS[activation], **settings}
+
+    def value_and_gradient(self, parameters: Parameters) -> tuple[float, Parameters]:
+        value, gradient = paper.value_and_gradient(paper.Parameters(*parameters), **self.arguments)
+        return value, Parameters(*gradient)
+
 
 # Values
 
 
-def distortion_rows(rng: np.random.Generator) -> Iterator[Row]:
+def distortion_rows(code: Code, rng: np.random.Generator) -> Iterator[Row]:
     """Yield the rows of (9) and (11)."""
     X, Y = rng.normal(size=(2, 30, 3))
     loops = sum(sum((x - y) ** 2 for x, y in zip(*rows, strict=True)) for rows in zip(X, Y, strict=True)) / 30
-    yield Row("(9)", "D_emp", "sums written out", 1, relative(distortion(X, Y), loops), ROUNDING)
+    yield Row("(9)", f"{code.name}D_emp", "sums written out", 1, relative(code.distortion(X, Y), loops), ROUNDING)
 
     errors = []
     for offset, sigma in itertools.product((0.0, 1e6), (0.1, 1.0, 10.0)):
         expected = np.exp(-cdist(X + offset, X + offset, "sqeuclidean") / (2 * sigma**2)) / 30
-        errors.append(relative(gaussian_gram(X + offset, sigma), expected))
-    yield Row("(11)", "Gaussian Gram matrix", "cdist, also 1e6 from the origin", len(errors), worst(errors), 1e-11)
+        errors.append(relative(code.gaussian_gram(X + offset, sigma), expected))
+    against = "cdist, also 1e6 from the origin"
+    yield Row("(11)", f"{code.name}Gaussian Gram matrix", against, len(errors), worst(errors), 1e-11)
 
+
+def normalize_rows(rng: np.random.Generator) -> Iterator[Row]:
+    """Yield the row of (11) for a kernel of any diagonal, which paper.py does not have."""
+    X = rng.normal(size=(30, 3))
     K = (1 + X @ X.T) ** 3
     expected = [[K[i, j] / (30 * math.sqrt(K[i, i] * K[j, j])) for j in range(30)] for i in range(30)]
-    error = relative(normalize_gram(K), expected)
+    error = relative(matrices.normalize_gram(K), expected)
     yield Row("(11)", "normalised Gram matrix", "elements written out", 1, error, ROUNDING)
 
 
-def entropy_rows(rng: np.random.Generator) -> Iterator[Row]:
+def entropy_rows(code: Code, rng: np.random.Generator) -> Iterator[Row]:
     """Yield the rows of (10), (12) and (13)."""
     errors = []
-    for alpha, k in itertools.product((*BELOW, *ALPHAS), (0.1, 0.5, 0.9)):
-        errors.append(relative(renyi_entropy([[0.5, k / 2], [k / 2, 0.5]], alpha, math.e), _two_samples(k, alpha)))
-    yield Row("(10)", "S_α of two samples", "closed form, λ = (1 ± k)/2", len(errors), worst(errors), 1e-11)
+    for alpha, k in itertools.product(code.alphas, (0.1, 0.5, 0.9)):
+        A = np.array([[0.5, k / 2], [k / 2, 0.5]])
+        errors.append(relative(code.renyi_entropy(A, alpha, math.e), _two_samples(k, alpha)))
+    against = "closed form, λ = (1 ± k)/2"
+    yield Row("(10)", f"{code.name}S_α of two samples", against, len(errors), worst(errors), 1e-11)
 
     X, Y = rng.normal(size=(20, 2)), rng.normal(size=(20, 3))
-    A, B = gaussian_gram(X, 0.5), gaussian_gram(Y, 0.8)
-    both = gaussian_gram(np.hstack([X / 0.5, Y / 0.8]), 1.0)
+    A, B = code.gaussian_gram(X, 0.5), code.gaussian_gram(Y, 0.8)
+    both = code.gaussian_gram(np.hstack([X / 0.5, Y / 0.8]), 1.0)
     joint, conditional, information = [], [], []
-    for alpha in (*BELOW, *ALPHAS):
-        together, first, second = (renyi_entropy(K, alpha) for K in (both, A, B))
-        joint.append(relative(joint_entropy(A, B, alpha), together))
-        conditional.append(relative(conditional_entropy(A, B, alpha), together - second))
-        information.append(relative(mutual_information(A, B, alpha), first + second - together))
-    with_ = "S_α of the concatenated features"
-    yield Row("(12)", "joint entropy", with_, len(joint), worst(joint), 1e-11)
-    yield Row("(13)", "conditional entropy", with_, len(joint), worst(conditional), 1e-9)
-    yield Row("(13)", "mutual information", with_, len(joint), worst(information), 1e-9)
+    for alpha in code.alphas:
+        together, first, second = (code.renyi_entropy(K, alpha) for K in (both, A, B))
+        joint.append(relative(code.joint_entropy(A, B, alpha), together))
+        conditional.append(relative(code.conditional_entropy(A, B, alpha), together - second))
+        information.append(relative(matrices.mutual_information(A, B, alpha), first + second - together))
+    against = "S_α of the concatenated features"
+    yield Row("(12)", f"{code.name}joint entropy", against, len(joint), worst(joint), 1e-11)
+    yield Row("(13)", f"{code.name}conditional entropy", against, len(joint), worst(conditional), 1e-9)
+    if not code.name:
+        yield Row("(13)", "mutual information", against, len(joint), worst(information), 1e-9)
 
 
 def _two_samples(k: float, alpha: float) -> float:
@@ -82,9 +153,9 @@ def _two_samples(k: float, alpha: float) -> float:
 
 
 class _OfMatrix:
-    """A function of the elements of a symmetric matrix on and below its diagonal, with its gradient at one point.
+    """A function of the elements on and below the diagonal of a symmetric matrix, with its gradient at one point.
 
-    The gradient is not asked for elsewhere: a difference leaves trace 1, which (15) does not.
+    The gradient is needed at that point only: a difference leaves trace 1, which (15) does not.
     """
 
     def __init__(self, value: Callable[[Array], float], G: Array) -> None:
@@ -98,7 +169,7 @@ class _OfMatrix:
 
 
 def _plain_entropy(A: Array, alpha: float) -> float:
-    """Return (10) as it stands, in bits, for a matrix of any trace: so that the trace can be varied, too."""
+    """Return (10) in bits for a matrix of any trace, so that the trace can vary, too."""
     values = np.linalg.eigvalsh(A)
     if alpha == 1:
         return float(-np.sum(values * np.log2(values)))
@@ -107,10 +178,10 @@ def _plain_entropy(A: Array, alpha: float) -> float:
     return float(np.log2(np.sum(values**alpha)) / (1 - alpha))
 
 
-def entropy_gradient_rows(rng: np.random.Generator) -> Iterator[Row]:
-    """Yield the rows of (15), (16) and the pull-back."""
+def entropy_gradient_rows(code: Code, rng: np.random.Generator) -> Iterator[Row]:
+    """Yield the rows of (15) and (16), and those of the pull-back and of the joint entropy of any two matrices."""
     n = 6
-    K_X, K = (gaussian_gram(rng.normal(size=(n, 2)), 0.4) for _ in range(2))
+    K_X, K = (code.gaussian_gram(rng.normal(size=(n, 2)), 0.4) for _ in range(2))
     A, B = (np.cov(rng.normal(size=(n, 30))) for _ in range(2))
 
     def of_product(k: Array, alpha: float) -> float:
@@ -119,27 +190,33 @@ def entropy_gradient_rows(rng: np.random.Generator) -> Iterator[Row]:
     def of_joint(b: Array, alpha: float) -> float:
         return _plain_entropy(A * b / np.trace(A * b), alpha)
 
-    literal, joint = functools.partial(product_entropy_gradient, K_X), functools.partial(joint_entropy_gradient, A)
-    yield _matrix_row("(15)", "∂S_α(K)/∂K, every element", K, _plain_entropy, renyi_entropy_gradient, rng)
-    yield _matrix_row("(16)", "∂S_α(N K_X∘K)/∂K, every element", K, of_product, literal, rng)
-    yield _matrix_row("(16)", "∂S_α(A, B)/∂B with its trace term", B, of_joint, joint, rng)
-    pulled = [_pullback_report(alpha, rng) for alpha in ALPHAS]
-    yield report_row("(17)", "pull-back −4 (D(P) − P) X̂", pulled)
+    product = functools.partial(code.joint_entropy_gradient, K_X)
+    yield _matrix_row(
+        "(15)", f"{code.name}∂S_α(K)/∂K, every element", K, _plain_entropy, code.entropy_gradient, code, rng
+    )
+    yield _matrix_row("(16)", f"{code.name}∂S_α(N K_X∘K)/∂K, every element", K, of_product, product, code, rng)
+    if not code.name:
+        joint = functools.partial(matrices.joint_entropy_gradient, A)
+        yield _matrix_row("(16)", "∂S_α(A, B)/∂B with its trace term", B, of_joint, joint, code, rng)
+        yield report_row("(17)", "pull-back −4 (D(P) − P) X̂", [_pullback_report(alpha, rng) for alpha in ALPHAS])
 
 
-def _matrix_row(equation: str, compared: str, point: Array, value: Any, gradient: Any, rng: np.random.Generator) -> Row:
+def _matrix_row(
+    equation: str, compared: str, at: Array, value: Any, gradient: Any, code: Code, rng: np.random.Generator
+) -> Row:
     reports = []
-    for alpha in (*BELOW, *ALPHAS):
-        function = _OfMatrix(functools.partial(value, alpha=alpha), gradient(point, alpha=alpha))
-        reports.append(check_gradient(function, point[function.lower], rng=rng, tolerance=DIFFERENCES))
+    for alpha in code.alphas:
+        function = _OfMatrix(functools.partial(value, alpha=alpha), gradient(at, alpha=alpha))
+        reports.append(check_gradient(function, at[function.lower], rng=rng, tolerance=DIFFERENCES))
     return report_row(equation, compared, reports)
 
 
 def _pullback_report(alpha: float, rng: np.random.Generator) -> Any:
     class OfSamples:
         def value_and_gradient(self, Y: Array) -> tuple[float, Array]:
-            K = gaussian_gram(Y, 0.4)
-            return renyi_entropy(K, alpha), gram_pullback(renyi_entropy_gradient(K, alpha), K, Y, 0.4)
+            K = matrices.gaussian_gram(Y, 0.4)
+            dS_dY = matrices.gram_pullback(matrices.renyi_entropy_gradient(K, alpha), K, Y, 0.4)
+            return matrices.renyi_entropy(K, alpha), dS_dY
 
     return check_gradient(OfSamples(), rng.normal(size=(15, 2)), rng=rng, tolerance=DIFFERENCES)
 
@@ -148,70 +225,75 @@ def _pullback_report(alpha: float, rng: np.random.Generator) -> Any:
 
 
 class _Entropy:
-    """S_α(K_X̂), or with K_X the joint S_α(N K_X ∘ K_X̂), as a function of the parameters: (17)–(20) with P or Q."""
+    """S_α(K_X̂), or with K_X the joint S_α(N K_X ∘ K_X̂), as a function of the parameters: (17)-(20) with P or Q."""
 
-    def __init__(self, X: Array, activation: str, alpha: float, sigma: float, K_X: Array | None) -> None:
-        self.X, self.activation, self.alpha, self.sigma, self.K_X = X, activation, alpha, sigma, K_X
+    def __init__(self, code: Code, X: Array, activation: str, alpha: float, sigma: float, K_X: Array | None) -> None:
+        self.code, self.X, self.activation, self.alpha, self.sigma, self.K_X = code, X, activation, alpha, sigma, K_X
 
     def value_and_gradient(self, parameters: Parameters) -> tuple[float, Parameters]:
-        forward_pass = forward(parameters, self.X, self.activation)
-        K = gaussian_gram(forward_pass.Xhat, self.sigma)
+        code, run = self.code, autoencoder.forward(parameters, self.X, self.activation)
+        K = code.gaussian_gram(run.Xhat, self.sigma)
         if self.K_X is None:
-            value, dS_dK = renyi_entropy(K, self.alpha), renyi_entropy_gradient(K, self.alpha)
+            value, dS_dK = code.renyi_entropy(K, self.alpha), code.entropy_gradient(K, self.alpha)
         else:
-            value = renyi_entropy(len(K) * self.K_X * K, self.alpha)
-            dS_dK = product_entropy_gradient(self.K_X, K, self.alpha)
-        return value, entropy_gradients(edge_weights(dS_dK, K, self.sigma), forward_pass, parameters, self.X)
+            value = code.renyi_entropy(len(K) * self.K_X * K, self.alpha)
+            dS_dK = code.joint_entropy_gradient(self.K_X, K, self.alpha)
+        P = code.edge_weights(dS_dK, K, self.sigma)
+        return value, Parameters(*code.entropy_gradients(P, run, parameters, self.X))
 
 
 class _Distortion:
-    """D_emp as a function of the parameters: (21)–(24)."""
+    """D_emp as a function of the parameters: (21)-(24)."""
 
-    def __init__(self, X: Array, activation: str) -> None:
-        self.X, self.activation = X, activation
+    def __init__(self, code: Code, X: Array, activation: str) -> None:
+        self.code, self.X, self.activation = code, X, activation
 
     def value_and_gradient(self, parameters: Parameters) -> tuple[float, Parameters]:
-        forward_pass = forward(parameters, self.X, self.activation)
-        return distortion(self.X, forward_pass.Xhat), distortion_gradients(forward_pass, parameters, self.X, self.X)
+        run = autoencoder.forward(parameters, self.X, self.activation)
+        gradient = self.code.distortion_gradients(run, parameters, self.X, self.X)
+        return self.code.distortion(self.X, run.Xhat), Parameters(*gradient)
 
 
-def parameter_rows(rng: np.random.Generator) -> Iterator[Row]:
-    """Yield the rows of (17) to (24), each array of parameters on its own."""
+def parameter_rows(code: Code, rng: np.random.Generator) -> Iterator[Row]:
+    """Yield the rows of (17) to (24), one for each array of parameters."""
     X, parameters = point(rng)
-    K_X = gaussian_gram(X, 0.4)
-    alphas = (1.01, 2.0, 3.0)
-    entropies = [_Entropy(X, unit, alpha, 0.4, K) for unit in ACTIVATIONS for alpha in alphas for K in (None, K_X)]
-    yield from _by_array(entropies, parameters, "S_α(K_X̂) with P, S_α(N K_X∘K_X̂) with Q", (17, 18, 19, 20), rng)
-    distortions = [_Distortion(X, unit) for unit in ACTIVATIONS]
-    yield from _by_array(distortions, parameters, "D_emp", (21, 22, 23, 24), rng)
+    K_X = code.gaussian_gram(X, 0.4)
+    lowest = 1.5 if code.name else 1.01  # 1/(1 − α) magnifies the rounding of the printed value for the differences
+    cases = itertools.product(ACTIVATIONS, (lowest, 2.0, 3.0), (None, K_X))
+    entropies = [_Entropy(code, X, unit, alpha, 0.4, K) for unit, alpha, K in cases]
+    of = "S_α(K_X̂) with P, S_α(N K_X∘K_X̂) with Q"
+    yield from _by_array(entropies, parameters, code.name, of, (17, 18, 19, 20), rng)
+    distortions = [_Distortion(code, X, unit) for unit in ACTIVATIONS]
+    yield from _by_array(distortions, parameters, code.name, "D_emp", (21, 22, 23, 24), rng)
 
 
 def _by_array(
-    objectives: Sequence[Any], parameters: Parameters, of: str, equations: Sequence[int], rng: np.random.Generator
+    objectives: Sequence[Any], at: Parameters, code: str, of: str, equations: Sequence[int], rng: np.random.Generator
 ) -> Iterator[Row]:
-    reports = [check_gradient(f, parameters, rng=rng, tolerance=DIFFERENCES) for f in objectives]
+    reports = [check_gradient(f, at, rng=rng, tolerance=DIFFERENCES) for f in objectives]
     for equation, name in zip(equations, "AbWc", strict=True):
         rows = [row for report in reports for row in report.arrays if row.name == name]
-        yield report_row(f"({equation})", f"∂/∂{name} of {of}", rows)
+        yield report_row(f"({equation})", f"{code}∂/∂{name} of {of}", rows)
 
 
-def objective_rows(rng: np.random.Generator) -> Iterator[Row]:
+def objective_rows(code: Code, rng: np.random.Generator) -> Iterator[Row]:
     """Yield the rows of (25)."""
-    for alphas, name in ((ALPHAS, "α > 1"), (BELOW, "α = 1/2 and 1")):
-        reports = []
+    for among, name in ((ALPHAS, "α > 1"), (BELOW, "α = 1/2 and 1")):
+        alphas, reports = [alpha for alpha in among if alpha in code.alphas_of_singular], []
         for unit, alpha in itertools.product(ACTIVATIONS, alphas):
             X, parameters = point(rng)
-            f = RateDistortion(X, activation=unit, alpha=alpha, mu=1.5, sigma_x=0.2, sigma_xhat=0.3)
+            f = code.objective(X, activation=unit, alpha=alpha, mu=1.5, sigma_x=0.2, sigma_xhat=0.3)
             reports.append(check_gradient(f, parameters, rng=rng, tolerance=DIFFERENCES))
-        yield report_row("(25)", f"∇L, {name}, all units", reports)
+        if alphas:
+            yield report_row("(25)", f"{code.name}∇L, {name}, all units", reports)
 
 
 def low_rank_rows(rng: np.random.Generator) -> Iterator[Row]:
     """Yield the rows of (25) with a low-rank spectrum: its gradient, and its value over the proven bound.
 
-    The gradient at samples that repeat: their rank is low for any parameters. Where it is low up to a residual only,
-    the factor's length changes along a difference, and the value by up to the bound: a jump that differences would see.
-    The value at samples that do not repeat, with kernels so wide that there is a residual.
+    The gradient is checked at samples that repeat, whose rank is low for any parameters: where it is low up to a
+    residual only, the factor's length changes along a difference, and the value jumps by up to the bound.
+    The value is checked at samples that do not repeat, with kernels so wide that there is a residual.
     """
     X, parameters = point(rng)
     repeated, many = np.repeat(X, 4, axis=0), rng.normal(size=(300, 2))
@@ -219,7 +301,7 @@ def low_rank_rows(rng: np.random.Generator) -> Iterator[Row]:
     for unit, alpha in itertools.product(ACTIVATIONS, (1.01, 1.5, math.inf)):
         settings: dict[str, Any] = {"activation": unit, "alpha": alpha, "mu": 1.5}
         narrow, wide = settings | {"sigma_x": 0.2, "sigma_xhat": 0.3}, settings | {"sigma_x": 3.0, "sigma_xhat": 3.0}
-        low = RateDistortion(repeated, **narrow, spectrum="low-rank")
+        low = RateDistortion(repeated, **narrow, method="low-rank")
         reports.append(check_gradient(low, parameters, rng=rng, tolerance=DIFFERENCES))
         errors.append(_error_over_bound(many, parameters, wide))
     yield report_row("(25)", "∇L, low-rank spectrum", reports)
@@ -227,7 +309,7 @@ def low_rank_rows(rng: np.random.Generator) -> Iterator[Row]:
 
 
 def _error_over_bound(X: Array, parameters: Parameters, settings: dict[str, Any]) -> float:
-    low, exact = RateDistortion(X, **settings, spectrum="low-rank"), RateDistortion(X, **settings)
+    low, exact = RateDistortion(X, **settings, method="low-rank"), RateDistortion(X, **settings, method="exact")
     bound = low.truncation_error(parameters)
     if bound == 0:  # the exact path was taken after all, and shows nothing
         return math.inf
@@ -238,30 +320,30 @@ def _error_over_bound(X: Array, parameters: Parameters, settings: dict[str, Any]
 # Fifty digits
 
 
-def fifty_digit_rows(rng: np.random.Generator) -> Iterator[Row]:
+def fifty_digit_rows(code: Code, rng: np.random.Generator) -> Iterator[Row]:
     """Yield the rows that mpmath judges."""
     from ..oracles import mpmath_oracle as fifty  # noqa: PLC0415  # optional, and slow to load
 
-    A = gaussian_gram(rng.normal(size=(8, 2)), 0.5)
-    alphas = (*BELOW, 1 - 1e-10, 1 + 1e-10, *ALPHAS)
+    A = code.gaussian_gram(rng.normal(size=(8, 2)), 0.5)
+    near = (1 - 1e-10, 1 + 1e-10) if not code.name else ()
     exact = fifty.exact(A)
     unit_trace = exact / sum(exact.diagonal())  # 1/N in binary is not quite 1/N, and 1/(1−α) would show it
-    errors = [relative(renyi_entropy(A, alpha), float(fifty.renyi_entropy(unit_trace, alpha))) for alpha in alphas]
-    yield Row("(10)", "S_α(A), N = 8, α to 1e-10 from 1", "50 digits", len(errors), worst(errors), DIGITS)
+    alphas = (*near, *code.alphas)
+    errors = [relative(code.renyi_entropy(A, a), float(fifty.renyi_entropy(unit_trace, a))) for a in alphas]
+    name = f"{code.name}S_α(A), N = 8" + (", α to 1e-10 from 1" if near else "")
+    yield Row("(10)", name, "50 digits", len(errors), worst(errors), DIGITS)
 
-    errors = []
-    for alpha in (*BELOW, *ALPHAS):
-        expected = fifty.rounded(fifty.renyi_entropy_gradient(A, alpha))
-        errors.append(relative(renyi_entropy_gradient(A, alpha), expected))
-    yield Row("(15)", "∂S_α(A)/∂A, N = 8", "50 digits", len(errors), worst(errors), DIGITS)
+    expected = [fifty.rounded(fifty.renyi_entropy_gradient(A, alpha)) for alpha in code.alphas]
+    errors = [relative(code.entropy_gradient(A, a), e) for a, e in zip(code.alphas, expected, strict=True)]
+    yield Row("(15)", f"{code.name}∂S_α(A)/∂A, N = 8", "50 digits", len(errors), worst(errors), DIGITS)
 
     values, gradients = [], []
-    for unit, alpha in itertools.product(ACTIVATIONS, (*BELOW, *ALPHAS)):
+    for unit, alpha in itertools.product(ACTIVATIONS, code.alphas_of_singular):
         X, parameters = point(rng, n=5, p=2)
         settings: dict[str, Any] = {"alpha": alpha, "mu": 1.5, "sigma_x": 0.4, "sigma_xhat": 0.3, "activation": unit}
-        value, gradient = RateDistortion(2 * X, **settings).value_and_gradient(parameters)
-        expected_value, expected = fifty.value_and_gradient(parameters, 2 * X, **settings)
+        value, gradient = code.objective(2 * X, **settings).value_and_gradient(parameters)
+        expected_value, right = fifty.value_and_gradient(parameters, 2 * X, **settings)
         values.append(relative(value, expected_value))
-        gradients += [relative(g, e) for g, e in zip(gradient, expected, strict=True)]
-    yield Row("(25)", "L, N = 5, all units", "50 digits", len(values), worst(values), DIGITS)
-    yield Row("(25)", "∇L, N = 5, all units", "50 digits", len(values), worst(gradients), DIGITS)
+        gradients += [relative(g, e) for g, e in zip(gradient, right, strict=True)]
+    yield Row("(25)", f"{code.name}L, N = 5, all units", "50 digits", len(values), worst(values), DIGITS)
+    yield Row("(25)", f"{code.name}∇L, N = 5, all units", "50 digits", len(values), worst(gradients), DIGITS)

@@ -1,4 +1,4 @@
-"""The package beside automatic differentiation, with fifty digits as the judge."""
+"""The package beside automatic differentiation, judged by fifty digits."""
 
 import itertools
 from typing import Any, NamedTuple
@@ -10,28 +10,16 @@ __all__ = ["OracleCheck", "oracle_check"]
 
 
 class OracleCheck(NamedTuple):
-    """The package beside automatic differentiation.
+    """The package beside automatic differentiation; ``str`` is a table."""
 
-    Parameters
-    ----------
-    frameworks : tuple of str
-        Those that were there.
-    missing : tuple of str
-        For each of the others, the command that installs it.
-    agreement : list of oracles.Row
-        On full-rank Gram matrices, against the package.
-    degenerate : list of oracles.Row
-        For α < 1, singular matrices and kinks, of the package and of each framework, against 50 digits.
-    """
-
-    frameworks: tuple[str, ...]
-    missing: tuple[str, ...]
-    agreement: list[Any]
-    degenerate: list[Any]
+    frameworks: tuple[str, ...]  # those that are installed
+    missing: tuple[str, ...]  # for each of the others, the command that installs it
+    agreement: list[Any]  # rows against the package, on full-rank Gram matrices
+    degenerate: list[Any]  # rows of package and frameworks against 50 digits: α < 1, singular matrices, kinks
 
     @property
     def passed(self) -> bool:
-        """Whether a framework was there, all agree to 1e-10 on full-rank matrices, and ours is right elsewhere."""
+        """Whether a framework is installed, all agree to 1e-10 at full rank, and the package is right elsewhere."""
         from ..oracles import wrong  # noqa: PLC0415  # only when it is asked for
 
         agree = bool(self.frameworks) and all(row.verdict == "right" for row in self.agreement)
@@ -45,7 +33,7 @@ class OracleCheck(NamedTuple):
             [
                 "Worst relative difference to the package, full-rank Gram matrices, α from 1/2 to 10, all units:",
                 self._agreement_table(),
-                f"Where they part, by 50 digits (wrong or NaN: {failures} of {len(self.degenerate)}):",
+                f"Where they differ, against 50 digits (wrong or NaN: {failures} of {len(self.degenerate)}):",
                 as_table(self.degenerate),
                 *self.missing,
             ]
@@ -62,30 +50,13 @@ class OracleCheck(NamedTuple):
         return "\n".join(lines)
 
     def to_dict(self) -> dict[str, Any]:
-        """Return both tables for a JSON file, NaN as None.
-
-        Returns
-        -------
-        dict
-            ``agreement``, ``degenerate`` and ``missing``.
-        """
+        """Return the tables and ``missing`` for a JSON file, NaN as None."""
         tables = {name: [row._asdict() for row in getattr(self, name)] for name in ("agreement", "degenerate")}
         return json_ready(tables | {"missing": self.missing})
 
 
 def oracle_check() -> OracleCheck:
-    """Compare (25) and the other models with each framework that is installed, and judge the edge by 50 digits.
-
-    Returns
-    -------
-    OracleCheck
-        Its ``str`` is a table.
-
-    Raises
-    ------
-    ImportError
-        If mpmath is missing, which judges.
-    """
+    """Compare (25) and the other models with each framework that is installed, and degenerate cases with 50 digits."""
     from .. import oracles  # noqa: PLC0415  # only when it is asked for
 
     there, missing = [], []

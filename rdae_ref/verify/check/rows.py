@@ -1,5 +1,6 @@
 """A row of the equation check, what makes one, and the table of all."""
 
+import inspect
 import math
 import re
 from collections.abc import Iterable, Sequence
@@ -7,12 +8,13 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from ... import paper
 from ..._validation import Array
 from ...autoencoder import Parameters, initial_parameters
 from ...files import json_ready
 from ...gradcheck import ArrayReport, GradientReport
 
-__all__ = ["Row", "check_table"]
+__all__ = ["Row", "check_table", "place_in_paper"]
 
 DIFFERENCES = 1e-7  # what central differences can show
 DIGITS = 1e-11  # what fifty digits show
@@ -23,33 +25,16 @@ BELOW = (0.5, 1.0)
 
 
 class Row(NamedTuple):
-    """One line of the equation check.
-
-    Parameters
-    ----------
-    equation : str
-        Number in the paper.
-    compared : str
-        What was computed.
-    against : str
-        With what it was compared.
-    cases : int
-        How many settings.
-    error : float
-        Worst relative error.
-    limit : float
-        What it may be.
-    slope : float or None
-        Smallest slope of the Taylor remainder, where a gradient was checked: 2 if it is right.
-    """
+    """One line of the equation check."""
 
     equation: str
     compared: str
     against: str
     cases: int
-    error: float
+    error: float  # the worst relative error
     limit: float
-    slope: float | None = None
+    slope: float | None = None  # smallest slope of the Taylor remainder of a gradient: 2 if it is right
+    paper: str = ""  # function and line of paper.py, as in entropy_gradient:87
 
     @property
     def passed(self) -> bool:
@@ -57,33 +42,17 @@ class Row(NamedTuple):
         return self.error <= self.limit and (self.slope is None or not self.slope < 1.5)
 
     def to_dict(self) -> dict[str, Any]:
-        """Return the row for a JSON file; an infinite slope, of a function without remainder, becomes None.
-
-        Returns
-        -------
-        dict
-            The fields, and ``verdict``.
-        """
+        """Return the fields and ``verdict`` for a JSON file; an infinite slope (no remainder) becomes None."""
         return json_ready(self._asdict() | {"verdict": "ok" if self.passed else "FAILED"})
 
 
 def check_table(rows: Sequence[Row]) -> str:
-    """Return the rows as a table of text.
-
-    Parameters
-    ----------
-    rows : sequence of Row
-        Of `equation_check`.
-
-    Returns
-    -------
-    str
-        A line of heading, one for each row, and one that says how many passed.
-    """
-    cells = [("equation", "compared", "with", "cases", "error", "limit", "slope", "verdict")]
+    """Return the rows as a table of text, with a last line that says how many passed."""
+    cells = [("equation", "paper.py", "compared", "with", "cases", "error", "limit", "slope", "verdict")]
     cells += [
         (
             row.equation,
+            row.paper,
             row.compared,
             row.against,
             str(row.cases),
@@ -100,8 +69,24 @@ def check_table(rows: Sequence[Row]) -> str:
     return "\n".join([*lines, f"{passed} of {len(rows)} comparisons passed"])
 
 
+def place_in_paper(equation: str) -> str:
+    """Return the function of paper.py that is an equation and its line there, or "" if there is none.
+
+    A function's docstring ends in its equation, or in several; then comments in its body mark the line of each.
+    """
+    for name, function in inspect.getmembers(paper, inspect.isfunction):
+        ending = re.search(r"(?:^|[.] )Eqs?[.] \((\d+)\)(?:-\((\d+)\))?[.]$", inspect.getdoc(function) or "")
+        if function.__module__ == paper.__name__ and ending:
+            first, last = int(ending[1]), int(ending[2] or ending[1])
+            if first <= number(equation) <= last:
+                lines, start = inspect.getsourcelines(function)
+                marked = [i for i, line in enumerate(lines) if line.rstrip().endswith(f"# {equation}")]
+                return f"{name}:{start + marked[0] if marked else start}"
+    return ""
+
+
 def number(equation: str) -> int:
-    """Return the first number of an equation; what has none, a model, comes last."""
+    """Return the first number of an equation; a model, which has none, comes last."""
     digits = re.match(r"\((\d+)", equation)
     return int(digits[1]) if digits else 100
 
@@ -113,12 +98,12 @@ def relative(value: Any, expected: Any) -> float:
 
 
 def worst(errors: Iterable[float]) -> float:
-    """Return the largest error, or NaN if one is: Python's max would pass over it."""
+    """Return the largest error, or NaN if one is NaN, which Python's max would pass over."""
     return float(np.max(list(errors)))
 
 
 def report_row(equation: str, compared: str, reports: Sequence[GradientReport | ArrayReport]) -> Row:
-    """Return the worst of several reports: of whole gradients, or of one array in each."""
+    """Return the worst of several reports, of whole gradients or of one array in each."""
     error = worst(r.max_relative_error if isinstance(r, GradientReport) else r.relative_error for r in reports)
     slopes = [r.taylor_slope for r in reports if not math.isnan(r.taylor_slope)]
     slope = min(slopes, default=math.inf)
@@ -126,6 +111,6 @@ def report_row(equation: str, compared: str, reports: Sequence[GradientReport | 
 
 
 def point(rng: np.random.Generator, n: int = 20, d: int = 2, p: int = 4) -> tuple[Array, Parameters]:
-    """Draw data, and parameters that leave the outputs far enough apart for a well-conditioned Gram matrix."""
+    """Draw data, and parameters whose outputs are far enough apart for a well-conditioned Gram matrix."""
     X, parameters = rng.normal(size=(n, d)), initial_parameters(d, p, rng, scale=0.8)
     return X, parameters._replace(c=0.3 * rng.normal(size=p), A=3 * parameters.A, b=0.3 * rng.normal(size=d))

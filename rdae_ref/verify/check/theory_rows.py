@@ -10,7 +10,7 @@ from scipy.optimize import brentq, minimize
 from scipy.special import entr, ive
 
 from ..._validation import Array
-from ...entropy import renyi_entropy
+from ...matrices import renyi_entropy
 from ...theory import (
     RateDistortionPoint,
     annealing_slopes,

@@ -1,4 +1,4 @@
-"""What a person brings: a point, results at it, and how they are laid out. Input is refused here or in _validation."""
+"""What a person brings: a point, results at it, and their layout. Bad input is refused here or in _validation."""
 
 import difflib
 import itertools
@@ -36,61 +36,24 @@ LAYOUT = {"X": "(N, d), samples in rows", "W": "(p, d), one row for each unit", 
 
 
 class Given(NamedTuple):
-    """One result that a person brings.
+    """One result that a person brings."""
 
-    Parameters
-    ----------
-    name : str
-        One of `NAMES`.
-    array : Array
-        As it came, in float64.
-    precision : str
-        Of the computation: ``float64``, ``float32`` or ``float16``.
-    limit : float
-        What its relative error may be.
-    """
-
-    name: str
+    name: str  # one of `NAMES`
     array: Array
-    precision: str
-    limit: float
+    precision: str  # of the computation: float64, float32 or float16
+    limit: float  # what its relative error may be
 
 
 class Reading(NamedTuple):
-    """One way to read what was brought: square arrays leave open which axis is which.
-
-    Parameters
-    ----------
-    problem : Problem
-        The point, in the layout of the package.
-    given : tuple of Given
-        The results.
-    transposed : frozenset of str
-        Inputs that were read as transposed; results of their shape are expected so, too.
-    notes : tuple of str
-        A sentence for each of them.
-    """
+    """One way to read what was brought: of a square array either axis may be that of the samples."""
 
     problem: Problem
     given: tuple[Given, ...]
-    transposed: frozenset[str]
-    notes: tuple[str, ...]
+    transposed: frozenset[str]  # inputs that were read as transposed; results of their shape are expected so, too
+    notes: tuple[str, ...]  # a sentence for each of them
 
     def expected(self, name: str, array: Array) -> Array:
-        """Return an array of the package in the layout of the person's own inputs.
-
-        Parameters
-        ----------
-        name : str
-            One of `NAMES`.
-        array : Array
-            In the layout of the package.
-
-        Returns
-        -------
-        Array
-            The same, or its transpose.
-        """
+        """Return an array of the package in the layout of the person's own inputs."""
         return array.T if {"Xhat": "X", "dW": "W", "dA": "A"}.get(name) in self.transposed else array
 
 
@@ -100,30 +63,7 @@ def accept(
     results: Mapping[str, npt.ArrayLike],
     settings: Mapping[str, Any],
 ) -> list[Reading]:
-    """Return the ways to read what was brought, the usual one first, or say what is wrong with it.
-
-    Parameters
-    ----------
-    X : array_like, shape (N, d) or (d, N)
-        Inputs.
-    parameters : Parameters or mapping of str to array_like
-        W, c, A, b; W and A possibly transposed.
-    results : mapping of str to array_like
-        By `NAMES`.
-    settings : mapping
-        activation, alpha, mu, sigma_x, sigma_xhat, base.
-
-    Returns
-    -------
-    list of Reading
-        More than one if N = d or p = d.
-
-    Raises
-    ------
-    TypeError, ValueError
-        If a name is unknown, nothing is to be compared, shapes do not fit, something is masked, bound to an automatic
-        derivative, not finite or out of range.
-    """
+    """Return the ways to read what was brought, the usual one first; more than one if N = d or p = d."""
     X, (W, c, A, b), checked = as_samples(_plain(X, "X"), "X"), _as_four(parameters), _as_settings(settings)
     p, d = c.size, b.size
     ways = {"X": _ways("X", X, (None, d)), "W": _ways("W", W, (p, d)), "A": _ways("A", A, (d, p))}
@@ -138,22 +78,7 @@ def accept(
 
 
 def layouts(array: Array, shape: tuple[int, ...]) -> Iterator[tuple[str, Array]]:
-    """Return the ways in which an array can have come into a shape.
-
-    Parameters
-    ----------
-    array : Array
-        The right one.
-    shape : tuple of int
-        Of the other.
-
-    Yields
-    ------
-    how : str
-        Empty, or what follows the name of the array in a sentence.
-    array : Array
-        Of that shape.
-    """
+    """Yield the ways in which an array can have come into a shape: words that follow its name, and the array."""
     if array.shape == shape:
         yield "", array
     if array.ndim == 2 and array.T.shape == shape:
@@ -172,7 +97,7 @@ def _ways(name: str, array: Array, shape: tuple[int | None, int | None]) -> list
 
 
 def _plain(value: npt.ArrayLike, name: str) -> npt.NDArray[Any]:
-    """Return an array that holds all that came: no mask is ignored, and what a framework keeps to itself is named."""
+    """Return an array of all that came, without ignoring a mask; name what NumPy cannot read."""
     if isinstance(value, np.ma.MaskedArray):
         raise TypeError(f"{name} must not be a masked array, whose mask would be lost: leave its rows out")
     try:
@@ -270,7 +195,7 @@ def rounding_limit(name: str, precision: str, alpha: float) -> float:
 
 
 def unknown_name(name: str, known: Iterable[str]) -> str:
-    """Return the beginning of a sentence that refuses a name, and guesses the one that was meant."""
+    """Return the beginning of a sentence that refuses a name, with a guess at what was meant."""
     folded = {other.lower(): other for other in known}
     near = difflib.get_close_matches(name.lower(), list(folded), 1)
     return f"{name!r} is no known name" + (f", did you mean {folded[near[0]]!r}" if near else "")

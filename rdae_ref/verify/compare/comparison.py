@@ -13,72 +13,31 @@ VERDICTS = ("agrees", "explained", "undecided", "wrong")  # from best to worst
 
 @dataclass(frozen=True)
 class ArrayComparison:
-    """One array of yours beside ours.
-
-    Parameters
-    ----------
-    name : str
-        As in the file.
-    precision : str
-        In which it was computed, by its type or by its digits.
-    relative_error : float
-        Largest difference over the largest element of ours.
-    limit : float
-        What an error of rounding may be, relative to the parts that the array is the sum of.
-    worst : str
-        The element that differs most, as ``dW[3, 1]``.
-    yours, ours : float
-        The elements there; ours by the conventions of this package.
-    verdict : str
-        ``agrees``; ``explained``: it differs from ours and fits the explanation; ``wrong``: nothing explains it;
-        ``undecided``: it differs, and there is no telling.
-    remark : str
-        More about it; mostly empty.
-    """
+    """One array of yours beside ours."""
 
     name: str
-    precision: str
-    relative_error: float
-    limit: float
-    worst: str
-    yours: float
+    precision: str  # of your computation, by the array's type or by its digits
+    relative_error: float  # the largest difference over the largest element of ours
+    limit: float  # what rounding may leave, relative to the parts that the array is the sum of
+    worst: str  # the element that differs most, as in dW[3, 1]
+    yours: float  # that element
     ours: float
-    verdict: str
+    verdict: str  # "agrees", "explained", "undecided" (it differs, and nothing can be said) or "wrong"
     remark: str = ""
 
 
 @dataclass(frozen=True)
 class Explanation:
-    """The conventions under which ours become yours.
+    """The conventions under which ours become yours."""
 
-    Parameters
-    ----------
-    explains : tuple of str
-        The arrays that differ and fit.
-    alternatives : tuple of tuple of str
-        Keys of conventions: all alternatives fit, these arrays cannot tell them apart. An empty one is no convention.
-    sentences : tuple of str
-        The alternatives in words.
-    layouts : tuple of str
-        Arrays that fit transposed, in words.
-    error : float
-        The largest relative error that is left.
-    n_tried : int
-        How many conventions and combinations were compared.
-    chance : float
-        How many of them one expects to fit random numbers in place of these arrays.
-    strong : bool
-        Whether that is few enough.
-    """
-
-    explains: tuple[str, ...]
-    alternatives: tuple[tuple[str, ...], ...]
-    sentences: tuple[str, ...]
-    layouts: tuple[str, ...]
-    error: float
-    n_tried: int
-    chance: float
-    strong: bool
+    explains: tuple[str, ...]  # the arrays that differ and fit
+    alternatives: tuple[tuple[str, ...], ...]  # keys of conventions: these arrays cannot tell the alternatives apart
+    sentences: tuple[str, ...]  # the alternatives in words
+    layouts: tuple[str, ...]  # arrays that fit transposed, in words
+    error: float  # the largest relative error that is left
+    n_tried: int  # how many conventions and combinations were compared
+    chance: float  # how many of them would fit random numbers
+    strong: bool  # whether that is few enough
 
     def __str__(self) -> str:
         first, *others = self.sentences
@@ -126,13 +85,7 @@ class Comparison:
         return self.verdict == "agrees"
 
     def to_dict(self) -> dict[str, Any]:
-        """Return the comparison as JSON can hold it.
-
-        Returns
-        -------
-        dict
-            The fields, with ``verdict`` and ``agrees``.
-        """
+        """Return the fields, ``verdict`` and ``agrees`` for a JSON file."""
         plain = json_ready({"verdict": self.verdict, "agrees": self.agrees, **asdict(self)})
         assert isinstance(plain, dict)
         return plain

@@ -22,70 +22,34 @@ WORK = 1e11  # N³ times the eigendecompositions that may be made: about a minut
 
 
 class Fit(NamedTuple):
-    """One array beside ours, or beside ours under other conventions.
-
-    Parameters
-    ----------
-    fits : bool
-        Whether the error is within the limit.
-    error : float
-        Largest difference over the largest element of ours, or over what that is the rounding of.
-    index : tuple of int
-        Where the difference is largest.
-    yours, ours : float
-        The elements there.
-    allowed : float
-        What a difference may be.
-    layout : str
-        Empty, or ``transposed`` and the like.
-    """
+    """One array beside ours, or beside ours under other conventions."""
 
     fits: bool
-    error: float
-    index: tuple[int, ...]  # type: ignore[assignment]  # hides tuple.index, which nobody asks of a fit
+    error: float  # the largest difference over the largest element of ours, or over what that is the rounding of
+    index: tuple[int, ...]  # type: ignore[assignment]  # where that is; hides tuple.index, which no fit needs
     yours: float
     ours: float
-    allowed: float
-    layout: str
+    allowed: float  # what a difference may be
+    layout: str  # empty, or "transposed" and the like
 
 
 NOT_COMPARED = Fit(False, math.nan, (), math.nan, math.nan, math.nan, "")
 
 
 class Candidate(NamedTuple):
-    """Conventions that are taken together.
-
-    Parameters
-    ----------
-    conventions : tuple of Convention
-        None of them turns the switch of another.
-    settings : Settings
-        Ours with all of their changes.
-    """
+    """Conventions that are taken together, none of which turns the switch of another."""
 
     conventions: tuple[Convention, ...]
     settings: Settings
 
 
 class Finding(NamedTuple):
-    """What fits the largest number of arrays.
+    """What fits the largest number of arrays."""
 
-    Parameters
-    ----------
-    candidates : tuple of Candidate
-        All that fit the same arrays with equally few conventions; the package itself, if nothing fits more.
-    fits : dict of str to Fit
-        For every array, under the first of the candidates.
-    n_tried : int
-        How many were compared.
-    chance : float
-        How many of them one expects to fit random numbers.
-    """
-
-    candidates: tuple[Candidate, ...]
-    fits: dict[str, Fit]
+    candidates: tuple[Candidate, ...]  # all that fit them with equally few conventions; ours alone, if none fits more
+    fits: dict[str, Fit]  # for every array, under the first candidate
     n_tried: int
-    chance: float
+    chance: float  # how many of those tried would fit random numbers
 
     @property
     def complete(self) -> bool:
@@ -94,13 +58,7 @@ class Finding(NamedTuple):
 
 
 class Search:
-    """All conventions against all arrays of one reading.
-
-    Parameters
-    ----------
-    reading : Reading
-        What was brought.
-    """
+    """All conventions against all arrays of one reading."""
 
     def __init__(self, reading: Reading) -> None:
         problem = reading.problem
@@ -120,13 +78,7 @@ class Search:
         self._work = 0.0
 
     def run(self) -> Finding:
-        """Return what explains the arrays.
-
-        Returns
-        -------
-        Finding
-            Complete, if some conventions explain everything; otherwise what fits most.
-        """
+        """Return what explains the arrays."""
         tried, differing = [self.ours], self._differing()
         for level in range(MOST + 1):
             candidates = list(self._level(level))
@@ -139,37 +91,11 @@ class Search:
         return self._most(tried)
 
     def alone(self, given: Given) -> list[Candidate]:
-        """Return the single conventions that would explain one array, if the others were not there.
-
-        Parameters
-        ----------
-        given : Given
-            The array.
-
-        Returns
-        -------
-        list of Candidate
-            Possibly none.
-        """
+        """Return the single conventions that would explain one array, if the others were not there."""
         return [candidate for candidate in self._level(1) if self.fit(given, candidate.settings).fits]
 
     def pattern(self, given: Given, candidate: Candidate) -> tuple[int, float | None]:
-        """Return what the elements of an array that does not fit have in common.
-
-        Parameters
-        ----------
-        given : Given
-            The array.
-        candidate : Candidate
-            What it is compared with.
-
-        Returns
-        -------
-        n_differ : int
-            Elements beyond the limit.
-        factor : float or None
-            What multiplies every element of ours, if there is such a number.
-        """
+        """Return what the elements of an array that does not fit have in common."""
         allowed, layout = self.fit(given, candidate.settings)[-2:]
         ours = self.reading.expected(given.name, self.variants.predict(given.name, candidate.settings).array)
         ours, yours = dict(layouts(ours, given.array.shape))[layout], given.array
@@ -178,32 +104,13 @@ class Search:
         return int(np.sum(np.abs(yours - ours) > allowed)), factor if common else None
 
     def unseen(self) -> list[Convention]:
-        """Return the conventions under which none of the arrays would be another.
-
-        Returns
-        -------
-        list of Convention
-            Those with other kernels are not looked at.
-        """
+        """Return the conventions under which none of the arrays would be another."""
         sizes = self.variants.sizes(self.ours.settings)
         cheap = [c for c in self._level(1) if self.variants.sizes(c.settings) == sizes]
         return [c.conventions[0] for c in cheap if self._fits_all(c)]
 
     def fit(self, given: Given, settings: Settings) -> Fit:
-        """Compare one array with ours under some settings.
-
-        Parameters
-        ----------
-        given : Given
-            The array.
-        settings : Settings
-            How ours is to be computed.
-
-        Returns
-        -------
-        Fit
-            In the layout that fits best.
-        """
+        """Compare one array with ours under some settings."""
         key = (given.name, *(getattr(settings, switch) for switch in self.switches[given.name]))
         if key not in self._fits:
             self._fits[key] = self._compare(given, settings)

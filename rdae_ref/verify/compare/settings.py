@@ -1,4 +1,4 @@
-"""The known ways in which an implementation of (25) departs from this one: each turns one switch of a `Settings`.
+"""The known ways in which an implementation of (25) departs from this one; each turns one switch of `Settings`.
 
 Notation: d is the distance of two samples in exp(−d²/…); D_emp is the distortion; L_P = D(P) − P.
 """
@@ -11,78 +11,32 @@ __all__ = ["CONVENTIONS", "Convention", "Settings"]
 
 
 class Settings(NamedTuple):
-    """The switches of the computation; the defaults are those of the package.
+    """The switches of the computation; the defaults are those of the package."""
 
-    Parameters
-    ----------
-    base : float
-        Of the logarithm.
-    kernel : str
-        A key of `rdae_ref.verify.conventions.KERNELS`.
-    sizes : str
-        Kernel sizes: ``own``, ``input`` or ``output`` for both, ``swapped``.
-    gram : str
-        ``over_n``: K/N; ``over_trace``: K/tr K; ``raw``: K.
-    joint : str
-        ``n``: N K_X ∘ K; ``without_n``: K_X ∘ K; ``trace``: K_X ∘ K / tr(K_X ∘ K).
-    eigenvalues : str
-        Those that are rounding: ``zero``, or kept and, where negative, ``clipped``, ``dropped`` or ``absolute``.
-    frobenius : str
-        tr A² at α = 2: ``exact``, or ``over_n2``, divided by N².
-    distortion : str
-        ``samples``: mean over samples; ``sum``: over all; ``everything``: mean over samples and coordinates.
-    half : float
-        What multiplies the distortion.
-    weights : str
-        ``mu_distortion``: S − μ D; ``mu_entropy``: μ S − D; ``over_mu``: S/μ − D; ``half_mu``, ``n_mu``, ``mu_over_d``.
-    sign : str
-        ``maximised``; ``minimised``: −L; ``downhill``: L with the gradient of −L; ``added``: S + μ D.
-    gradient_unit : str
-        Of the entropies' gradient: ``base``, or ``nats``, whatever the base.
-    edges : str
-        ``half``: P = ∂S/∂K ∘ K / (2σ²); ``whole``: / σ²; ``without``: ∂S/∂K ∘ K.
-    off_diagonal : float
-        What multiplies the off-diagonal of ∂S/∂K.
-    eq19 : str
-        G′ in (19) and (20): ``transposed``, as it must be, or ``reshaped`` to (p, N).
-    eq23 : str
-        (23) and (24): ``conforming``, with A, or ``printed``, with Aᵀ.
-    """
-
-    base: float = 2
-    kernel: str = "exp(−d²/(2σ²))"
-    sizes: str = "own"
-    gram: str = "over_n"
-    joint: str = "n"
-    eigenvalues: str = "zero"
-    frobenius: str = "exact"
-    distortion: str = "samples"
-    half: float = 1.0
-    weights: str = "mu_distortion"
-    sign: str = "maximised"
-    gradient_unit: str = "base"
-    edges: str = "half"
-    off_diagonal: float = 1.0
-    eq19: str = "transposed"
-    eq23: str = "conforming"
+    base: float = 2  # of the logarithm
+    kernel: str = "exp(−d²/(2σ²))"  # a key of `rdae_ref.verify.conventions.KERNELS`
+    sizes: str = "own"  # kernel sizes; "input" or "output" for both, "swapped"
+    gram: str = "over_n"  # K/N; "over_trace": K/tr K; "raw": K
+    joint: str = "n"  # N K_X ∘ K; "without_n": K_X ∘ K; "trace": K_X ∘ K / tr(K_X ∘ K)
+    eigenvalues: str = "zero"  # those that are rounding; or kept, those below 0 "clipped", "dropped" or "absolute"
+    frobenius: str = "exact"  # tr A² at α = 2; "over_n2": divided by N²
+    distortion: str = "samples"  # mean over samples; "sum"; "everything": mean over samples and coordinates
+    half: float = 1.0  # a factor of the distortion
+    weights: str = "mu_distortion"  # S − μ D; "mu_entropy": μ S − D; "over_mu": S/μ − D; "half_mu", "n_mu", "mu_over_d"
+    sign: str = "maximised"  # "minimised": −L; "downhill": L with the gradient of −L; "added": S + μ D
+    gradient_unit: str = "base"  # of the entropies' gradient; "nats", whatever the base
+    edges: str = "half"  # P = ∂S/∂K ∘ K / (2σ²); "whole": / σ²; "without": ∂S/∂K ∘ K
+    off_diagonal: float = 1.0  # a factor of the off-diagonal of ∂S/∂K
+    eq19: str = "transposed"  # G′ in (19) and (20), as it must be; "reshaped" to (p, N)
+    eq23: str = "conforming"  # (23) and (24) with A; "printed": with Aᵀ
 
 
 class Convention(NamedTuple):
-    """One way to depart from the package.
-
-    Parameters
-    ----------
-    key : str
-        Its name.
-    sentence : str
-        What ends the sentence "equal ours with …".
-    change : mapping
-        The switch of `Settings` that it turns, and to what.
-    """
+    """One way to depart from the package."""
 
     key: str
-    sentence: str
-    change: Mapping[str, Any]
+    sentence: str  # what ends the sentence "equal ours with …"
+    change: Mapping[str, Any]  # the switch of `Settings` that it turns, and to what
 
 
 CONVENTIONS = (

@@ -14,9 +14,10 @@ import numpy as np
 from ..._validation import LARGEST_SAMPLE, Array
 from ...activations import Activation
 from ...autoencoder import Parameters, distortion, distortion_gradients, entropy_gradients, forward
-from ...entropy import entropy_and_gradient, renyi_entropy
-from ...gram import edge_weights, gaussian_gram, graph_laplacian
+from ...matrices import gaussian_gram, graph_laplacian, renyi_entropy
+from ...numerics.entropy import entropy_and_gradient
 from ...numerics.spectrum import SingularGramWarning
+from ...paper import edge_weights
 from ...pytree import tree_map
 from ..conventions import KERNELS, power_entropy
 from .settings import Settings
@@ -30,19 +31,7 @@ NAMES = ("Xhat", "K_X", "K_Xhat", "distortion", *ENTROPIES, "value", *GRADIENTS)
 
 
 class Problem(NamedTuple):
-    """A point at which (25) is computed.
-
-    Parameters
-    ----------
-    X : Array, shape (N, d)
-        Inputs in rows.
-    parameters : Parameters
-        W, c, A, b.
-    activation : str or Activation
-        The units g.
-    alpha, mu, sigma_x, sigma_xhat, base : float
-        As in `RateDistortion`.
-    """
+    """A point at which (25) is computed."""
 
     X: Array
     parameters: Parameters
@@ -55,21 +44,11 @@ class Problem(NamedTuple):
 
 
 class Prediction(NamedTuple):
-    """What an array would be.
-
-    Parameters
-    ----------
-    array : Array
-        In the shape of the package.
-    scale : float
-        Size of the largest parts that it is the sum of, to which its rounding is relative.
-    slack : float
-        By how much it depends on eigenvalues that are rounding.
-    """
+    """What an array would be."""
 
     array: Array
-    scale: float
-    slack: float = 0.0
+    scale: float  # size of the largest parts that it is the sum of, to which its rounding is relative
+    slack: float = 0.0  # how much it depends on eigenvalues that are rounding
 
 
 class Sizes(NamedTuple):
@@ -81,34 +60,21 @@ class Sizes(NamedTuple):
 
 
 class Entropies(NamedTuple):
-    """A pair of numbers or gradients that belong to S_α(N K_X ∘ K) and S_α(K), in nats, of matrices of trace 1."""
+    """S_α(N K_X ∘ K) and S_α(K), in nats, of matrices of trace 1."""
 
     joint: float
     output: float
 
 
 class EntropyGradients(NamedTuple):
-    """The same of their gradients by the parameters."""
+    """Their gradients by the parameters."""
 
     joint: Parameters
     output: Parameters
 
 
 def switches(name: str, alpha: float) -> tuple[str, ...]:
-    """Name the switches on which an array depends.
-
-    Parameters
-    ----------
-    name : str
-        One of `NAMES`.
-    alpha : float
-        Order of the entropy.
-
-    Returns
-    -------
-    tuple of str
-        Fields of `Settings`.
-    """
+    """Name the switches on which an array depends."""
     gram = ("kernel", "sizes", "gram")
     entropy = ("base", *gram, "joint", "eigenvalues", "frobenius")
     error = ("distortion", "half")
@@ -122,15 +88,7 @@ def switches(name: str, alpha: float) -> tuple[str, ...]:
 
 
 class Variants:
-    """The results at one point under any settings; what is expensive is computed once.
-
-    Parameters
-    ----------
-    problem : Problem
-        The point.
-    precision : str
-        In which eigenvalues that are rounding would have been.
-    """
+    """The results at one point under any settings; what is expensive is computed once."""
 
     def __init__(self, problem: Problem, precision: str = "float64") -> None:
         self.problem, self.precision = problem, precision
@@ -142,18 +100,7 @@ class Variants:
         self._cache: dict[tuple[object, ...], object] = {}
 
     def sizes(self, settings: Settings) -> Sizes:
-        """Return the kernel sizes that make our kernel the one of the settings.
-
-        Parameters
-        ----------
-        settings : Settings
-            Of which `kernel` and `sizes` count.
-
-        Returns
-        -------
-        Sizes
-            For inputs and outputs.
-        """
+        """Return the kernel sizes that make our kernel the one of the settings."""
 
         def compute() -> Sizes:
             x, xhat = self.problem.sigma_x, self.problem.sigma_xhat
@@ -164,20 +111,7 @@ class Variants:
         return self._once(("sizes", settings.kernel, settings.sizes), compute)
 
     def predict(self, name: str, settings: Settings) -> Prediction:
-        """Return what an array would be.
-
-        Parameters
-        ----------
-        name : str
-            One of `NAMES`.
-        settings : Settings
-            How it would have been computed.
-
-        Returns
-        -------
-        Prediction
-            The array, and the scale of its rounding.
-        """
+        """Return what an array would be."""
         if name == "Xhat":
             return _alone(self.forward.Xhat)
         if name in ("K_X", "K_Xhat"):
@@ -190,20 +124,7 @@ class Variants:
         return self._value(name, settings)
 
     def needs(self, name: str, settings: Settings) -> int:
-        """Count the eigendecompositions that a prediction still needs.
-
-        Parameters
-        ----------
-        name : str
-            One of `NAMES`.
-        settings : Settings
-            How it would have been computed.
-
-        Returns
-        -------
-        int
-            Of matrices of N rows.
-        """
+        """Count the eigendecompositions that a prediction still needs."""
         key = self.sizes(settings).key
         entry = ("gradients", key) if name in GRADIENTS else ("entropies", key, settings.eigenvalues)
         return 2 * (name in SPECTRAL and entry not in self._cache)

@@ -8,7 +8,7 @@ import numpy.typing as npt
 
 from ...activations import Activation
 from ...autoencoder import Parameters
-from ...gram import gaussian_gram
+from ...matrices import gaussian_gram
 from ...numerics.spectrum import eigenvalues
 from .arrays import Given, Reading, accept, rounding_limit
 from .comparison import ArrayComparison, Comparison, Explanation

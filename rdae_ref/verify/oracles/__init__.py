@@ -1,7 +1,7 @@
-"""The same objectives, written independently: with HIPS autograd, PyTorch, JAX, and at fifty digits with mpmath.
+"""The same objectives, written independently with HIPS autograd, PyTorch, JAX, and at fifty digits with mpmath.
 
-Each module has ``value_and_gradient(parameters, X, *, model="RateDistortion", **settings)``. A framework is loaded when
-its module is imported, ``from rdae_ref.verify.oracles import torch``, and not before.
+Each module has ``value_and_gradient(parameters, X, *, model="RateDistortion", **settings)``; ``load("torch")`` imports
+one, and with it the framework.
 """
 
 from .framework_table import FRAMEWORKS, SHAPES, Row, Shape, agreement, as_table, degenerate_cases, load, wrong

@@ -1,7 +1,7 @@
 """The objectives from their definitions, with HIPS autograd: NumPy, differentiated.
 
-Shares no mathematics with the rest of the package: no Laplacian, no closed form, no thresholds. So where a Gram matrix
-is singular, this is what an autograd framework makes of it.
+It shares no mathematics with the rest of the package: no Laplacian, no closed form, no thresholds. At a singular Gram
+matrix it returns what automatic differentiation makes of it.
 """
 
 import math
@@ -34,32 +34,7 @@ UNITS: dict[str, Callable[[Any], Any]] = {
 def value_and_gradient(
     parameters: Pytree, X: npt.ArrayLike, *, model: str = "RateDistortion", **settings: Any
 ) -> tuple[float, Pytree]:
-    """Return an objective and its gradient by reverse-mode differentiation.
-
-    Parameters
-    ----------
-    parameters : pytree
-        W, c, A, b; or what the class takes, as VAEParameters and IRMAEParameters.
-    X : array_like, shape (N, d)
-        Inputs in rows.
-    model : str
-        The class of this package that has the same objective: ``"RateDistortion"``, which is L of (25),
-        ``"Reconstruction"``, ``"FixedDenoising"``, ``"Contractive"``, ``"FixedBetaVAE"`` or ``"IRMAE"``.
-    **settings : float, str or array_like
-        The arguments of that class: activation; alpha, mu, sigma_x, sigma_xhat, base; corrupted; strength; noise, beta,
-        likelihood, variance, capacity, capacity_of.
-
-    Returns
-    -------
-    value : float
-        The objective, to be maximised.
-    gradient : pytree
-        Of the form of the parameters.
-
-    Notes
-    -----
-    Eq. (25) of the paper.
-    """
+    """Return what `Oracle.value_and_gradient` does, by reverse-mode differentiation."""
 
     def objective(arrays: Any) -> Any:
         return MODELS[model](_filled(parameters, arrays), np.array(X, dtype=float), **settings)

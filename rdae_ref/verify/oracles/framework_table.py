@@ -1,7 +1,7 @@
-"""Who agrees with whom: the package and each framework, over units, orders and shapes; and who is right at the edge.
+"""The package beside each framework, over units, orders and shapes.
 
-`agreement` is the ordinary ground, full-rank Gram matrices, where everyone must agree to 1e-10. `degenerate_cases` is
-the edge, where frameworks and package part, and fifty digits decide between them.
+With Gram matrices of full rank (`agreement`) all must agree to 1e-10. At degenerate ones (`degenerate_cases`) they
+differ, and fifty digits decide who is right.
 """
 
 import importlib
@@ -14,7 +14,7 @@ import numpy as np
 
 from ..._validation import Array, as_choice
 from ...autoencoder import Parameters, forward
-from ...gram import gaussian_gram
+from ...matrices import gaussian_gram
 from ...models import (
     IRMAE,
     Contractive,
@@ -48,7 +48,27 @@ class Oracle(Protocol):
     def value_and_gradient(
         self, parameters: Pytree, X: Any, *, model: str = "RateDistortion", **settings: Any
     ) -> tuple[float, Pytree]:
-        """Return an objective and its gradient."""
+        """Return an objective and its gradient.
+
+        Parameters
+        ----------
+        parameters : pytree
+            W, c, A, b; or what the class takes, such as VAEParameters or IRMAEParameters.
+        X : array_like, shape (N, d)
+            Inputs in rows.
+        model : str
+            The class of this package that has the same objective: ``"RateDistortion"``, which is L of (25),
+            ``"Reconstruction"``, ``"FixedDenoising"``, ``"Contractive"``, ``"FixedBetaVAE"`` or ``"IRMAE"``.
+        **settings : float, str or array_like
+            The arguments of that class.
+
+        Returns
+        -------
+        value : float
+            The objective, which is maximised.
+        gradient : pytree
+            In the form of the parameters, float64.
+        """
 
 
 class Problem(NamedTuple):
@@ -63,17 +83,7 @@ class Problem(NamedTuple):
 
 
 class Shape(NamedTuple):
-    """N samples of d features, p units; the scales and the trade-off that go with them.
-
-    Parameters
-    ----------
-    N, d, p : int
-        Samples, features, units.
-    sigma_x, sigma_xhat : float
-        Kernel sizes, beside data of standard deviation 2.
-    mu : float
-        Trade-off μ.
-    """
+    """N samples of d features with standard deviation 2, p units, and the kernel sizes and μ that suit them."""
 
     N: int
     d: int
@@ -87,21 +97,12 @@ SHAPES = (Shape(5, 2, 3, 0.7, 0.5, 1.5), Shape(12, 3, 8, 1.0, 0.6, 0.3), Shape(8
 
 
 class Row(NamedTuple):
-    """One line of a table: how far two computations of one objective are apart.
+    """How far two computations of one objective are apart: relative errors of its value and its gradients.
 
-    Parameters
-    ----------
-    case : str
-        What was computed.
-    framework : str
-        Who computed it.
-    value, W, c, A, b : float
-        Relative errors of the objective and of its gradients, each relative to the largest element of the array; NaN
-        where the framework returns one. Of a network of layers, W and c are the worst of the weights and offsets of
-        its encoder, square linear layers included, and A and b those of its decoder.
-    verdict : str
-        ``"right"`` to 1e-10, ``"inexact"`` to 1e-6, ``"wrong"`` or ``"NaN"``. Where no derivative exists, right means
-        the mean of the slopes on both sides, and any other finite one is a ``"convention"``.
+    The error of an array is relative to its largest element, and NaN where the framework returns NaN. For a network of
+    layers W and c are the worst of the encoder's weights and offsets (square linear layers included), A and b those of
+    the decoder. The verdict is ``"right"`` to 1e-10, ``"inexact"`` to 1e-6, ``"wrong"`` or ``"NaN"``. Where no
+    derivative exists, right is the mean of the slopes on both sides, and any other finite one is a ``"convention"``.
     """
 
     case: str
@@ -115,102 +116,27 @@ class Row(NamedTuple):
 
 
 def load(framework: str) -> Oracle:
-    """Import the module of a framework.
-
-    Parameters
-    ----------
-    framework : str
-        ``"autograd"``, ``"torch"``, ``"jax"`` or ``"mpmath"``.
-
-    Returns
-    -------
-    module
-        With ``value_and_gradient``.
-
-    Raises
-    ------
-    ImportError
-        If the framework is not installed; the message has the command that installs it.
-    ValueError
-        If there is no such oracle.
-    """
+    """Import the module of ``"autograd"``, ``"torch"``, ``"jax"`` or ``"mpmath"``, or say how to install it."""
     return importlib.import_module(f".{as_choice(framework, 'framework', (*FRAMEWORKS, 'mpmath'))}_oracle", __package__)
 
 
 def agreement(frameworks: Iterable[str] = FRAMEWORKS, shapes: Iterable[Shape] = SHAPES) -> list[Row]:
-    """Compare the package with each framework where the Gram matrices have full rank.
-
-    Parameters
-    ----------
-    frameworks : iterable of str
-        Names of oracles.
-    shapes : iterable of Shape
-        Sizes of the problems. JAX compiles for ten seconds at each.
-
-    Returns
-    -------
-    list of Row
-        Over all units and orders at each shape, the models of Figure 3, the beta-VAE with its noise given, and IRMAE;
-        errors are the difference to the package.
-
-    Raises
-    ------
-    ImportError
-        If a framework is not installed.
-    """
+    """Compare the package with each framework where the Gram matrices have full rank: every model, unit and order."""
     return list(_rows(ordinary_problems(shapes), frameworks, PACKAGE))
 
 
 def degenerate_cases(frameworks: Iterable[str] = FRAMEWORKS) -> list[Row]:
-    """Judge the package and each framework by fifty digits where they part: α < 1, and singular Gram matrices.
-
-    Parameters
-    ----------
-    frameworks : iterable of str
-        Names of oracles.
-
-    Returns
-    -------
-    list of Row
-        Those of the package are among them, under the name ``"rdae_ref"``; errors are against mpmath.
-
-    Raises
-    ------
-    ImportError
-        If a framework or mpmath is not installed.
-    """
+    """Judge the package and each framework by fifty digits at α < 1, singular Gram matrices and kinks."""
     return list(_rows(edge_problems(), (PACKAGE, *frameworks), "mpmath"))
 
 
 def wrong(rows: Iterable[Row]) -> list[Row]:
-    """Return the rows whose verdict is ``"wrong"`` or ``"NaN"``.
-
-    Parameters
-    ----------
-    rows : iterable of Row
-        From `agreement` or `degenerate_cases`.
-
-    Returns
-    -------
-    list of Row
-        A selection of them.
-    """
+    """Return the rows whose verdict is ``"wrong"`` or ``"NaN"``."""
     return [row for row in rows if row.verdict in ("wrong", "NaN")]
 
 
 def as_table(rows: Iterable[Row]) -> str:
-    """Return the rows as aligned text with a heading.
-
-    Parameters
-    ----------
-    rows : iterable of Row
-        From `agreement` or `degenerate_cases`.
-
-    Returns
-    -------
-    str
-        One line for each row.
-    """
+    """Return the rows as aligned text with a heading."""
     rows = list(rows)
     width = max((len(row.case) for row in rows), default=4)
     heading = f"{'case':{width}}  {'framework':9}" + "".join(f"{name:>9}" for name in ("value", *"WcAb")) + "  verdict"

@@ -1,7 +1,7 @@
 """The objectives from their definitions, with JAX in float64.
 
-Shares no mathematics with the rest of the package: no Laplacian, no closed form, no thresholds. So where a Gram matrix
-is singular, this is what an autograd framework makes of it. The caller's configuration of JAX stays as it is.
+It shares no mathematics with the rest of the package: no Laplacian, no closed form, no thresholds. At a singular Gram
+matrix it returns what automatic differentiation makes of it. The caller's configuration of JAX stays as it is.
 """
 
 import math
@@ -35,32 +35,7 @@ UNITS: dict[str, Callable[[Any], Any]] = {
 def value_and_gradient(
     parameters: Pytree, X: npt.ArrayLike, *, model: str = "RateDistortion", **settings: Any
 ) -> tuple[float, Pytree]:
-    """Return an objective and its gradient by reverse-mode differentiation.
-
-    Parameters
-    ----------
-    parameters : pytree
-        W, c, A, b; or what the class takes, as VAEParameters and IRMAEParameters.
-    X : array_like, shape (N, d)
-        Inputs in rows.
-    model : str
-        The class of this package that has the same objective: ``"RateDistortion"``, which is L of (25),
-        ``"Reconstruction"``, ``"FixedDenoising"``, ``"Contractive"``, ``"FixedBetaVAE"`` or ``"IRMAE"``.
-    **settings : float, str or array_like
-        The arguments of that class: activation; alpha, mu, sigma_x, sigma_xhat, base; corrupted; strength; noise, beta,
-        likelihood, variance, capacity, capacity_of.
-
-    Returns
-    -------
-    value : float
-        The objective, to be maximised.
-    gradient : pytree
-        Of the form of the parameters.
-
-    Notes
-    -----
-    Eq. (25) of the paper.
-    """
+    """Return what `Oracle.value_and_gradient` does, by reverse-mode differentiation."""
     # One BLAS thread: JAX's eigh beside a threaded OpenBLAS has corrupted products of NumPy (jax issue 38056).
     with jax.enable_x64(True), threadpool_limits(limits=1, user_api="blas"):
 

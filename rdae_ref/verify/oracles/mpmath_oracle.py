@@ -1,12 +1,12 @@
 """The equations at fifty digits: values from the definitions, derivatives by differences, with mpmath.
 
-Nothing here is shared with the rest of the package and nothing is clever, so that it can be believed: distances are
-differences of coordinates, a matrix power goes through eigenvalues that are computed with a hundred digits, and a
-derivative is (f(x + h) − f(x − h)) / 2h with h = 1e-30, which leaves more than fifty. Only the derivatives by a matrix,
-(15) and (16), are evaluated as the paper prints them, since at a singular matrix a difference would leave the domain.
+Nothing is shared with the rest of the package, and nothing is clever: distances are differences of coordinates, matrix
+powers go through eigenvalues with a hundred digits, and a derivative is (f(x + h) − f(x − h)) / 2h with h = 1e-30,
+which leaves more than fifty. Only (15) and (16) are evaluated as printed, since a difference at a singular matrix would
+leave the domain.
 
-Floats are taken exactly, as the binary numbers that they are. Arrays of many digits are NumPy arrays of mpmath's `mpf`;
-`value_and_gradient` rounds to float64 and has the face of the other oracles. Meant for N ≤ 8.
+A float is taken as the binary number that it is. Arrays of many digits are NumPy arrays of mpmath's `mpf`;
+`value_and_gradient` rounds to float64, as the other oracles do. Meant for N ≤ 8.
 """
 
 import functools
@@ -53,9 +53,9 @@ __all__ = [
 Exact = Any  # an mpf, or a NumPy array of them
 ArrayLike = Any  # floats or mpf, nested or in an array
 
-DIGITS = 100  # of the arithmetic: a difference loses a third of them, and cancelling eigenvalues some more
-STEP = "1e-30"  # of the differences: their error is 1e-60 from the step, 1e-70 from the arithmetic
-ZERO = "1e-90"  # an eigenvalue of this size is rounding of a zero; those of float64 matrices start at 1e-40
+DIGITS = 100  # in the arithmetic: a difference loses a third of them, cancelling eigenvalues some more
+STEP = "1e-30"  # of the differences, whose error is 1e-60 from the step and 1e-70 from the arithmetic
+ZERO = "1e-90"  # an eigenvalue of this size is the rounding of a zero; those of float64 matrices start at 1e-40
 
 _precise = mpmath.mp.workdps(DIGITS)
 _exp = np.frompyfunc(lambda z: mpmath.exp(z), 1, 1)
@@ -74,36 +74,14 @@ UNITS: dict[str, Callable[[Any], Any]] = {
 
 
 def exact(value: Any) -> Exact:
-    """Return a number, an array or nested parameters with every float as the binary number that it is.
-
-    Parameters
-    ----------
-    value : float, array_like or pytree
-        Floats, or mpmath numbers, which stay as they are.
-
-    Returns
-    -------
-    mpf, ndarray of mpf, or pytree
-        Of the same form.
-    """
+    """Return a number, an array or nested parameters with every float as the binary number that it is."""
     if isinstance(value, tuple):
         return type(value)(*map(exact, value)) if hasattr(value, "_fields") else tuple(map(exact, value))
     return _to_mpf(np.asarray(value)) if np.ndim(value) else mpmath.mpf(value)
 
 
 def rounded(value: Exact) -> Any:
-    """Return the float64 next to each number.
-
-    Parameters
-    ----------
-    value : mpf, ndarray of mpf or pytree
-        Numbers of many digits.
-
-    Returns
-    -------
-    float, Array or pytree
-        Of the same form.
-    """
+    """Return the float64 next to each number."""
     if isinstance(value, tuple):
         return type(value)(*map(rounded, value)) if hasattr(value, "_fields") else tuple(map(rounded, value))
     return np.array(_to_float(value), dtype=np.float64) if np.ndim(value) else float(value)
@@ -111,24 +89,7 @@ def rounded(value: Exact) -> Any:
 
 @_precise
 def gaussian_gram(X: ArrayLike, sigma: float) -> Exact:
-    """Return A_ij = exp(−|x_i − x_j|² / (2σ²)) / N.
-
-    Parameters
-    ----------
-    X : array_like, shape (N, d)
-        Samples in rows.
-    sigma : float
-        Kernel size.
-
-    Returns
-    -------
-    ndarray of mpf, shape (N, N)
-        The Gram matrix.
-
-    Notes
-    -----
-    Eq. (11) of the paper, for the Gaussian kernel.
-    """
+    """Return A_ij = exp(−|x_i − x_j|² / (2σ²)) / N. Eq. (11)."""
     X, sigma = exact(X), exact(sigma)
     distances = ((X[:, None, :] - X[None, :, :]) ** 2).sum(axis=2)
     return _exp(-distances / (2 * sigma**2)) / len(X)
@@ -136,22 +97,7 @@ def gaussian_gram(X: ArrayLike, sigma: float) -> Exact:
 
 @_precise
 def normalize_gram(K: ArrayLike) -> Exact:
-    """Return A_ij = K_ij / (N sqrt(K_ii K_jj)).
-
-    Parameters
-    ----------
-    K : array_like, shape (N, N)
-        Symmetric, with positive diagonal.
-
-    Returns
-    -------
-    ndarray of mpf, shape (N, N)
-        With diagonal 1/N.
-
-    Notes
-    -----
-    Eq. (11) of the paper.
-    """
+    """Return A_ij = K_ij / (N sqrt(K_ii K_jj)). Eq. (11)."""
     K = exact(K)
     N = len(K)
     return np.array([[K[i, j] / mpmath.sqrt(K[i, i] * K[j, j]) / N for j in range(N)] for i in range(N)])
@@ -159,26 +105,7 @@ def normalize_gram(K: ArrayLike) -> Exact:
 
 @_precise
 def renyi_entropy(A: ArrayLike, alpha: float, base: float = 2) -> Exact:
-    """Return S_α(A) = log tr(A^α) / (1 − α); −Σ λ log λ at α = 1, −log λ_max at ∞.
-
-    Parameters
-    ----------
-    A : array_like, shape (N, N)
-        Symmetric positive semidefinite, trace 1.
-    alpha : float
-        Order α > 0.
-    base : float
-        Of the logarithm: 2 for bits.
-
-    Returns
-    -------
-    mpf
-        The entropy.
-
-    Notes
-    -----
-    Eq. (10) of the paper.
-    """
+    """Return S_α(A) = log tr(A^α) / (1 − α); −Σ λ log λ at α = 1, −log λ_max at ∞. Eq. (10)."""
     values, _ = _spectrum(A, vectors=False)
     positive = [value for value in values if value > 0]  # 0 log 0 = 0, and 0^α = 0
     if alpha == 1:
@@ -192,27 +119,10 @@ def renyi_entropy(A: ArrayLike, alpha: float, base: float = 2) -> Exact:
 
 @_precise
 def renyi_entropy_gradient(A: ArrayLike, alpha: float, base: float = 2, tangent: bool = False) -> Exact:
-    """Return ∂S_α(A)/∂A = α / ((1 − α) tr A^α) · U Λ^(α−1) Uᵀ / ln(base), or its tangent part with Λ^(α−1) − I.
+    """Return ∂S_α(A)/∂A = α / ((1 − α) tr A^α) · U Λ^(α−1) Uᵀ / ln(base). Eq. (15).
 
-    Parameters
-    ----------
-    A : array_like, shape (N, N)
-        Symmetric positive semidefinite, trace 1.
-    alpha : float
-        Order α > 0: −(ln A + I) at 1, tangent −ln A; −u uᵀ/λ_max at infinity, averaged over equal λ_max.
-    base : float
-        Of the logarithm; ``math.e`` for the printed form.
-    tangent : bool
-        Leave out the multiple of I that has no limit at α = 1.
-
-    Returns
-    -------
-    ndarray of mpf, shape (N, N)
-        For α ≤ 1 and a singular matrix, the part on the range of `A`.
-
-    Notes
-    -----
-    Eq. (15) of the paper, times 1/ln(base).
+    Its tangent part has Λ^(α−1) − I. At α = 1 they are −(ln A + I) and −ln A; at α = ∞ the derivative is −u uᵀ/λ_max,
+    averaged over equal λ_max. Of a singular matrix and α ≤ 1 it is the part on the range.
     """
     values, vectors = _spectrum(A, vectors=True)
     weights = _gradient_weights(values, alpha, tangent)
@@ -221,73 +131,20 @@ def renyi_entropy_gradient(A: ArrayLike, alpha: float, base: float = 2, tangent:
 
 @_precise
 def joint_entropy(A: ArrayLike, B: ArrayLike, alpha: float, base: float = 2) -> Exact:
-    """Return S_α(A, B) = S_α(A ∘ B / tr(A ∘ B)).
-
-    Parameters
-    ----------
-    A, B : array_like, shape (N, N)
-        Symmetric positive semidefinite.
-    alpha : float
-        Order α > 0.
-    base : float
-        Of the logarithm: 2 for bits.
-
-    Returns
-    -------
-    mpf
-        The joint entropy.
-
-    Notes
-    -----
-    Eq. (12) of the paper.
-    """
+    """Return S_α(A, B) = S_α(A ∘ B / tr(A ∘ B)). Eq. (12)."""
     product = exact(A) * exact(B)
     return renyi_entropy(product / np.trace(product), alpha, base)
 
 
 @_precise
 def conditional_entropy(A: ArrayLike, B: ArrayLike, alpha: float, base: float = 2) -> Exact:
-    """Return S_α(A | B) = S_α(A, B) − S_α(B).
-
-    Parameters
-    ----------
-    A, B : array_like, shape (N, N)
-        Symmetric positive semidefinite, trace 1.
-    alpha : float
-        Order α > 0.
-    base : float
-        Of the logarithm: 2 for bits.
-
-    Returns
-    -------
-    mpf
-        The conditional entropy.
-
-    Notes
-    -----
-    Eq. (13) of the paper.
-    """
+    """Return S_α(A | B) = S_α(A, B) − S_α(B). Eq. (13)."""
     return joint_entropy(A, B, alpha, base) - renyi_entropy(B, alpha, base)
 
 
 @_precise
 def mutual_information(A: ArrayLike, B: ArrayLike, alpha: float, base: float = 2) -> Exact:
-    """Return I_α(A; B) = S_α(A) + S_α(B) − S_α(A, B).
-
-    Parameters
-    ----------
-    A, B : array_like, shape (N, N)
-        Symmetric positive semidefinite, trace 1.
-    alpha : float
-        Order α > 0.
-    base : float
-        Of the logarithm: 2 for bits.
-
-    Returns
-    -------
-    mpf
-        The mutual information.
-    """
+    """Return I_α(A; B) = S_α(A) + S_α(B) − S_α(A, B)."""
     return renyi_entropy(A, alpha, base) + renyi_entropy(B, alpha, base) - joint_entropy(A, B, alpha, base)
 
 
@@ -295,72 +152,21 @@ def mutual_information(A: ArrayLike, B: ArrayLike, alpha: float, base: float = 2
 def product_entropy_gradient(
     K_X: ArrayLike, K: ArrayLike, alpha: float, base: float = 2, tangent: bool = False
 ) -> Exact:
-    """Return ∂S_α(N K_X ∘ K)/∂K = N K_X ∘ (the derivative (15) at N K_X ∘ K).
-
-    Parameters
-    ----------
-    K_X, K : array_like, shape (N, N)
-        Gram matrices with diagonal 1/N.
-    alpha : float
-        Order α > 0.
-    base : float
-        Of the logarithm; ``math.e`` for the printed form.
-    tangent : bool
-        As in `renyi_entropy_gradient`.
-
-    Returns
-    -------
-    ndarray of mpf, shape (N, N)
-        The derivative.
-
-    Notes
-    -----
-    Eq. (16) of the paper, times 1/ln(base).
-    """
+    """Return ∂S_α(N K_X ∘ K)/∂K = N K_X ∘ (the derivative (15) at N K_X ∘ K). Eq. (16)."""
     K_X, K = exact(K_X), exact(K)
     return len(K) * K_X * renyi_entropy_gradient(len(K) * K_X * K, alpha, base, tangent)
 
 
 @_precise
 def forward(parameters: Parameters, X: ArrayLike, activation: str) -> Exact:
-    """Return X̂ = g(X Wᵀ + 1 cᵀ) Aᵀ + 1 bᵀ.
-
-    Parameters
-    ----------
-    parameters : Parameters
-        W, c, A, b.
-    X : array_like, shape (N, d)
-        Samples in rows.
-    activation : str
-        The units g.
-
-    Returns
-    -------
-    ndarray of mpf, shape (N, d)
-        The outputs.
-    """
+    """Return X̂ = g(X Wᵀ + 1 cᵀ) Aᵀ + 1 bᵀ."""
     W, c, A, b = exact(parameters)
     return _encode(W, c, exact(X), activation) @ A.T + b
 
 
 @_precise
 def distortion(X: ArrayLike, Xhat: ArrayLike) -> Exact:
-    """Return D_emp = (1/N) Σ_i |x_i − x̂_i|².
-
-    Parameters
-    ----------
-    X, Xhat : array_like, shape (N, d)
-        Inputs and outputs in rows.
-
-    Returns
-    -------
-    mpf
-        The distortion.
-
-    Notes
-    -----
-    Eq. (9) of the paper.
-    """
+    """Return D_emp = (1/N) Σ_i |x_i − x̂_i|². Eq. (9)."""
     X, Xhat = exact(X), exact(Xhat)
     return ((X - Xhat) ** 2).sum() / len(X)
 
@@ -376,30 +182,7 @@ def entropies(
     sigma_xhat: float,
     base: float = 2,
 ) -> tuple[Exact, Exact]:
-    """Return S_α(N K_X ∘ K_X̂) and S_α(K_X̂).
-
-    Parameters
-    ----------
-    parameters : Parameters
-        W, c, A, b.
-    X : array_like, shape (N, d)
-        Inputs in rows.
-    activation : str
-        The units g.
-    alpha : float
-        Order α > 0.
-    sigma_x, sigma_xhat : float
-        Kernel sizes for inputs and outputs.
-    base : float
-        Of the logarithm: 2 for bits.
-
-    Returns
-    -------
-    joint : mpf
-        Entropy of inputs and outputs together.
-    output : mpf
-        Entropy of the outputs.
-    """
+    """Return S_α(N K_X ∘ K_X̂) and S_α(K_X̂)."""
     K_X, K = gaussian_gram(X, sigma_x), gaussian_gram(forward(parameters, X, activation), sigma_xhat)
     return renyi_entropy(len(K) * K_X * K, alpha, base), renyi_entropy(K, alpha, base)
 
@@ -416,34 +199,7 @@ def rate_distortion(
     sigma_xhat: float,
     base: float = 2,
 ) -> Exact:
-    """Return L = S_α(N K_X ∘ K_X̂) − S_α(K_X̂) − μ D_emp.
-
-    Parameters
-    ----------
-    parameters : Parameters
-        W, c, A, b.
-    X : array_like, shape (N, d)
-        Inputs in rows.
-    activation : str
-        The units g.
-    alpha : float
-        Order α > 0.
-    mu : float
-        Trade-off μ.
-    sigma_x, sigma_xhat : float
-        Kernel sizes for inputs and outputs.
-    base : float
-        Of the logarithm: 2 for bits.
-
-    Returns
-    -------
-    mpf
-        L.
-
-    Notes
-    -----
-    Eq. (25) of the paper.
-    """
+    """Return L = S_α(N K_X ∘ K_X̂) − S_α(K_X̂) − μ D_emp. Eq. (25)."""
     joint, output = entropies(
         parameters, X, activation=activation, alpha=alpha, sigma_x=sigma_x, sigma_xhat=sigma_xhat, base=base
     )
@@ -452,69 +208,20 @@ def rate_distortion(
 
 @_precise
 def reconstruction(parameters: Parameters, X: ArrayLike, *, activation: str) -> Exact:
-    """Return L = −D_emp, of the plain auto-encoder.
-
-    Parameters
-    ----------
-    parameters : Parameters
-        W, c, A, b.
-    X : array_like, shape (N, d)
-        Inputs in rows.
-    activation : str
-        The units g.
-
-    Returns
-    -------
-    mpf
-        L.
-    """
+    """Return L = −D_emp, of the plain auto-encoder."""
     return -distortion(X, forward(parameters, X, activation))
 
 
 @_precise
 def denoising(parameters: Parameters, X: ArrayLike, *, activation: str, corrupted: ArrayLike) -> Exact:
-    """Return L = −(1/(mN)) Σ_k Σ_i |x_i − f(x̃_ki)|², of the denoising auto-encoder with its noise given.
-
-    Parameters
-    ----------
-    parameters : Parameters
-        W, c, A, b.
-    X : array_like, shape (N, d)
-        What the outputs are compared with.
-    activation : str
-        The units g.
-    corrupted : array_like, shape (m, N, d)
-        The inputs x̃, m corrupted copies of `X`.
-
-    Returns
-    -------
-    mpf
-        L.
-    """
+    """Return L = −(1/(mN)) Σ_k Σ_i |x_i − f(x̃_ki)|², of the denoising auto-encoder with its noise given."""
     copies = exact(corrupted)
     return -sum(distortion(X, forward(parameters, copy, activation)) for copy in copies) / len(copies)
 
 
 @_precise
 def contractive(parameters: Parameters, X: ArrayLike, *, activation: str, strength: float) -> Exact:
-    """Return L = −D_emp − strength · (1/N) Σ_i |∂ẑ/∂x (x_i)|², of the contractive auto-encoder.
-
-    Parameters
-    ----------
-    parameters : Parameters
-        W, c, A, b.
-    X : array_like, shape (N, d)
-        Inputs in rows.
-    activation : str
-        The units g.
-    strength : float
-        Weight of the squared Frobenius norm of the encoder's Jacobian, which is taken by differences, too.
-
-    Returns
-    -------
-    mpf
-        L.
-    """
+    """Return L = −D_emp − strength · (1/N) Σ_i |∂ẑ/∂x (x_i)|², of the contractive auto-encoder, by differences."""
     W, c, _, _ = exact(parameters)
     X, h = exact(X), mpmath.mpf(STEP)
     slopes = [
@@ -539,36 +246,7 @@ def beta_vae(
     capacity_of: str = "mean",
     base: float = 2,
 ) -> Exact:
-    """Return L = (1/N) Σ_i [(1/m) Σ_c log p(x_i | z_ci) − β KL_i], of the beta-VAE with its noise given.
-
-    Parameters
-    ----------
-    parameters : VAEParameters
-        encoder, decoder.
-    X : array_like, shape (N, d)
-        Inputs in rows.
-    activation : str
-        The units g of all hidden layers.
-    noise : array_like, shape (m, N, k)
-        ε of z = M + exp(T/2) ∘ ε, with [M, T] from the encoder.
-    beta : float
-        Price β of the rate.
-    likelihood : str
-        ``"gaussian"``, or ``"bernoulli"`` with the decoder's outputs as logits.
-    variance : float
-        s² of the Gaussian likelihood.
-    capacity : float, optional
-        C in `base`: the price is on |KL − C|.
-    capacity_of : str
-        ``"mean"`` over samples of KL, or of each ``"sample"``.
-    base : float
-        Of the logarithm: 2 for bits.
-
-    Returns
-    -------
-    mpf
-        L.
-    """
+    """Return L = (1/N) Σ_i [(1/m) Σ_c log p(x_i | z_ci) − β KL_i], of the beta-VAE with its noise given."""
     encoder, decoder = exact(parameters)
     X, copies, s2, unit = exact(X), exact(noise), exact(variance), mpmath.log(exact(base))
     M, T = np.hsplit(_layers(encoder, X, activation), 2)
@@ -580,22 +258,7 @@ def beta_vae(
 
 @_precise
 def irmae(parameters: IRMAEParameters, X: ArrayLike, *, activation: str) -> Exact:
-    """Return L = −D_emp, of the auto-encoder with square linear layers M_1, … M_l between encoder and decoder.
-
-    Parameters
-    ----------
-    parameters : IRMAEParameters
-        encoder, linear, decoder.
-    X : array_like, shape (N, d)
-        Inputs in rows.
-    activation : str
-        The units g of all hidden layers.
-
-    Returns
-    -------
-    mpf
-        L.
-    """
+    """Return L = −D_emp, of the auto-encoder with square linear layers M_1, … M_l between encoder and decoder."""
     encoder, linear, decoder = exact(parameters)
     Z = _layers(encoder, exact(X), activation)
     for M in linear:
@@ -615,20 +278,7 @@ MODELS: dict[str, Callable[..., Exact]] = {
 
 @_precise
 def gradient(function: Callable[[Any], Exact], parameters: Pytree) -> Pytree:
-    """Return the gradient of a function of several arrays by central differences, right to fifty digits.
-
-    Parameters
-    ----------
-    function : callable
-        Takes a structure of the form of `parameters` to one number of many digits.
-    parameters : pytree
-        Where: nested tuples of arrays; a NamedTuple stays one.
-
-    Returns
-    -------
-    pytree of ndarrays of mpf
-        Of the form of `parameters`. At a kink, the mean of the slopes on its sides.
-    """
+    """Return the gradient of a function of several arrays by differences, at a kink the mean of both slopes."""
     point, h = exact(parameters), mpmath.mpf(STEP)
 
     def slopes(array: Exact) -> Exact:
@@ -647,20 +297,7 @@ def gradient(function: Callable[[Any], Exact], parameters: Pytree) -> Pytree:
 
 @_precise
 def symmetric_gradient(function: Callable[[Exact], Exact], B: ArrayLike) -> Exact:
-    """Return the gradient of a function of a symmetric matrix, by differences along symmetric directions.
-
-    Parameters
-    ----------
-    function : callable
-        Takes a symmetric matrix to one number of many digits.
-    B : array_like, shape (N, N)
-        Where; not at the border of the domain, which the steps would leave.
-
-    Returns
-    -------
-    ndarray of mpf, shape (N, N)
-        G, symmetric, with df = Σ_ij G_ij dB_ij.
-    """
+    """Return the symmetric G with df = Σ_ij G_ij dB_ij, by differences along symmetric directions."""
     point, h = exact(B), mpmath.mpf(STEP)
     G = np.array(point)
     for i, j in np.ndindex(G.shape):
@@ -674,32 +311,7 @@ def symmetric_gradient(function: Callable[[Exact], Exact], B: ArrayLike) -> Exac
 def value_and_gradient(
     parameters: Pytree, X: ArrayLike, *, model: str = "RateDistortion", **settings: Any
 ) -> tuple[float, Pytree]:
-    """Return an objective and its gradient, rounded from fifty digits.
-
-    Parameters
-    ----------
-    parameters : pytree
-        W, c, A, b; or what the class takes, as VAEParameters and IRMAEParameters.
-    X : array_like, shape (N, d)
-        Inputs in rows, N ≤ 8.
-    model : str
-        The class of this package that has the same objective: ``"RateDistortion"``, which is L of (25),
-        ``"Reconstruction"``, ``"FixedDenoising"``, ``"Contractive"``, ``"FixedBetaVAE"`` or ``"IRMAE"``.
-    **settings : float, str or array_like
-        The arguments of that class: activation; alpha, mu, sigma_x, sigma_xhat, base; corrupted; strength; noise, beta,
-        likelihood, variance, capacity, capacity_of.
-
-    Returns
-    -------
-    value : float
-        The objective, to be maximised.
-    gradient : pytree
-        Of the form of the parameters, float64.
-
-    Notes
-    -----
-    Eq. (25) of the paper.
-    """
+    """Return what `Oracle.value_and_gradient` does, rounded from fifty digits."""
     function = functools.partial(MODELS[model], X=X, **settings)
     return rounded(function(parameters)), rounded(gradient(function, parameters))
 
@@ -731,7 +343,7 @@ def _kl_divergence(M: Exact, T: Exact) -> Exact:
 
 
 def _price(kl: Exact, beta: float, capacity: Exact | None, capacity_of: str) -> Exact:
-    """Return what the KL_i of the samples cost, in nats."""
+    """Return the price of the rates KL_i, in nats."""
     if capacity is None:
         return exact(beta) * kl.sum() / len(kl)
     if capacity_of == "mean":
@@ -740,7 +352,7 @@ def _price(kl: Exact, beta: float, capacity: Exact | None, capacity_of: str) -> 
 
 
 def _spectrum(A: ArrayLike, *, vectors: bool) -> tuple[Exact, Exact]:
-    """Return eigenvalues, and eigenvectors in columns if they are wanted; a rounded zero becomes zero."""
+    """Return the eigenvalues, those that are rounding as 0, and if wanted the eigenvectors in columns."""
     matrix = mpmath.matrix(exact(A).tolist())
     if vectors:
         values, columns = mpmath.mp.eigsy(matrix)

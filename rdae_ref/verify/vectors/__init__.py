@@ -1,7 +1,7 @@
-"""Golden test vectors: inputs and outputs of every equation, right to 17 digits, as JSON that any language reads.
+"""Golden test vectors: inputs and outputs of every equation, right to 17 digits, as JSON that any language can read.
 
-The files lie beside this one and are described in README.md there. They were computed with fifty digits and not with
-this package, by `rdae_ref.verify.vectors.generate`.
+README.md beside them describes the files. `rdae_ref.verify.vectors.generate` computed them with fifty digits, from the
+definitions and not with this package.
 """
 
 import json
@@ -16,64 +16,28 @@ __all__ = ["Case", "Vectors", "load", "names"]
 
 
 class Case(NamedTuple):
-    """One point: inputs, the outputs that belong to it, and how near a float64 computation can come.
+    """One point: inputs, the outputs that belong to it, and how near a float64 computation can come."""
 
-    Parameters
-    ----------
-    name : str
-        What is particular about it.
-    inputs : dict
-        Arrays, floats, or the name of an activation, by the paper's symbols.
-    outputs : dict
-        Arrays or floats.
-    tolerance : float
-        Relative to the largest element of an output, or absolute if all of them are zero.
-    reason : str
-        Why the tolerance is what it is.
-    """
-
-    name: str
-    inputs: dict[str, Any]
+    name: str  # what is particular about it
+    inputs: dict[str, Any]  # by the paper's symbols: arrays, floats, or the name of an activation
     outputs: dict[str, Any]
-    tolerance: float
-    reason: str
+    tolerance: float  # relative to the largest element of an output, or absolute if all of them are zero
+    reason: str  # why the tolerance is what it is
 
 
 class Vectors(NamedTuple):
-    """One file.
-
-    Parameters
-    ----------
-    name : str
-        Of the file.
-    equation : str
-        Number in the paper, as in ``"(15)"``, or the name of a model.
-    statement : str
-        The formula.
-    units : str
-        Of the outputs.
-    gradient_form : str
-        ``"literal"`` or ``"tangent"`` for derivatives of an entropy by a matrix, ``"none"`` where there is none.
-    cases : tuple of Case
-        The points.
-    """
+    """One file of vectors."""
 
     name: str
-    equation: str
+    equation: str  # the number in the paper, as in "(15)", or the name of a model
     statement: str
     units: str
-    gradient_form: str
+    gradient_form: str  # of a derivative by a matrix: "literal" or "tangent"; "none" for other outputs
     cases: tuple[Case, ...]
 
 
 def names() -> list[str]:
-    """Return the names of all files of vectors.
-
-    Returns
-    -------
-    list of str
-        Sorted.
-    """
+    """Return the names of all files of vectors, sorted."""
     return sorted(path.name[:-5] for path in resources.files(__name__).iterdir() if path.name.endswith(".json"))
 
 
@@ -88,12 +52,12 @@ def load(name: str) -> Vectors:
     Returns
     -------
     Vectors
-        With arrays and numbers as float64, each nearest to what the file says.
+        Numbers and arrays are float64, each the nearest to its string in the file.
 
     Raises
     ------
     ValueError
-        If there is no file of that name.
+        If no file has that name.
 
     Examples
     --------

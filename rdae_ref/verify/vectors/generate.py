@@ -1,4 +1,4 @@
-"""Makes the golden vectors, from definitions and at fifty digits: nothing here calls the code that they test."""
+"""Computes the golden vectors from the definitions at fifty digits; nothing here calls the code that they test."""
 
 import json
 import math
@@ -49,18 +49,7 @@ class File(NamedTuple):
 
 
 def as_text(name: str) -> str:
-    """Return the content of one file.
-
-    Parameters
-    ----------
-    name : str
-        A key of `FILES`.
-
-    Returns
-    -------
-    str
-        JSON.
-    """
+    """Return the content of one file, a key of `FILES`."""
     file = FILES[name]
     cases = [_case(point, inputs, file.answer(**inputs), file.tolerance) for point, inputs in file.points()]
     content = {
@@ -90,15 +79,7 @@ def layout(value: Any, indent: str = "\n ") -> str:
 
 
 def write(folder: Path = FOLDER, names: Iterable[str] | None = None) -> None:
-    """Write all files, or some.
-
-    Parameters
-    ----------
-    folder : Path
-        Where; the folder of this module, unless stated.
-    names : iterable of str, optional
-        Keys of `FILES`; all, unless stated.
-    """
+    """Write all files, or those named."""
     for name in FILES if names is None else names:
         (folder / f"{name}.json").write_text(as_text(name), encoding="utf-8")
 
