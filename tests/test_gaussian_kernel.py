@@ -2,6 +2,7 @@
 
 import math
 
+import mpmath
 import numpy as np
 import pytest
 from numpy.testing import assert_allclose
@@ -124,8 +125,38 @@ def test_bad_trade_offs_are_refused():
         linear_gains([1.0], 1.0, 1.0, 0.0, 2)
 
 
+def exact_entropy(variance, sigma, alpha):
+    """S_α in bits by its closed form, in 1400 digits: γ²/σ² may exceed 1e900."""
+    with mpmath.workdps(1400):
+        m = mpmath.mpf(1) / 2 + mpmath.sqrt(mpmath.mpf(1) / 4 + mpmath.mpf(variance) / mpmath.mpf(sigma) ** 2)
+        q, a = 1 - 1 / m, mpmath.mpf(alpha)
+        if alpha == 1:
+            return (mpmath.log(m) - q * mpmath.log(q) * m) / mpmath.log(2)
+        return mpmath.log((1 - q) ** a / (1 - q**a), 2) / (1 - a)
+
+
+@pytest.mark.parametrize("alpha", [5e-324, 1e-300, 0.1, 0.4999, 0.5, 0.99, 1 - 1e-9, 1, 1 + 1e-9, 1.01, 2, 1e6, 1e14])
+def test_it_is_right_at_every_order_and_however_large_or_small_variance_and_kernel(alpha):
+    for variance in (1e-300, 1e-10, 1.0, 1e20, 1e300):
+        for sigma in (1e-300, 1e-10, 0.5, 1e10, 1e300):
+            expected = exact_entropy(variance, sigma, alpha)
+            got = gaussian_kernel_entropy([variance], sigma, alpha)
+            assert abs(got - expected) <= 1e-13 * expected + mpmath.mpf(10) ** -160, (variance, sigma)
+
+
+def test_gains_are_right_for_kernels_and_trade_offs_of_any_size():
+    assert_allclose(
+        linear_gains([1.0], 3.0, 1e-160, 1e-160, 1.01), linear_gains([1.0], 3.0, 1e-6, 1e-6, 1.01), rtol=1e-6
+    )
+    assert_allclose(linear_gains([1e300, 1e-300], 1e300, 1e-160, 1e300, 1.01), 1, atol=1e-6)
+    assert linear_gains([1.0], 1e-300, 0.3, 0.3, 2) < 1e-6
+    scaled = linear_gains([4e200, 1e200], 3e-200, 0.5e100, 0.4e100, 1.01)
+    assert_allclose(scaled, linear_gains([4.0, 1.0], 3.0, 0.5, 0.4, 1.01), rtol=1e-6)
+
+
 def test_the_ends_are_exact():
-    assert gaussian_kernel_entropy([1.0], 1e-300, 0.5) == math.inf
+    exact = math.log2(1e300) + 2  # log₂ m − log₂ α/(1 − α), for large m = γ/σ
+    assert gaussian_kernel_entropy([1.0], 1e-300, 0.5) == pytest.approx(exact, rel=1e-14)
     assert gaussian_kernel_entropy([0.0], 1e-300, 0.5) == 0
     assert linear_gains([1.0], 0, 0.3, 0.3, 1.01) == [0]
     assert linear_gains([0.0], 1, 0.3, 0.3, 1.01) == [0]

@@ -1,7 +1,7 @@
 """Mini-batches by pre-clustering, §4.2: samples that the kernel sees as near go into the same batch.
 
 The paper's reason: sorted by cluster, the Gram matrix is nearly block diagonal, so that eigenvectors are local and the
-blocks say most of it. `rdae-ref figures batches` measures how nearly, and how well their gradients agree.
+blocks hold most of it. `rdae-ref figures batches` measures how nearly, and how well their gradients agree.
 """
 
 import math
@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 from scipy.cluster.vq import kmeans2
 
-from .._validation import Array, as_array, as_count, as_generator, as_samples
+from .._validation import Array, as_count, as_generator, as_samples, as_symmetric
 
 __all__ = ["clustered_batches", "energy_in_blocks", "random_batches"]
 
@@ -23,33 +23,24 @@ ITERATIONS = 30  # of k-means: the batches need not be its optimum
 
 
 def clustered_batches(X: npt.ArrayLike, largest: int, rng: np.random.Generator) -> list[Rows]:
-    """Divide samples into batches of near ones, by k-means, until none is larger than it may be.
+    """Divide samples into batches of near ones by k-means until no batch is too large: §4.2, which states no details.
 
-    A batch above the bound is divided into as many clusters as it has bounds, and these again. In more than fifty
-    dimensions the distances are those of the first fifty principal components.
+    A batch above the bound is divided into as many clusters as its size is multiples of the bound, and these again. In
+    more than fifty dimensions the distances are those of the first fifty principal components.
 
     Parameters
     ----------
     X : array_like, shape (N, d)
         Samples in rows.
     largest : int
-        Most samples in a batch.
+        Size of the largest batch allowed.
     rng : numpy.random.Generator
         Chooses where k-means starts.
 
     Returns
     -------
     list of int arrays
-        The rows of each batch, ascending; each of 0, …, N − 1 stands in exactly one.
-
-    Raises
-    ------
-    TypeError, ValueError
-        If `X` is no finite real matrix, `largest` no integer above 0, or `rng` no Generator.
-
-    Notes
-    -----
-    §4.2 of the paper, which states neither the clustering nor the size.
+        The rows of each batch, ascending; each of 0, …, N − 1 is in exactly one.
 
     Examples
     --------
@@ -87,7 +78,7 @@ def _divided(X: Array, rows: Rows, parts: int, rng: np.random.Generator) -> list
 
 
 def random_batches(sizes: Sequence[int], rng: np.random.Generator) -> list[Rows]:
-    """Divide samples at random into batches of given sizes: what clustered ones are compared with.
+    """Divide samples at random into batches of given sizes, to compare clustered batches with.
 
     Parameters
     ----------
@@ -99,19 +90,7 @@ def random_batches(sizes: Sequence[int], rng: np.random.Generator) -> list[Rows]
     Returns
     -------
     list of int arrays
-        The rows of each batch; each of 0, …, N − 1 stands in exactly one.
-
-    Raises
-    ------
-    TypeError, ValueError
-        If a size is no integer above 0, or `rng` no Generator.
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> batches = random_batches([3, 2], np.random.default_rng(0))
-    >>> [len(rows) for rows in batches], sorted(np.concatenate(batches).tolist())
-    ([3, 2], [0, 1, 2, 3, 4])
+        The rows of each batch; each of 0, …, N − 1 is in exactly one.
     """
     counts = [as_count(size, f"sizes[{i}]") for i, size in enumerate(sizes)]
     if not counts:
@@ -125,7 +104,7 @@ def energy_in_blocks(K: npt.ArrayLike, batches: Sequence[Rows]) -> float:
     Parameters
     ----------
     K : array_like, shape (N, N)
-        A Gram matrix.
+        A Gram matrix with elements off the diagonal that are not 0.
     batches : sequence of int arrays
         The rows of each.
 
@@ -133,15 +112,21 @@ def energy_in_blocks(K: npt.ArrayLike, batches: Sequence[Rows]) -> float:
     -------
     float
         From 0 to 1.
-
-    Raises
-    ------
-    TypeError, ValueError
-        If `K` is not finite and real, or diagonal.
     """
-    squared = as_array(K, "K") ** 2
+    squared = as_symmetric(K, "K").copy()
     np.fill_diagonal(squared, 0)
-    total = float(squared.sum())
-    if total == 0:
+    largest = float(np.abs(squared).max())
+    if largest == 0:
         raise ValueError("K must have elements off its diagonal that are not 0: the kernel is too narrow to see any")
-    return float(sum(squared[np.ix_(rows, rows)].sum() for rows in batches)) / total
+    squared = (squared / largest) ** 2
+    return float(sum(squared[np.ix_(rows, rows)].sum() for rows in _as_batches(batches, len(squared)))) / squared.sum()
+
+
+def _as_batches(batches: Sequence[Rows], n_samples: int) -> list[Rows]:
+    checked = [np.asarray(rows) for rows in batches]
+    for i, rows in enumerate(checked):
+        if rows.ndim != 1 or rows.dtype.kind not in "iu":
+            raise TypeError(f"batches[{i}] must be a vector of integers, got {rows.dtype} of shape {rows.shape}")
+        if rows.size and not 0 <= rows.min() <= rows.max() < n_samples:
+            raise ValueError(f"batches[{i}] must hold rows from 0 to {n_samples - 1}, got {rows}")
+    return checked

@@ -10,7 +10,7 @@ from .._validation import Array, as_count, as_generator, as_increasing, as_posit
 __all__ = ["SHAPE_RANGES", "FactorImages", "blob_images", "blobs", "shape_images", "shapes"]
 
 
-# The factors of `shapes` that are no kind, each uniform between its two bounds.
+# The factors of `shapes` beside the kind, each uniform between its two bounds.
 SHAPE_RANGES = {
     **dict.fromkeys(("red", "green", "blue"), (0.2, 1.0)),
     **dict.fromkeys(("x", "y"), (-0.5, 0.5)),
@@ -19,24 +19,12 @@ SHAPE_RANGES = {
 
 
 class FactorImages(NamedTuple):
-    """Images that were generated from known factors.
+    """Images that were generated from known factors."""
 
-    Parameters
-    ----------
-    X : Array, shape (N, pixels)
-        Images in rows, each element in [0, 1]: rows of the image after one another, the channels of a pixel together.
-    factors : Array, shape (N, n_factors)
-        What each image was generated from.
-    names : tuple of str
-        Of the factors.
-    shape : tuple of int
-        Of one image: ``X[i].reshape(shape)`` shows it.
-    """
-
-    X: Array
-    factors: Array
-    names: tuple[str, ...]
-    shape: tuple[int, ...]
+    X: Array  #: images in rows, elements in [0, 1], row after row, the channels of a pixel together
+    factors: Array  #: what each image was generated from, shape (N, n_factors)
+    names: tuple[str, ...]  #: of the factors
+    shape: tuple[int, ...]  #: of one image: X[i].reshape(shape) shows it
 
 
 def blobs(
@@ -54,33 +42,20 @@ def blobs(
 
     Parameters
     ----------
-    n_samples : int
-        N.
+    n_samples, size : int
+        N, and the pixels in a row.
     rng : numpy.random.Generator
         The source of randomness.
-    size : int
-        Pixels in a row.
     spread : (float, float)
-        How far the centre moves across and down, above 0. Where both are equal, two latents that hold the position
-        have no reason to be along the axes.
+        How far the centre moves across and down, above 0. If both are equal, two latents that encode the position have
+        no reason to align with the axes.
     radius : (float, float)
-        Bounds of r, above 0. Blobs that are small beside the way they move make a strongly curved manifold.
+        Bounds of r, above 0. Blobs that are small beside their range of movement make a strongly curved manifold.
 
     Returns
     -------
     FactorImages
         X of shape (N, size²), the factors x, y, radius, orientation.
-
-    Raises
-    ------
-    TypeError, ValueError
-        If an argument is out of its range.
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> blobs(100, np.random.default_rng(0)).names
-    ('x', 'y', 'radius', 'orientation')
     """
     N, size, rng = as_count(n_samples, "n_samples"), as_count(size, "size"), as_generator(rng)
     across, down = (as_positive(reach, f"spread[{i}]") for i, reach in enumerate(spread))
@@ -107,11 +82,6 @@ def blob_images(factors: npt.ArrayLike, size: int = 16) -> Array:
     Array, shape (N, size²)
         Images in rows, each element in [0, 1].
 
-    Raises
-    ------
-    TypeError, ValueError
-        If an argument is out of its range.
-
     Examples
     --------
     >>> print(blob_images([[0.0, 0.0, 0.5, 0.0]], size=2).round(3))
@@ -123,44 +93,28 @@ def blob_images(factors: npt.ArrayLike, size: int = 16) -> Array:
     right, below = _pixels(size)
     along = np.cos(angle) * (right - x) + np.sin(angle) * (below - y)
     aside = -np.sin(angle) * (right - x) + np.cos(angle) * (below - y)
-    return np.exp(-0.5 * ((along / (2 * r)) ** 2 + (aside / r) ** 2)).reshape(len(factors), -1)
+    with np.errstate(over="ignore"):  # a small blob is black so far away
+        return np.exp(-0.5 * ((along / r / 2) ** 2 + (aside / r) ** 2)).reshape(len(factors), -1)
 
 
 def shapes(n_samples: int, rng: np.random.Generator, *, size: int = 32) -> FactorImages:
-    """Draw images of one circle or square on black, of any colour: seven factors.
+    """Draw images of one circle or square on black, of any colour: seven factors, after the shapes of the IRMAE paper.
 
-    The image is the square [−1, 1]². The kind is 0 (circle) or 1 (square), red, green and blue are uniform in [.2, 1],
-    the centre is uniform in [−½, ½]², half the width in [.2, .4]. A pixel at the edge is covered in part, linearly over
-    the width of one pixel: so that images change continuously with centre and width.
+    The image is the square [−1, 1]². The kind is 0 (circle) or 1 (square); red, green and blue are uniform in [.2, 1],
+    the centre in [−½, ½]², half the width in [.2, .4]. A pixel at the edge is covered in part, linearly over the width
+    of one pixel, so that images change continuously with centre and width.
 
     Parameters
     ----------
-    n_samples : int
-        N.
+    n_samples, size : int
+        N, and the pixels in a row.
     rng : numpy.random.Generator
         The source of randomness.
-    size : int
-        Pixels in a row.
 
     Returns
     -------
     FactorImages
         X of shape (N, 3 size²), the factors kind, red, green, blue, x, y, radius.
-
-    Raises
-    ------
-    TypeError, ValueError
-        If a number is no integer above 0 or `rng` no Generator.
-
-    Notes
-    -----
-    After the synthetic shapes of the IRMAE paper (L. Jing, J. Zbontar, Y. LeCun, NeurIPS 2020).
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> shapes(100, np.random.default_rng(0), size=16).X.shape
-    (100, 768)
     """
     N, size, rng = as_count(n_samples, "n_samples"), as_count(size, "size"), as_generator(rng)
     low, high = np.array([*SHAPE_RANGES.values()]).T
@@ -169,7 +123,7 @@ def shapes(n_samples: int, rng: np.random.Generator, *, size: int = 32) -> Facto
 
 
 def shape_images(factors: npt.ArrayLike, size: int = 32) -> Array:
-    """Return the images of `shapes` for factors that are given.
+    """Return the images of `shapes` for given factors.
 
     Parameters
     ----------
@@ -181,12 +135,7 @@ def shape_images(factors: npt.ArrayLike, size: int = 32) -> Array:
     Returns
     -------
     Array, shape (N, 3 size²)
-        As the X of `shapes`.
-
-    Raises
-    ------
-    TypeError, ValueError
-        If the factors are no finite real matrix with seven columns, or `size` is no integer above 0.
+        Images in rows, like the X of `shapes`.
 
     Examples
     --------

@@ -1,14 +1,11 @@
-"""The data of the experiments: the Gaussian (26), the mixture (27) with its principal curve.
-
-For the neighbours: samples whose covariance is exact, a curved manifold of known dimension, images of known factors.
-"""
+"""Samples for the experiments: the Gaussian (26), the mixture (27) with its principal curve, a curved manifold."""
 
 from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
-from .._validation import Array, as_count, as_generator, as_positive, as_samples, as_symmetric
+from .._validation import Array, as_count, as_generator, as_nonnegative, as_positive, as_samples, as_symmetric
 
 __all__ = [
     "GAUSSIAN_COVARIANCE",
@@ -35,89 +32,49 @@ RIDGE_DIRECTIONS = np.array([[1.0, -1.0], [1.0, 1.0], [1.0, -1.0]]) / np.sqrt(2)
 
 
 class Mixture(NamedTuple):
-    """Samples of a mixture.
+    """Samples of a mixture."""
 
-    Parameters
-    ----------
-    X : Array, shape (N, 2)
-        Samples in rows.
-    component : Array of int, shape (N,)
-        The component, 0 to 2, that each came from.
-    """
-
-    X: Array
-    component: npt.NDArray[np.int64]
+    X: Array  #: samples in rows, shape (N, 2)
+    component: npt.NDArray[np.int64]  #: the component, 0 to 2, that each came from
 
 
 class Ridge(NamedTuple):
-    """Where points stand with respect to the principal curve of the mixture.
+    """The nearest points on the principal curve of the mixture."""
 
-    Parameters
-    ----------
-    distance : Array, shape (N,)
-        Distance to the nearest point of the curve.
-    foot : Array, shape (N, 2)
-        That point.
-    normal : Array, shape (N, 2)
-        Unit normal of the curve there.
-    """
-
-    distance: Array
-    foot: Array
-    normal: Array
+    distance: Array  #: to the nearest point of the curve, shape (N,)
+    foot: Array  #: that point, shape (N, 2)
+    normal: Array  #: unit normal of the curve there, shape (N, 2)
 
 
 def gaussian(n_samples: int, rng: np.random.Generator) -> Array:
-    """Draw from the bivariate Gaussian with mean 0 and covariance [[1, .95], [.95, 1]].
+    """Draw from the bivariate Gaussian with mean 0 and covariance [[1, .95], [.95, 1]]: Eq. (26).
 
     Parameters
     ----------
-    n_samples : int
-        N.
-    rng : numpy.random.Generator
-        The source of randomness.
+    n_samples, rng : int and numpy.random.Generator
+        N, and the source of randomness.
 
     Returns
     -------
     Array, shape (N, 2)
         Samples in rows.
-
-    Raises
-    ------
-    TypeError, ValueError
-        If `n_samples` is no integer above 0 or `rng` no Generator.
-
-    Notes
-    -----
-    Eq. (26) of the paper.
     """
     n_samples, rng = as_count(n_samples, "n_samples"), as_generator(rng)
     return rng.normal(size=(n_samples, 2)) @ np.linalg.cholesky(GAUSSIAN_COVARIANCE).T
 
 
 def mixture(n_samples: int, rng: np.random.Generator) -> Mixture:
-    """Draw from the mixture of three Gaussians whose major axes form a zigzag.
+    """Draw from the mixture of three Gaussians whose major axes form a zigzag: Eq. (27).
 
     Parameters
     ----------
-    n_samples : int
-        N.
-    rng : numpy.random.Generator
-        The source of randomness.
+    n_samples, rng : int and numpy.random.Generator
+        N, and the source of randomness.
 
     Returns
     -------
     Mixture
         X, and the component of each sample.
-
-    Raises
-    ------
-    TypeError, ValueError
-        If `n_samples` is no integer above 0 or `rng` no Generator.
-
-    Notes
-    -----
-    Eq. (27) of the paper.
     """
     n_samples, rng = as_count(n_samples, "n_samples"), as_generator(rng)
     component = rng.choice(len(MIXTURE_WEIGHTS), size=n_samples, p=MIXTURE_WEIGHTS)
@@ -127,7 +84,7 @@ def mixture(n_samples: int, rng: np.random.Generator) -> Mixture:
 
 
 def project_on_ridge(X: npt.ArrayLike) -> Ridge:
-    """Project points on the principal curve of the mixture.
+    """Project points on the principal curve of the mixture (27): the major axes of its components, where they meet.
 
     It is the polyline through (0, −4) and (4, 0) with slopes −1, 1, −1.
 
@@ -140,15 +97,6 @@ def project_on_ridge(X: npt.ArrayLike) -> Ridge:
     -------
     Ridge
         Distance, foot point and unit normal.
-
-    Raises
-    ------
-    TypeError, ValueError
-        If `X` is no finite real matrix with two columns.
-
-    Notes
-    -----
-    Eq. (27) of the paper: the major axes of the three components, up to where they meet.
     """
     X = as_samples(X, "X", 2)
     first, last = RIDGE
@@ -166,35 +114,21 @@ def project_on_ridge(X: npt.ArrayLike) -> Ridge:
 
 
 def gaussian_with_covariance(n_samples: int, covariance: npt.ArrayLike, rng: np.random.Generator) -> Array:
-    """Draw Gaussian samples, then move them so that mean and covariance, divided by N, are exactly those asked for.
-
-    A statement about a source of known covariance can then be tested on samples, without their fluctuation.
+    """Draw Gaussian samples whose mean is exactly 0 and whose covariance (divided by N) is exactly the one given.
 
     Parameters
     ----------
     n_samples : int
-        N, above d.
+        N > d.
     covariance : array_like, shape (d, d)
-        Symmetric, and positive definite.
+        Positive definite.
     rng : numpy.random.Generator
         The source of randomness.
 
     Returns
     -------
     Array, shape (N, d)
-        Samples in rows, of mean 0.
-
-    Raises
-    ------
-    TypeError, ValueError
-        If an argument is out of its range.
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> X = gaussian_with_covariance(10, np.diag([4.0, 1.0]), np.random.default_rng(0))
-    >>> np.allclose(X.T @ X / 10, np.diag([4.0, 1.0]))
-    True
+        Samples in rows.
     """
     covariance = as_symmetric(covariance, "covariance")
     d = len(covariance)
@@ -206,18 +140,10 @@ def gaussian_with_covariance(n_samples: int, covariance: npt.ArrayLike, rng: np.
 
 
 class ManifoldSample(NamedTuple):
-    """Samples of a manifold.
+    """Samples of a manifold."""
 
-    Parameters
-    ----------
-    X : Array, shape (N, D)
-        Samples in rows.
-    coordinates : Array, shape (N, d)
-        Where on the manifold each is.
-    """
-
-    X: Array
-    coordinates: Array
+    X: Array  #: samples in rows, shape (N, D)
+    coordinates: Array  #: their coordinates on the manifold, shape (N, d)
 
 
 def curved_manifold(
@@ -225,40 +151,26 @@ def curved_manifold(
 ) -> ManifoldSample:
     """Draw from a curved manifold: x = B sin(curvature · V u + φ), u uniform in [−1, 1]^d.
 
-    V (D, d) and B (D, D) have normal elements, of variance 1 and 1/D, φ (D,) is uniform in [0, 2π): drawn anew in each
-    call, so for data to test on, draw all of it at once.
+    V (D, d) and B (D, D) have normal elements of variance 1 and 1/D; φ (D,) is uniform in [0, 2π). Each call draws a
+    new manifold, so draw test data together with the training data.
 
     Parameters
     ----------
-    n_samples : int
-        N.
-    rng : numpy.random.Generator
-        The source of randomness, of the manifold as well.
-    n_dimensions : int
-        d, of the manifold.
-    n_features : int
-        D, of the space.
+    n_samples, rng : int and numpy.random.Generator
+        N, and the source of randomness, of the manifold as well.
+    n_dimensions, n_features : int
+        d, of the manifold, and D, of the space.
     curvature : float
-        Above 0; the smaller, the flatter: near 0 the samples lie in a plane of d dimensions.
+        Above 0; near 0 the samples lie in a plane of d dimensions.
 
     Returns
     -------
     ManifoldSample
         X and u.
-
-    Raises
-    ------
-    TypeError, ValueError
-        If an argument is out of its range.
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> curved_manifold(100, np.random.default_rng(0)).X.shape
-    (100, 30)
     """
     N, rng, D = as_count(n_samples, "n_samples"), as_generator(rng), as_count(n_features, "n_features")
     d, curvature = as_count(n_dimensions, "n_dimensions"), as_positive(curvature, "curvature")
+    as_nonnegative(curvature * curvature, "the square of curvature")
     V, B, phase = rng.normal(size=(D, d)), rng.normal(size=(D, D)) / np.sqrt(D), rng.uniform(0, 2 * np.pi, size=D)
     u = rng.uniform(-1, 1, size=(N, d))
     return ManifoldSample(np.sin(curvature * u @ V.T + phase) @ B.T, u)

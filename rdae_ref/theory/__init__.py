@@ -1,11 +1,13 @@
-"""The theory under the auto-encoders: what any map, stochastic or not, can reach.
+"""The theory behind the auto-encoders: what any map, stochastic or not, can reach.
 
 Reading order: `water_filling` has the closed form for Gaussian sources, Eqs. (4) and (5), and what it says about PCA;
-`blahut_arimoto` has R(D) of any finite source with bounds that certify it, Eqs. (2) and (3); `manifold` moves the
+`blahut_arimoto` computes R(D) of any finite source with bounds that certify it, Eqs. (2) and (3); `manifold` moves the
 reproduction points as well, Eq. (1), and finds local minima; `sample` bounds what any reproduction points can reach.
-All four meet in one number, the slope β of the curve: −dR/dD in nats.
+All four meet in one number, the slope β = −dR/dD of the curve, in nats.
 Beside them, `gaussian_kernel` has the matrix-based entropy of infinitely many Gaussian samples, and `deep_linear` the
-way in which a deep linear network learns.
+learning dynamics of a deep linear network.
+
+All functions raise ``TypeError`` or ``ValueError`` if an argument is of the wrong kind or out of range.
 """
 
 from .blahut_arimoto import (

@@ -1,6 +1,6 @@
-"""R(D) of a finite source by the algorithm of Blahut and Arimoto, with bounds: Eqs. (2) and (3) of the paper.
+"""R(D) of a finite source by the algorithm of R. E. Blahut and S. Arimoto (1972), with bounds: Eqs. (2) and (3).
 
-Notation of the paper: p(x) is the source, q(x̂|x) the stochastic map (a row per x), q(x̂) its output distribution,
+Notation of the paper: p(x) is the source, q(x̂|x) the stochastic map (a row for each x), q(x̂) its output distribution,
 d(x, x̂) the distortion. β ≥ 0 is the slope −dR/dD in nats per unit of distortion; rates are in bits.
 
 For a given β the map that minimises I(X; X̂) + β E d(X, X̂) satisfies three equations,
@@ -9,18 +9,17 @@ For a given β the map that minimises I(X; X̂) + β E d(X, X̂) satisfies three
     c(x̂)   = Σ_x p(x) exp(−β d(x, x̂)) / Z(x)      c(x̂) = 1 where q(x̂) > 0, c(x̂) ≤ 1 elsewhere
     q(x̂)  ← q(x̂) c(x̂) = Σ_x p(x) q(x̂|x)
 
-and the algorithm is to apply them in turn. Whatever q(x̂) they have reached, the dual problem certifies it:
+and the algorithm applies them in turn. Whatever q(x̂) is reached, the dual problem certifies it:
 
     I − log max c + Σ q c log c  ≤  R(D)  ≤  I         I, D: those of q(x̂|x), with the output distribution q c
 
 Near a letter whose mass vanishes, and for smooth distortions, the third line converges like 1/n: 1e-9 bits would take
-1e9 updates. Where it no longer divides the gap by five, Newton's update takes its place (`_newton`): ten to twenty
-of them have been enough for every source tried.
+1e9 updates. Where it no longer divides the gap by five, Newton steps replace it (`_newton`): ten to twenty suffice.
 """
 
 import math
 import warnings
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -57,44 +56,20 @@ class ConvergenceWarning(RuntimeWarning):
 
 
 class RateDistortionPoint(NamedTuple):
-    """A point of R(D) with its certificate and the map that attains it.
+    """A point of R(D), rates in bits, with its certificate and the map that attains it."""
 
-    Parameters
-    ----------
-    rate : float
-        I(X; X̂) of `conditional`, in bits; it is the upper bound.
-    distortion : float
-        E d(X, X̂) of `conditional`.
-    lower_bound, upper_bound : float
-        Of R at that distortion, in bits.
-    conditional : Array, shape (n, m)
-        q(x̂|x), rows of sum 1. A symbol of probability 0 has q(x̂) for its row, whatever its distortions.
-    n_iterations : int
-        Updates of q(x̂) that were made.
-    """
-
-    rate: float
-    distortion: float
-    lower_bound: float
-    upper_bound: float
-    conditional: Array
-    n_iterations: int
+    rate: float  #: I(X; X̂) of `conditional`, which is the upper bound
+    distortion: float  #: E d(X, X̂) of `conditional`
+    lower_bound: float  #: of R at that distortion
+    upper_bound: float  #: of R at that distortion
+    conditional: Array  #: q(x̂|x), shape (n, m), rows of sum 1; q(x̂) in the row of a symbol of probability 0
+    n_iterations: int  #: updates of q(x̂)
 
 
 class RateDistortionCurve(NamedTuple):
-    """R(D) at k slopes.
+    """R(D) at k slopes β: arrays of shape (k,) of what `RateDistortionPoint` holds."""
 
-    Parameters
-    ----------
-    slope : Array, shape (k,)
-        β, in nats per unit of distortion.
-    rate, distortion, lower_bound, upper_bound : Array, shape (k,)
-        As of `RateDistortionPoint`, rates in bits.
-    n_iterations : Array of int, shape (k,)
-        Updates that each point took.
-    """
-
-    slope: Array
+    slope: Array  #: β, in nats per unit of distortion
     rate: Array
     distortion: Array
     lower_bound: Array
@@ -111,9 +86,10 @@ def blahut_arimoto(
     max_iterations: int = 1000,
     initial: npt.ArrayLike | None = None,
 ) -> RateDistortionPoint:
-    """Return the point of R(D) = min I(X; X̂) subject to E d ≤ D where the curve has the slope −β.
+    """Return the point of R(D) = min I(X; X̂) subject to E d ≤ D where the curve has the slope −β: Eqs. (2) and (3).
 
     q(x̂|x) ∝ q(x̂) exp(−β d(x, x̂)), q(x̂) = Σ_x p(x) q(x̂|x), until the bounds on R at the distortion reached agree.
+    Where R(D) is nearly straight, the point may still lie elsewhere along the curve: R ln 2 + β D is what is minimal.
 
     Parameters
     ----------
@@ -124,34 +100,16 @@ def blahut_arimoto(
     slope : float
         β ≥ 0, in nats per unit of distortion. At 0 it is the least D at rate 0, if one letter serves every symbol.
     tolerance : float
-        The largest gap between the bounds, in bits. Rounding ends progress at about 1e-13.
+        Largest gap between the bounds, in bits. Rounding ends progress at about 1e-13.
     max_iterations : int
-        Updates of q(x̂). Ten to twenty are typical.
+        Largest number of updates of q(x̂); ten to twenty are typical.
     initial : array_like, shape (m,), optional
-        q(x̂) to start from, as the neighbouring point of a curve has it; uniform if not given.
+        q(x̂) to start from, such as that of a neighbouring point of the curve; uniform if not given.
 
     Returns
     -------
     RateDistortionPoint
-        (rate, distortion, lower_bound, upper_bound, conditional, n_iterations), rates in bits.
-
-    Raises
-    ------
-    TypeError, ValueError
-        If `p_x` is no probability vector, a distortion is negative or NaN, a symbol that occurs has no finite
-        distortion, shapes do not fit, or another argument is out of range.
-
-    Warns
-    -----
-    ConvergenceWarning
-        If `max_iterations` were not enough; the bounds returned hold all the same.
-
-    Notes
-    -----
-    R ln 2 + β D is within the gap of its minimum. Where R(D) is nearly straight that leaves D, and R with it, some room
-    along the curve; the bounds are those at the D that is returned.
-
-    Eqs. (2) and (3) of the paper; R. E. Blahut, "Computation of channel capacity and rate-distortion functions" (1972).
+        With a `ConvergenceWarning` if `max_iterations` is too small; the bounds hold all the same.
 
     Examples
     --------
@@ -178,7 +136,8 @@ def blahut_arimoto(
             barrier = min(barrier, BARRIER_SHARE * gap * math.log(2) / log_q.size)  # falling, or it can cycle
             log_q = _newton(log_q, p, Q, barrier)
     if gap > tolerance:
-        warnings.warn(_too_few(max_iterations, gap, tolerance), ConvergenceWarning, stacklevel=2)
+        message = f"the bounds on R still differ by {gap:.3g} bits after {max_iterations} iterations (they hold)"
+        warnings.warn(f"{message}: raise max_iterations or tolerance", ConvergenceWarning, stacklevel=2)
     rate, distortion = _information(p, Q) / math.log(2), _expected_distortion(p, Q, d)
     return RateDistortionPoint(rate, distortion, max(0.0, rate - gap), rate, Q, n_iterations)
 
@@ -195,54 +154,25 @@ def rate_distortion_curve(
 
     Parameters
     ----------
-    p_x : array_like, shape (n,)
-        p(x).
-    distortion_matrix : array_like, shape (n, m)
-        d(x, x̂) ≥ 0; infinity forbids a pair.
-    slopes : array_like, shape (k,)
-        β ≥ 0, in nats per unit of distortion; in any order, neighbours best beside each other.
-    tolerance : float
-        The largest gap between the bounds, in bits.
-    max_iterations : int
-        Updates for one slope.
+    p_x, distortion_matrix, slopes, tolerance, max_iterations : as for `blahut_arimoto`
+        The slopes β are an array of shape (k,), in any order; sorted is fastest.
 
     Returns
     -------
     RateDistortionCurve
-        (slope, rate, distortion, lower_bound, upper_bound, n_iterations), arrays of shape (k,), rates in bits.
-
-    Raises
-    ------
-    TypeError, ValueError
-        As of `blahut_arimoto`.
-
-    Warns
-    -----
-    ConvergenceWarning
-        If `max_iterations` were not enough for a slope.
-
-    Notes
-    -----
-    Eqs. (2) and (3) of the paper.
+        The points, in the order of the slopes.
 
     Examples
     --------
-    >>> curve = rate_distortion_curve([0.5, 0.5], [[0, 1], [1, 0]], slopes=[0, 1, 2, 4])
-    >>> for D, R in zip(curve.distortion, curve.rate):
-    ...     print(f"R({D:.4f}) = {R:.4f}")
-    R(0.5000) = 0.0000
-    R(0.2689) = 0.1601
-    R(0.1192) = 0.4729
-    R(0.0180) = 0.8700
+    >>> curve = rate_distortion_curve([0.5, 0.5], [[0, 1], [1, 0]], slopes=[0, 2, 4])
+    >>> print(*(f"R({D:.4f}) = {R:.4f}" for D, R in zip(curve.distortion, curve.rate)), sep=", ")
+    R(0.5000) = 0.0000, R(0.1192) = 0.4729, R(0.0180) = 0.8700
     """
     slopes, p = as_weights(slopes, "slopes"), _as_source(p_x)
+    options: dict[str, Any] = {"tolerance": tolerance, "max_iterations": max_iterations}
     points, initial = [], None
     for slope in slopes:
-        points.append(
-            blahut_arimoto(
-                p, distortion_matrix, slope, tolerance=tolerance, max_iterations=max_iterations, initial=initial
-            )
-        )
+        points.append(blahut_arimoto(p, distortion_matrix, slope, initial=initial, **options))
         initial = p @ points[-1].conditional
     columns = {name: np.array([getattr(point, name) for point in points]) for name in RateDistortionCurve._fields[1:]}
     return RateDistortionCurve(slopes, **columns)
@@ -306,10 +236,3 @@ def _information(p: Array, Q: Array) -> float:
 def _expected_distortion(p: Array, Q: Array, d: Array) -> float:
     joint = p[:, None] * Q
     return float(np.multiply(joint, d, out=np.zeros_like(d), where=joint > 0).sum())
-
-
-def _too_few(max_iterations: int, gap: float, tolerance: float) -> str:
-    return (
-        f"the bounds on R still differ by {gap:.3g} bits after {max_iterations} iterations, {tolerance:.3g} were asked "
-        f"for: they hold, but raise max_iterations or tolerance"
-    )

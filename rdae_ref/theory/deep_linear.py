@@ -1,14 +1,14 @@
 """How a deep linear auto-encoder learns: each principal component by itself, the strong ones first, in closed form.
 
-Take L layers without units between them, started so that each is diagonal in the principal components of centred data
-and all have the same element a_i there. Gradient ascent on −D_emp with steps going to 0, t = step_size · n_steps, keeps
-them so. The strength u_i = a_i^L, with which the network passes on the component of variance γ_i², follows ::
+Take L layers without units between them, initialised so that each is diagonal in the principal components of centred
+data, with the same element a_i in all layers. Gradient ascent on −D_emp with small steps, t = step_size · n_steps,
+keeps them so. The strength u_i = a_i^L with which the network passes on the component of variance γ_i² follows ::
 
     du/dt = 2 L γ² u^(2 − 2/L) (1 − u),      or with w = ln(u/(1 − u))      dw/dt = 2 L γ² u^(1 − 2/L)
 
-L = 1 gives 1 − (1 − u_0) exp(−2γ²t), L = 2 the logistic function. From a small start the time until u = ½ is about
-ln(1/u_0)/(4γ²) for L = 2 and grows as u_0^(2/L − 1) for more: the deeper, the sharper the components are apart, and
-stopped at any time the network has the lower rank.
+L = 1 gives 1 − (1 − u_0) exp(−2γ²t), L = 2 the logistic function (A. M. Saxe, J. L. McClelland, S. Ganguli, ICLR 2014).
+From a small u_0 the time until u = ½ is about ln(1/u_0)/(4γ²) for L = 2 and grows as u_0^(2/L − 1) for more layers: the
+deeper the network, the farther apart in time its components are learned, and the lower its rank if stopped early.
 """
 
 import numpy as np
@@ -20,7 +20,8 @@ from .._validation import Array, as_count, as_fraction, as_positive, as_weights
 
 __all__ = ["deep_linear_strengths"]
 
-TOLERANCE = 1e-10  # of the integration, in w; it is the only error for three layers or more
+TOLERANCE = 1e-10  # of the integration, in w; the only error for three layers or more
+LEARNED = 40.0  # the w from which u is 1 to rounding
 
 
 def deep_linear_strengths(times: npt.ArrayLike, variances: npt.ArrayLike, initial: float, n_layers: int = 2) -> Array:
@@ -31,11 +32,11 @@ def deep_linear_strengths(times: npt.ArrayLike, variances: npt.ArrayLike, initia
     Parameters
     ----------
     times : array_like, shape (n,)
-        t ≥ 0: step size times number of steps, of plain gradient ascent on L = −D_emp.
+        t ≥ 0: step size times number of steps of plain gradient ascent on L = −D_emp.
     variances : array_like, shape (d,)
         γ_i² of the data along its principal components, divided by N.
     initial : float
-        u_0, the same for all, above 0 and below 1.
+        u_0 of all components, above 0 and below 1.
     n_layers : int
         L: 2 for encoder and decoder, l + 2 with l linear layers between them.
 
@@ -43,16 +44,6 @@ def deep_linear_strengths(times: npt.ArrayLike, variances: npt.ArrayLike, initia
     -------
     Array, shape (n, d)
         u_i at each time.
-
-    Raises
-    ------
-    TypeError, ValueError
-        If an argument is out of its range.
-
-    Notes
-    -----
-    A. M. Saxe, J. L. McClelland, S. Ganguli: Exact solutions to the nonlinear dynamics of learning in deep linear
-    neural networks, ICLR 2014, for two layers; the power of u for more is from the same balanced start.
 
     Examples
     --------
@@ -63,15 +54,21 @@ def deep_linear_strengths(times: npt.ArrayLike, variances: npt.ArrayLike, initia
     """
     t, gamma2 = as_weights(times, "times"), as_weights(variances, "variances")
     u0, L = as_positive(as_fraction(initial, "initial"), "initial"), as_count(n_layers, "n_layers")
+    with np.errstate(over="ignore"):
+        s = np.minimum(np.outer(t, gamma2), 1e300)
     if L == 1:
-        return 1 - (1 - u0) * np.exp(-2 * np.outer(t, gamma2))
+        return -np.expm1(np.log1p(-u0) - 2 * s)
     if L == 2:
-        return 1 / (1 + (1 / u0 - 1) * np.exp(-4 * np.outer(t, gamma2)))
+        return expit(logit(u0) + 4 * s)
     # All components run through the same curve at their own speed, s = γ² t. In w the equation is not stiff.
-    s = np.outer(t, gamma2)
 
     def slope(_: float, w: Array) -> Array:
         return 2 * L * expit(w) ** (1 - 2 / L)
 
-    curve = solve_ivp(slope, (0, s.max() + 1), [logit(u0)], "DOP853", dense_output=True, rtol=TOLERANCE, atol=TOLERANCE)
-    return expit(curve.sol(s.ravel())[0]).reshape(s.shape)
+    def learned(_: float, w: Array) -> float:
+        return float(w[0]) - LEARNED
+
+    learned.terminal = True  # type: ignore[attr-defined]
+    accuracy = {"rtol": TOLERANCE, "atol": TOLERANCE, "dense_output": True}
+    curve = solve_ivp(slope, (0, s.max() + 1), [logit(u0)], "DOP853", events=learned, **accuracy)
+    return expit(curve.sol(np.minimum(s, curve.t[-1]).ravel())[0]).reshape(s.shape)

@@ -1,21 +1,22 @@
-"""What the matrix-based entropy of Gaussian data tends to, and what a linear rate-distortion auto-encoder keeps of it.
+"""The matrix-based entropy of Gaussian data in the limit of many samples, and the gains of a linear auto-encoder.
 
-Notation of the paper: γ_i² are the variances of independent components, σ the kernel size, g_i the gain with which a
-linear map passes a component on, μ the trade-off of Eq. (25).
+Notation of the paper: γ_i² are the variances of independent components, σ the kernel size, μ the trade-off of Eq. (25),
+and g_i the gain with which a linear map passes a component on: x̂_i = g_i x_i.
 
-With more and more samples of N(0, γ²) the eigenvalues of the Gram matrix tend to a geometric sequence,
+As N → ∞ the eigenvalues of the Gram matrix of N samples of N(0, γ²) tend to a geometric sequence (C. E. Rasmussen,
+C. K. I. Williams, Gaussian Processes for Machine Learning, 2006, §4.3.1),
 
     λ_n = (1 − q) qⁿ      q = (ν − ½)/(ν + ½)      ν² = ¼ + γ²/σ²
 
-and S_α with them to a closed form: finite, and about log₂(γ/σ) plus a constant for small σ. Components add up. In the
-joint entropy of x and g x the exponents add up, 1/σ² becoming 1/σ_x² + g²/σ_x̂². So (25) is known without samples, and a
-component is passed on with the gain that maximises, for itself,
+so S_α has a closed form: finite, and about log₂(γ/σ) plus a constant for small σ. Independent components add up. In the
+joint entropy of x and g x the exponents add: 1/σ² becomes 1/σ_x² + g²/σ_x̂². So (25) is known without samples, and each
+component has the gain that maximises
 
     S_α(x, g x) − S_α(g x) − μ (1 − g)² γ²
 
-For small σ_x = σ_x̂ the first two terms are ½ log₂(1 + 1/g²), and the gain is a root of g (1 − g) (1 + g²) = λ/γ² with
-the level λ = 1/(2 μ ln 2) of the same slope in `water_filling`: g ≈ 1 − λ/(2γ²), as √(1 − λ/γ²) there. Weak components
-have no such maximum: their gain is near 0.
+For small σ_x = σ_x̂ the entropies together are ½ log₂(1 + 1/g²), and the gain is a root of g (1 − g) (1 + g²) = λ/γ²
+with λ = 1/(2 μ ln 2), the level of the same slope in `water_filling`: g ≈ 1 − λ/(2γ²), as √(1 − λ/γ²) is there. Weak
+components have no such maximum: their gain is near 0.
 """
 
 import functools
@@ -33,19 +34,21 @@ __all__ = ["gaussian_kernel_entropy", "linear_gains"]
 
 # Of gains. Two maxima are usual, one of them near 0, and narrow if σ is small.
 GRID = np.concatenate([[0], np.geomspace(1e-6, 0.05, 100), np.linspace(0.05, 1, 400)[1:]])
+MIN_ENTROPY_FROM = 1e15  # above this order S_α is −log λ_max to rounding
+FINE = 80.0  # the log of γ²/σ² above which ν = γ/σ to rounding
 
 
 def gaussian_kernel_entropy(variances: npt.ArrayLike, sigma: float, alpha: float, base: float = 2) -> float:
-    """Return the limit for N → ∞ of S_α of the Gram matrix of N samples, of independent Gaussian components.
+    """Return the limit of S_α, Eq. (10), of the Gram matrix of N samples with independent Gaussian components, N → ∞.
 
     S_α = Σ 1/(1−α) log((1 − q)^α/(1 − q^α)), q = (ν − ½)/(ν + ½), ν² = ¼ + γ_i²/σ².
 
     Parameters
     ----------
     variances : array_like, shape (d,)
-        γ_i², 0 allowed.
+        γ_i²; 0 is allowed.
     sigma : float
-        σ, the kernel size.
+        Kernel size σ.
     alpha : float
         Order, above 0; 1 and infinity included.
     base : float
@@ -54,65 +57,38 @@ def gaussian_kernel_entropy(variances: npt.ArrayLike, sigma: float, alpha: float
     Returns
     -------
     float
-        S_α, finite for every σ > 0: as it is, so is the matrix-based rate of a deterministic map.
-
-    Raises
-    ------
-    TypeError, ValueError
-        If a variance is negative or not finite, or another argument is out of range.
-
-    Notes
-    -----
-    The limit of Eq. (10) of the paper. The eigenvalues are those in §4.3.1 of C. E. Rasmussen and C. K. I. Williams,
-    Gaussian Processes for Machine Learning, 2006.
+        S_α. It is finite for every σ > 0, and so is the matrix-based rate of a deterministic map.
 
     Examples
     --------
     >>> from rdae_ref import gaussian_gram, renyi_entropy
     >>> X = np.random.default_rng(0).normal(size=(1000, 1))
-    >>> sampled, limit = renyi_entropy(gaussian_gram(X, 0.5), 2), gaussian_kernel_entropy([1.0], 0.5, 2)
-    >>> print(f"{sampled:.2f} bits from 1000 samples, {limit:.2f} in the limit")
-    2.00 bits from 1000 samples, 2.04 in the limit
+    >>> limit = gaussian_kernel_entropy([1.0], 0.5, alpha=2)
+    >>> print(f"{renyi_entropy(gaussian_gram(X, 0.5), 2):.2f} bits, {limit:.2f} in the limit")
+    2.00 bits, 2.04 in the limit
     """
-    sigma = as_positive(sigma, "sigma")
-    with np.errstate(over="ignore"):
-        t = as_weights(variances, "variances") / sigma / sigma  # twice, so that σ² cannot underflow
-    if np.isinf(t).any():
-        return math.inf  # a kernel of no width tells all samples apart, and there are infinitely many
-    return float(_entropy(t, as_order(alpha)).sum()) / math.log(as_base(base))
+    log_t = _log(as_weights(variances, "variances")) - 2 * math.log(as_positive(sigma, "sigma"))
+    return float(_entropy(log_t, as_order(alpha)).sum()) / math.log(as_base(base))
 
 
 def linear_gains(
     variances: npt.ArrayLike, mu: float, sigma_x: float, sigma_xhat: float, alpha: float, base: float = 2
 ) -> Array:
-    """Return the gains of the best linear rate-distortion auto-encoder of Gaussian data, in the limit N → ∞.
+    """Return the gains of the linear auto-encoder that maximises Eq. (25) for Gaussian data, as N → ∞.
 
     Parameters
     ----------
     variances : array_like, shape (d,)
-        γ_i².
-    mu : float
-        Trade-off between conditional entropy and distortion.
-    sigma_x, sigma_xhat : float
-        Kernel sizes of inputs and outputs.
-    alpha : float
-        Order, above 0; 1 and infinity included.
-    base : float
-        Of the entropy.
+        γ_i²; 0 is allowed.
+    mu, sigma_x, sigma_xhat : float
+        Trade-off μ ≥ 0 and the kernel sizes of inputs and outputs.
+    alpha, base : float
+        As in `gaussian_kernel_entropy`.
 
     Returns
     -------
     Array, shape (d,)
         g_i in [0, 1]: x̂_i = g_i x_i, the best of the maps that act on each component by itself.
-
-    Raises
-    ------
-    TypeError, ValueError
-        If a variance is negative or not finite, or another argument is out of range.
-
-    Notes
-    -----
-    The limit of Eq. (25) of the paper, with linear units.
 
     Examples
     --------
@@ -120,16 +96,19 @@ def linear_gains(
     [0.95 0.74 0.17]
     """
     gamma2, mu = as_weights(variances, "variances"), as_nonnegative(mu, "mu")
-    a, b = as_positive(sigma_x, "sigma_x") ** -2, as_positive(sigma_xhat, "sigma_xhat") ** -2
+    log_a, log_b = (-2 * math.log(as_positive(s, n)) for s, n in ((sigma_x, "sigma_x"), (sigma_xhat, "sigma_xhat")))
     alpha, unit = as_order(alpha), math.log(as_base(base))
 
     def loss(g: Array, variance: float) -> Array:
-        nats = _entropy(variance * (a + b * g**2), alpha) - _entropy(variance * b * g**2, alpha)
-        return mu * variance * (1 - g) ** 2 - nats / unit
+        """Return the negative objective of one component, divided by max(1, μ γ²)."""
+        log_outputs = math.log(variance) + log_b + 2 * _log(g)
+        joint = _entropy(np.logaddexp(math.log(variance) + log_a, log_outputs), alpha)
+        price = mu * variance
+        return min(price, 1.0) * (1 - g) ** 2 - (joint - _entropy(log_outputs, alpha)) / unit / max(price, 1.0)
 
     if mu == 0:
         return np.zeros_like(gamma2)  # nothing pays for a distortion
-    return np.array([_best_gain(functools.partial(loss, variance=v)) if v > 0 else 0.0 for v in gamma2])
+    return np.array([_best_gain(functools.partial(loss, variance=float(v))) if v > 0 else 0.0 for v in gamma2])
 
 
 def _best_gain(loss: Callable[[Any], Any]) -> float:
@@ -138,14 +117,37 @@ def _best_gain(loss: Callable[[Any], Any]) -> float:
     return float(minimize_scalar(loss, bounds=bounds, method="bounded", options={"xatol": 1e-10}).x)
 
 
-def _entropy(t: Array, alpha: float) -> Array:
-    """Return S_α in nats of one component with t = γ²/σ²: 0 at t = 0, continuous in α."""
-    more = 0.5 + np.sqrt(0.25 + t)  # ν + ½ = 1/(1 − q)
-    q = np.where(t > 0, t / more**2, 1)  # 1 in place of 0, so that 0 log 0 and 0^(α−1) are 0 below
-    if alpha == 1:
-        return np.log(more) - q * np.log(q) * more
-    if alpha == math.inf:
-        return np.log(more)
-    # (1−q)^α/(1−q^α) by the ratio (1−q^α)/(1−q) = 1 + (q − q^α)/(1−q), which has its full accuracy near α = 1
-    ratio = np.log1p(-np.expm1((alpha - 1) * np.log(q)) * q * more)
-    return np.log(more) - ratio / (1 - alpha)
+def _entropy(log_t: Array, alpha: float) -> Array:
+    """Return S_α in nats of one component, from log t with t = γ²/σ²: 0 where t = 0, continuous in α.
+
+    With m = ν + ½ = 1/(1 − q) and ℓ = −log q it is −(α log m + log(1 − q^α))/(1 − α).
+    """
+    absent, log_t = np.isneginf(log_t), np.maximum(log_t, -1e4)
+    t = np.exp(np.minimum(log_t, FINE))
+    log_m = np.where(log_t < FINE, np.log1p(t / (0.5 + np.sqrt(0.25 + t))), log_t / 2)  # m − 1 = t/m
+    u = np.exp(-log_m)  # 1 − q
+    ell = np.where(log_t < 0, 2 * log_m - log_t, -np.log1p(-np.minimum(u, 0.7)))  # q = t/m²; u < .62 where t > 1
+    m_ell = np.where(log_t < FINE, ell * np.exp(np.minimum(log_m, FINE)), 1.0)
+    if alpha > MIN_ENTROPY_FROM:
+        S = log_m
+    elif alpha == 1:
+        S = log_m + np.exp(-ell) * m_ell
+    elif alpha < 0.5:
+        few, many = np.log1p(-np.exp(-np.maximum(alpha * ell, 0.7))), math.log(alpha) + np.log(m_ell) - log_m
+        log_rest = np.where(alpha * ell > 0.7, few, many + np.log(_phi(alpha * ell)))  # log(1 − q^α)
+        S = (alpha * log_m + log_rest) / (alpha - 1)
+    else:
+        # m (1 − q^α) = 1 + m (q − q^α), which has its full accuracy near α = 1
+        x = np.maximum((alpha - 1) * ell, -700.0)
+        S = log_m - np.log1p((alpha - 1) * np.exp(-ell) * m_ell * _phi(x)) / (1 - alpha)
+    return np.where(absent, 0.0, S)
+
+
+def _phi(x: Array) -> Array:
+    """Return (1 − exp(−x))/x, which is 1 at 0."""
+    return np.divide(-np.expm1(-x), x, out=np.ones_like(x), where=x != 0)
+
+
+def _log(x: Array) -> Array:
+    with np.errstate(divide="ignore"):
+        return np.log(x)

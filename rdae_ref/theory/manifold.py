@@ -1,9 +1,9 @@
 """The stochastic map onto a manifold, reference [5] of the paper, with the information of Eq. (1).
 
-Notation of the paper: N samples x in rows of X, K points μ that stand for the manifold, p(μ|x) the stochastic map
-(a row per sample), p(μ) its average over the samples. β is the trade-off, in nats per unit of squared distance.
+Notation of the paper: N samples x in rows of X, K points μ that represent the manifold, p(μ|x) the stochastic map
+(a row for each sample), p(μ) its average over the samples. β is the trade-off, in nats per unit of squared distance.
 
-For a given β the map and the points minimise, together,
+For a given β the map and the points together minimise
 
     F = D + I/β        D = E |x − μ|²,  I = I(X; M) in nats, Eq. (1)
 
@@ -11,10 +11,10 @@ by three projections in turn, each the exact minimum over one of its arguments, 
 
     p(μ|x) ∝ p(μ) exp(−β |x − μ|²)        p(μ) = (1/N) Σ_x p(μ|x)        μ = Σ_x x p(x|μ)
 
-The first two are Blahut's and Arimoto's; the third moves the reproduction letters, and makes the problem non-convex:
-the result is a local minimum. Annealing (β raised step by step, each from the points of the one before) finds good
-ones. No term asks for smoothness: that the points line up along a curve is what the trade-off itself does, as long as
-β is below 1/(2 · variance of the noise across the curve). Above that, they spread across it.
+The first two are Blahut's and Arimoto's. The third moves the reproduction letters and makes the problem non-convex: the
+result is a local minimum. Annealing (raising β step by step, each time from the previous points) finds good ones.
+No term asks for smoothness: the trade-off itself lines the points up along a curve, as long as β is below
+1/(2 · variance of the noise across the curve). Above that, they spread across it.
 """
 
 import math
@@ -33,52 +33,27 @@ from .blahut_arimoto import ConvergenceWarning
 
 __all__ = ["AnnealingStage", "Manifold", "annealing_slopes", "critical_slope", "optimal_manifold"]
 
-SPLITTING_NOISE = 1e-3  # of the data's standard deviation: points that coincide stay together without it
+SPLITTING_NOISE = 1e-3  # of the data's standard deviation: without it, points that coincide stay together
+FLATTEST, LARGEST_EXPONENT = 1e-290, 1e300  # of β, and of β |x − μ|²: I/β and exp(−β |x − μ|²) stay in range
 
 
 class AnnealingStage(NamedTuple):
-    """What one trade-off came to.
+    """The result for one trade-off."""
 
-    Parameters
-    ----------
-    beta : float
-        β, in nats per unit of squared distance.
-    rate : float
-        I(X; M) in bits.
-    distortion : float
-        E |x − μ|².
-    objective : Array, shape (iterations,)
-        F = D + I/β after each iteration, with I in nats: in units of squared distance.
-    """
-
-    beta: float
-    rate: float
-    distortion: float
-    objective: Array
+    beta: float  #: β, in nats per unit of squared distance
+    rate: float  #: I(X; M) in bits
+    distortion: float  #: E |x − μ|²
+    objective: Array  #: F = D + I/β after each iteration, with I in nats
 
 
 class Manifold(NamedTuple):
-    """Points along the manifold, the stochastic map onto them, and where that lies in the rate-distortion plane.
+    """Points along the manifold, the stochastic map onto them, its rate and its distortion."""
 
-    Parameters
-    ----------
-    points : Array, shape (K, d)
-        μ. Points that are not needed coincide with others.
-    assignments : Array, shape (N, K)
-        p(μ|x), rows of sum 1; the mean of its rows is p(μ).
-    rate : float
-        I(X; M) in bits.
-    distortion : float
-        The mean of Σ_μ p(μ|x) |x − μ|².
-    stages : tuple of AnnealingStage
-        One for each β, in order; `rate` and `distortion` are those of the last.
-    """
-
-    points: Array
-    assignments: Array
-    rate: float
-    distortion: float
-    stages: tuple[AnnealingStage, ...]
+    points: Array  #: μ, shape (K, d); points that are not needed coincide with others
+    assignments: Array  #: p(μ|x), shape (N, K), rows of sum 1; the mean of the rows is p(μ)
+    rate: float  #: I(X; M) in bits
+    distortion: float  #: E |x − μ|²
+    stages: tuple[AnnealingStage, ...]  #: one for each β; `rate` and `distortion` are those of the last
 
 
 def optimal_manifold(
@@ -90,46 +65,28 @@ def optimal_manifold(
     tolerance: float = 1e-7,
     max_iterations: int = 5000,
 ) -> Manifold:
-    """Return points μ and the map p(μ|x) that minimise D + I(X; M)/β, annealed over a rising sequence of β.
+    """Return points μ and the map p(μ|x) that minimise D + I(X; M)/β, annealed over a rising sequence of β: Eq. (1).
 
-    p(μ|x) ∝ p(μ) exp(−β |x − μ|²), p(μ) = (1/N) Σ_x p(μ|x), μ = Σ_x x p(x|μ), in turn.
+    D. Chigirev, W. Bialek, "Optimal manifold representation of data: an information theoretic approach", NIPS 2003.
 
     Parameters
     ----------
     X : array_like, shape (N, d)
         Samples.
     n_points : int
-        K, the number of points: more than are needed, since those not needed coincide with others.
+        K; better too many, since points that are not needed coincide with others.
     betas : array_like, shape (k,)
-        Trade-offs in nats per unit of squared distance, rising; the last one counts. `annealing_slopes` proposes some.
+        Rising trade-offs, in nats per unit of squared distance, such as `annealing_slopes`; the result is for the last.
     rng : numpy.random.Generator
         Chooses the samples that the points start from, and moves the points a little before each β (by 1e-3 of the
-        data's standard deviation), so that those that coincide can part.
-    tolerance : float
-        A β is done when an iteration lowers F by no more than this times F.
-    max_iterations : int
-        For one β.
+        data's standard deviation), so that coinciding points can part.
+    tolerance, max_iterations : float and int
+        A stage ends when an iteration lowers F by no more than tolerance · F, or after so many iterations.
 
     Returns
     -------
     Manifold
-        (points, assignments, rate, distortion, stages), the rate in bits.
-
-    Raises
-    ------
-    TypeError, ValueError
-        If `X` is no finite (samples, features) array, `betas` do not rise from above 0, or another argument is out of
-        range.
-
-    Warns
-    -----
-    ConvergenceWarning
-        If the last β was not done after `max_iterations`.
-
-    Notes
-    -----
-    Eq. (1) of the paper; D. Chigirev and W. Bialek, "Optimal manifold representation of data: an information theoretic
-    approach", NIPS 2003.
+        With a `ConvergenceWarning` if F still falls after `max_iterations` of the last β.
 
     Examples
     --------
@@ -137,13 +94,16 @@ def optimal_manifold(
     >>> angle = rng.uniform(0, 2 * np.pi, 200)
     >>> circle = np.column_stack([np.cos(angle), np.sin(angle)]) + 0.05 * rng.normal(size=(200, 2))
     >>> manifold = optimal_manifold(circle, 30, annealing_slopes(circle, 20.0), rng=rng)
-    >>> radii = np.linalg.norm(manifold.points, axis=1)
-    >>> print(f"within 0.1 of the circle: {abs(radii - 1).max() < 0.1}, at {manifold.rate:.0f} bits")
-    within 0.1 of the circle: True, at 3 bits
+    >>> off = abs(np.linalg.norm(manifold.points, axis=1) - 1).max()
+    >>> print(f"at most {off:.1f} off the circle, at {manifold.rate:.0f} bits")
+    at most 0.0 off the circle, at 3 bits
     """
     X, n_points, betas = as_samples(X, "X"), as_count(n_points, "n_points"), as_increasing(betas, "betas")
     rng, tolerance = as_generator(rng), as_positive(tolerance, "tolerance")
     max_iterations = as_count(max_iterations, "max_iterations")
+    steepest = LARGEST_EXPONENT / max(float(np.sum(np.ptp(X, axis=0) ** 2)), 1.0)
+    if not FLATTEST <= betas[0] <= betas[-1] <= steepest:
+        raise ValueError(f"betas must be from {FLATTEST:g} to {steepest:.3g} for data of this extent, got {betas}")
     points = X[rng.choice(len(X), n_points, replace=n_points > len(X))]
     log_p = np.full(n_points, -math.log(n_points))
     noise, stages = SPLITTING_NOISE * math.sqrt(X.var(axis=0).sum()), []
@@ -161,24 +121,17 @@ def optimal_manifold(
 def critical_slope(X: npt.ArrayLike) -> float:
     """Return the β = 1/(2 λ_max) up to which all points of the optimal manifold coincide with the mean of the data.
 
+    It is the slope of the Gaussian R(D) of Eq. (4) where the first component comes in.
+
     Parameters
     ----------
     X : array_like, shape (N, d)
-        Samples.
+        Samples, not all equal; λ_max is their variance along the first principal component.
 
     Returns
     -------
     float
-        In nats per unit of squared distance; λ_max is the largest variance, that of the first principal component.
-
-    Raises
-    ------
-    TypeError, ValueError
-        If `X` is no finite (samples, features) array, or all its samples are equal.
-
-    Notes
-    -----
-    The slope of the Gaussian R(D) of Eq. (4) where its first component comes in: 1/(2λ) at the level λ = λ_max.
+        In nats per unit of squared distance.
 
     Examples
     --------
@@ -186,35 +139,24 @@ def critical_slope(X: npt.ArrayLike) -> float:
     0.100
     """
     X = as_samples(X, "X")
-    return 0.5 / as_positive(svdvals(X - X.mean(axis=0))[0] ** 2 / len(X), "the largest variance of X")
+    variance = as_positive(float(svdvals(X - X.mean(axis=0))[0] ** 2 / len(X)), "the largest variance of X")
+    return as_positive(0.5 / variance, "1/(2 largest variance of X)")
 
 
 def annealing_slopes(X: npt.ArrayLike, beta: float, n_slopes: int = 12) -> Array:
-    """Return trade-offs in geometric progression, from where the data first split up to β.
+    """Return trade-offs for `optimal_manifold` in geometric progression, from where the points first split up to β.
 
     Parameters
     ----------
     X : array_like, shape (N, d)
-        Samples.
-    beta : float
-        The last trade-off, in nats per unit of squared distance.
-    n_slopes : int
-        How many, 2 or more.
+        Samples, not all equal.
+    beta, n_slopes : float and int
+        The last trade-off, in nats per unit of squared distance, and the number of trade-offs, at least 2.
 
     Returns
     -------
     Array, shape (n_slopes,)
-        From `critical_slope` to `beta`; only `beta`, if that is not above it.
-
-    Raises
-    ------
-    TypeError, ValueError
-        If `X` is no finite (samples, features) array or all its samples are equal, or `beta` or `n_slopes` are out of
-        range.
-
-    Notes
-    -----
-    For `optimal_manifold`, Eq. (1) of the paper.
+        From `critical_slope` to `beta`; `beta` alone if it is not above `critical_slope`.
 
     Examples
     --------

@@ -1,28 +1,28 @@
-"""R(D) of a finite sample with squared error, from both sides: no reproduction, wherever it lies, is below the bound.
+"""R(D) of a finite sample with squared error, bounded from both sides, whatever the reproduction points.
 
-Notation of the paper: p(x) is the source, here with the weight p_i on the sample x_i (1/N, for an empirical
+Notation of the paper: p(x) is the source, here with the weight p_i on the sample x_i (1/N for an empirical
 distribution); d(x, x̂) = |x − x̂|², and x̂ may be any point of R^d. β is the slope in nats, rates are in bits.
 
-`blahut_arimoto` certifies a rate among the reproductions that it was given. Here they are all of R^d. For any output
-distribution q, with Z_i = Σ_x̂ q(x̂) exp(−β |x_i − x̂|²), and for any map q(x̂|x),
+`blahut_arimoto` certifies a rate among the given reproductions; here all of R^d is allowed. For any output distribution
+q, with Z_i = Σ_x̂ q(x̂) exp(−β |x_i − x̂|²), and for any map q(x̂|x),
 
     I + β D  ≥  −Σ p_i log Z_i − log sup c        c(y) = Σ_i (p_i / Z_i) exp(−β |x_i − y|²),  sup over y in R^d
 
 Proof: with s = sup c, the numbers m(x_i|x̂) = p_i/(s Z_i) exp(−β |x_i − x̂|²) sum to c(x̂)/s ≤ 1 over i. So the backward
 map p(x|x̂) of any q(x̂|x) has E log p(x|x̂)/m(x|x̂) ≥ 0, and I = E log p(x|x̂)/p(x) ≥ E log m(x|x̂)/p(x), which is
-−Σ p_i log Z_i − log s − β D. So each q gives a line below R(D) = min I, whose slope is −β.
+−Σ p_i log Z_i − log s − β D. So each q gives a line of slope −β below R(D) = min I.
 
-The supremum is that of a sum of Gaussians. It lies in a box around the samples: moving y to the nearest point of the
-box brings it nearer to each of them. And log c(y) + β |y|², the logarithm of a sum of exponentials of linear functions,
-is convex. Inside of a cube with sides h it is at most the interpolation of its values at the 2^d corners, so that
+The supremum of the sum of Gaussians c lies in a box around the samples: moving y to the nearest point of the box brings
+it nearer to each of them. And log c(y) + β |y|², the logarithm of a sum of exponentials of linear functions, is convex.
+Within a cube of side h it is at most the interpolation of its values at the 2^d corners, so that
 
     log c(y)  ≤  max log c(corners) + β d h²/4
 
-and halving the cubes that may still hold the supremum brackets it as closely as one likes (`_supremum`).
+and halving the cubes that may still contain the supremum brackets it as closely as needed (`_supremum`).
 
 As a problem in q this is the maximum-likelihood mixture of Gaussians of variance 1/(2β) (J. Kiefer, J. Wolfowitz
-1956): where c(y) > 1, a new letter at y raises the likelihood. So letters are moved uphill on c, weighted by Blahut's
-and Arimoto's algorithm, and so on until nothing is above 1.
+1956): where c(y) > 1, a new letter at y raises the likelihood. So letters are moved uphill on c and weighted by
+Blahut's and Arimoto's algorithm, until c is nowhere above 1.
 """
 
 import math
@@ -35,6 +35,7 @@ from scipy.spatial.distance import cdist
 from scipy.special import logsumexp, softmax
 
 from .._validation import (
+    LARGEST_SAMPLE,
     Array,
     as_count,
     as_increasing,
@@ -48,7 +49,9 @@ from .blahut_arimoto import ConvergenceWarning, RateDistortionPoint, blahut_arim
 
 __all__ = ["SampleRateDistortion", "dual_bound", "sample_rate_distortion"]
 
-MOST_FEATURES = 3  # a cube has 2^d corners, and there are exponentially many cubes
+MOST_FEATURES = 3  # a cube has 2^d corners, and the number of cubes is exponential in d
+MOST_CUBES = 1_000_000
+ROUNDING = 1e-14  # of log c, relative to its largest term
 BATCH = 2_000_000  # kernel values at a time
 UPHILL_STEPS = 10  # of all letters, between two rounds of weighting
 SAME_PLACE = 0.01  # of 1/√β: letters nearer than that are one
@@ -56,43 +59,18 @@ USED = 0.01  # of the least p_i: letters with less mass are dropped
 
 
 class SampleRateDistortion(NamedTuple):
-    """R(D) of a sample at k slopes, from both sides.
+    """R(D) of a sample at k slopes, from both sides: arrays of shape (k,)."""
 
-    Parameters
-    ----------
-    slope : Array, shape (k,)
-        β, in nats per unit of squared distance.
-    rate, distortion : Array, shape (k,)
-        I(X; X̂) in bits, and E |x − x̂|², of the maps that were found: points on or above R(D).
-    intercept : Array, shape (k,)
-        In bits: R(D) ≥ intercept − β D / ln 2 at every D, whatever the reproductions.
-    """
-
-    slope: Array
-    rate: Array
-    distortion: Array
-    intercept: Array
+    slope: Array  #: β, in nats per unit of squared distance
+    rate: Array  #: I(X; X̂) in bits of the maps found: with `distortion`, points on or above R(D)
+    distortion: Array  #: E |x − x̂|² of the maps found
+    intercept: Array  #: in bits: R(D) ≥ intercept − β D / ln 2 at every D, whatever the reproductions
 
     def lower_bound(self, distortion: npt.ArrayLike) -> Array:
-        """Return the largest of 0 and the k lines, which no map on this sample is below.
-
-        Parameters
-        ----------
-        distortion : array_like
-            D ≥ 0, any shape.
-
-        Returns
-        -------
-        Array
-            In bits, of the same shape.
-
-        Raises
-        ------
-        TypeError, ValueError
-            If a distortion is negative or NaN.
-        """
+        """Return the largest of 0 and the k lines, in bits, at each D ≥ 0 in an array of any shape."""
         D = as_nonnegative_array(distortion, "distortion")
-        lines = self.intercept - self.slope * D[..., None] / math.log(2)
+        with np.errstate(over="ignore"):  # such a line is far below 0
+            lines = self.intercept - self.slope * D[..., None] / math.log(2)
         return np.maximum(lines.max(axis=-1), 0.0)
 
 
@@ -107,37 +85,26 @@ def dual_bound(
 ) -> float:
     """Return the intercept of the line below R(D) that an output distribution certifies: R(D) ≥ intercept − β D / ln 2.
 
-    intercept = (−Σ p_i log Z_i − log sup c) / ln 2, and it holds for all maps to any points, not only to `points`.
+    intercept = (−Σ p_i log Z_i − log sup c) / ln 2. It holds for maps to any points, not only to `points`, and for any
+    q; the better q, the tighter. This is the dual of Eqs. (2) and (3) (T. Berger, Rate distortion theory, 1971).
 
     Parameters
     ----------
     X : array_like, shape (N, d)
         Samples, of up to three features.
-    points : array_like, shape (K, d)
-        x̂, where q(x̂) has its mass.
-    weights : array_like, shape (K,)
-        q(x̂), sum 1.
+    points, weights : array_like, shapes (K, d) and (K,)
+        x̂, and q(x̂) of sum 1.
     slope : float
-        β > 0, in nats per unit of squared distance.
+        β > 0, in nats per unit of squared distance; not too steep for the extent of the samples.
     p_x : array_like, shape (N,), optional
         p_i; 1/N if not given.
     tolerance : float
-        How far the supremum may be overestimated, in bits: the line is lower by no more than that.
+        How far the supremum may be overestimated, in bits, and the line thus be too low; not below rounding.
 
     Returns
     -------
     float
         In bits.
-
-    Raises
-    ------
-    TypeError, ValueError
-        If shapes do not fit, `X` has more than three features, or another argument is out of range.
-
-    Notes
-    -----
-    The dual of (2) and (3) in the paper; T. Berger, "Rate distortion theory" (1971), Theorem 2.5.3. The bound is as
-    tight as q is good, and holds for a poor one.
 
     Examples
     --------
@@ -161,7 +128,7 @@ def sample_rate_distortion(
     tolerance: float = 1e-3,
     max_rounds: int = 50,
 ) -> SampleRateDistortion:
-    """Return R(D) = min I(X; X̂) of a sample with E |x − x̂|² ≤ D, all reproductions allowed, between two bounds.
+    """Return R(D), Eqs. (2) and (3), of a sample with squared error, any reproductions allowed, between two bounds.
 
     Letters x̂ start at the samples, are weighted by `blahut_arimoto`, and move to where c(y) > 1, until the map found
     and the line of `dual_bound` agree.
@@ -173,38 +140,20 @@ def sample_rate_distortion(
     slopes : array_like, shape (k,)
         β, rising from above 0, in nats per unit of squared distance.
     p_x : array_like, shape (N,), optional
-        p_i; 1/N if not given, which makes it the R(D) of the empirical distribution: log₂ N bits at most.
-    tolerance : float
-        The largest distance between map and line, in bits.
-    max_rounds : int
-        How often letters are added, for one slope.
+        p_i; 1/N if not given, which gives the R(D) of the empirical distribution: at most log₂ N bits.
+    tolerance, max_rounds : float and int
+        Largest distance between map and line, in bits, and how often letters are added for one slope.
 
     Returns
     -------
     SampleRateDistortion
-        (slope, rate, distortion, intercept), with `lower_bound`.
-
-    Raises
-    ------
-    TypeError, ValueError
-        If `X` has more than three features, or an argument is out of range.
-
-    Warns
-    -----
-    ConvergenceWarning
-        If `max_rounds` were not enough for a slope; both bounds hold all the same.
-
-    Notes
-    -----
-    Eqs. (2) and (3) of the paper, for the empirical distribution behind Eq. (9).
+        With a `ConvergenceWarning` if `max_rounds` is too small for a slope; both bounds hold all the same.
 
     Examples
     --------
     >>> found = sample_rate_distortion([[-1.0], [1.0]], [1.0, 4.0])
-    >>> for D, R in zip(found.distortion, found.rate):
-    ...     print(f"R({D:.3f}) = {R:.2f}, bound {found.lower_bound(D):.2f}")
-    R(0.083) = 0.85, bound 0.85
-    R(0.000) = 1.00, bound 1.00
+    >>> print(found.distortion.round(3), found.rate.round(2), found.lower_bound(found.distortion).round(2))
+    [0.083 0.   ] [0.85 1.  ] [0.85 1.  ]
     """
     X, p = _as_source(X, p_x)
     slopes, max_rounds = as_increasing(slopes, "slopes"), as_count(max_rounds, "max_rounds")
@@ -218,8 +167,7 @@ class _Line(NamedTuple):
     """A line below R(D), and where c is largest."""
 
     intercept: float  # −Σ p log Z − log sup c, in nats
-    excess: float  # the largest log c that was seen: no letter is missing if it is not above 0
-    place: Array  # shape (1, d), where it was seen
+    place: Array  # shape (1, d), where c is largest
     log_weights: Array  # log p/Z
 
 
@@ -247,18 +195,30 @@ def _gap(found: RateDistortionPoint, line: _Line, beta: float) -> float:
 
 
 def _line(X: Array, p: Array, points: Array, q: Array, beta: float, tolerance: float) -> _Line:
-    log_Z = logsumexp(np.log(q) - beta * cdist(X, points, "sqeuclidean"), axis=1)
+    with np.errstate(over="ignore"):
+        log_Z = logsumexp(np.log(q) - beta * cdist(X, points, "sqeuclidean"), axis=1)
+    least = ROUNDING * max(1.0, float(np.abs(log_Z).max()))
+    if not tolerance >= least:
+        raise ValueError(
+            f"tolerance must be at least {least / math.log(2):.3g} bits for these points at slope {beta:.3g}, "
+            f"where rounding ends progress: raise it, or choose points nearer to the samples"
+        )
     log_weights = np.log(p) - log_Z
     top, place = _supremum(X, log_weights, beta, tolerance)
-    return _Line(float(-(p @ log_Z)) - (top + tolerance), top, place, log_weights)
+    return _Line(float(-(p @ log_Z)) - (top + tolerance), place, log_weights)
 
 
 def _supremum(X: Array, log_weights: Array, beta: float, tolerance: float) -> tuple[float, Array]:
     """Return the largest log c at a corner of a cube, and where; the supremum is above it by `tolerance` at most."""
     d, low = X.shape[1], X.min(axis=0)
-    side = 1 / math.sqrt(beta)
-    counts = np.ceil((X.max(axis=0) - low) / side).astype(int)
-    cubes, unit = _lattice(np.maximum(counts, 1)), _lattice(np.full(d, 2))
+    side = min(1 / math.sqrt(beta), LARGEST_SAMPLE)
+    counts = np.maximum(np.ceil(np.ptp(X, axis=0) / side), 1)
+    if counts.prod() > MOST_CUBES:
+        raise ValueError(
+            f"the slope {beta:.3g} is too steep for samples of this extent: at most about "
+            f"{beta * (MOST_CUBES / counts.prod()) ** (2 / d):.3g} can be bounded"
+        )
+    cubes, unit = _lattice(counts.astype(int)), _lattice(np.full(d, 2))
     top, place = -math.inf, X[:1]
     while len(cubes):
         corners, which = np.unique((cubes[:, None] + unit).reshape(-1, d), axis=0, return_inverse=True)

@@ -2,8 +2,7 @@
 
 Notation of the paper: γ_i² are the variances of d independent components (the eigenvalues of a covariance matrix), λ is
 the level, D_i the distortion of a component, D = Σ D_i. Rates are in bits unless `base` says otherwise.
-
-The slope of the curve at level λ is dR/dD = −1/(2λ) nats: the λ of this module is the 1/(2β) of the other two.
+The slope of the curve at level λ is dR/dD = −1/(2λ) nats: λ is 1/(2β) for the β of `blahut_arimoto` and `manifold`.
 """
 
 import math
@@ -12,7 +11,7 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from .._validation import Array, as_base, as_nonnegative_array, as_weights
+from .._validation import Array, as_base, as_nonnegative, as_nonnegative_array, as_weights
 
 __all__ = [
     "WaterFilling",
@@ -24,21 +23,11 @@ __all__ = [
 
 
 class WaterFilling(NamedTuple):
-    """A point of the Gaussian R(D), or several: with arrays of the shape of what was asked for.
+    """A point of the Gaussian R(D), or arrays of points, one for each distortion or rate."""
 
-    Parameters
-    ----------
-    rate : float or Array
-        R, in the base that was asked for.
-    level : float or Array
-        λ, in the units of the variances.
-    distortions : Array, shape (..., d)
-        D_i, in the order of the variances.
-    """
-
-    rate: float | Array
-    level: float | Array
-    distortions: Array
+    rate: float | Array  #: R in the base that was asked for: exactly 0 for D ≥ Σ γ_i², infinite for D = 0
+    level: float | Array  #: λ; max γ_i² where R = 0
+    distortions: Array  #: D_i in the order of the variances, shape (..., d)
 
     @property
     def distortion(self) -> float | Array:
@@ -47,45 +36,31 @@ class WaterFilling(NamedTuple):
 
 
 def gaussian_rate_distortion(variances: npt.ArrayLike, distortion: npt.ArrayLike, base: float = 2) -> WaterFilling:
-    """Return the least rate at which independent Gaussians can be described with a total squared error D.
+    """Return the least rate that describes independent Gaussians with a total squared error D: Eqs. (4) and (5).
 
-    R(D) = Σ ½ log(γ_i² / D_i) with D_i = min(λ, γ_i²), where the level λ is such that Σ D_i = D. The level is found by
-    sorting, not by iteration.
+    R(D) = Σ ½ log(γ_i² / D_i) with D_i = min(λ, γ_i²), where the level λ, found by sorting, is such that Σ D_i = D.
 
     Parameters
     ----------
     variances : array_like, shape (d,)
-        γ_i², 0 allowed.
+        γ_i²; 0 is allowed.
     distortion : array_like
-        D, any shape: the mean of the squared error, summed over the components.
+        D ≥ 0, any shape: the mean of the squared error, summed over the components.
     base : float
         Of the logarithm: 2 for bits, ``math.e`` for nats.
 
     Returns
     -------
     WaterFilling
-        rate : exactly 0 for D ≥ Σ γ_i², infinite for D = 0.
-        level : λ, and max γ_i² for D ≥ Σ γ_i².
-        distortions : D_i, with an additional last axis of length d.
-
-    Raises
-    ------
-    TypeError, ValueError
-        If a variance or a distortion is negative or NaN, or `base` is out of range.
-
-    Notes
-    -----
-    Eqs. (4) and (5) of the paper.
+        Rate, level and the distortions of the components.
 
     Examples
     --------
     >>> rate, level, distortions = gaussian_rate_distortion([2.0, 1.0], 1.0)
     >>> print(f"{rate:.3f} bits at level {level:.3f}, distortions {distortions}")
     1.500 bits at level 0.500, distortions [0.5 0.5]
-    >>> print(gaussian_rate_distortion([2.0, 1.0], [2.5, 3.0]).rate.round(10))
-    [0.20751875 0.        ]
     """
-    gamma2, D, base = as_weights(variances, "variances"), as_nonnegative_array(distortion, "distortion"), as_base(base)
+    gamma2, D, base = _as_variances(variances), as_nonnegative_array(distortion, "distortion"), as_base(base)
     level = _level_at_distortion(gamma2, D)
     kept = gamma2 > level[..., None]
     with np.errstate(divide="ignore"):  # the level 0 stands for an infinite rate
@@ -100,26 +75,15 @@ def gaussian_distortion_rate(variances: npt.ArrayLike, rate: npt.ArrayLike, base
 
     Parameters
     ----------
-    variances : array_like, shape (d,)
-        γ_i², 0 allowed.
-    rate : array_like
-        R, any shape, infinity included.
+    variances, rate : array_like
+        γ_i² of shape (d,), and R ≥ 0 of any shape, infinity included.
     base : float
-        Of the logarithm: 2 for a rate in bits, ``math.e`` for nats.
+        Of the logarithm.
 
     Returns
     -------
     WaterFilling
-        Its `distortion` is D; `rate` is the R that was asked for; `level` and `distortions` as in the other direction.
-
-    Raises
-    ------
-    TypeError, ValueError
-        If a variance or a rate is negative or NaN, or `base` is out of range.
-
-    Notes
-    -----
-    Eqs. (4) and (5) of the paper.
+        The R that was asked for, level and distortions; its `distortion` is D.
 
     Examples
     --------
@@ -127,39 +91,28 @@ def gaussian_distortion_rate(variances: npt.ArrayLike, rate: npt.ArrayLike, base
     >>> print(f"D = {filling.distortion:.3f} at level {filling.level:.3f}")
     D = 1.000 at level 0.500
     """
-    gamma2, R, base = as_weights(variances, "variances"), as_nonnegative_array(rate, "rate"), as_base(base)
-    level = _level_at_rate(gamma2, R * math.log(base))
+    gamma2, R, base = _as_variances(variances), as_nonnegative_array(rate, "rate"), as_base(base)
+    with np.errstate(over="ignore"):  # such a rate leaves no distortion
+        level = _level_at_rate(gamma2, R * math.log(base))
     return WaterFilling(R[()], level[()], np.minimum(level[..., None], gamma2))
 
 
 def kept_components(variances: npt.ArrayLike, level: npt.ArrayLike) -> npt.NDArray[np.bool_]:
-    """Return which components receive any rate at all: those with γ_i² > λ, as PCA keeps those above a threshold.
+    """Return which components receive any rate, Eq. (5): those with γ_i² > λ, as PCA keeps those above a threshold.
 
     Parameters
     ----------
-    variances : array_like, shape (d,)
-        γ_i².
-    level : float or array_like
-        λ, as `gaussian_rate_distortion` returns it.
+    variances, level : array_like
+        γ_i² of shape (d,), and one or more levels λ ≥ 0, as `gaussian_rate_distortion` returns them.
 
     Returns
     -------
     ndarray of bool, shape (d,) or (..., d)
-        For each level: True where the component is described, False where its mean stands for it.
-
-    Raises
-    ------
-    TypeError, ValueError
-        If a variance is negative or not finite, or a level negative or NaN.
-
-    Notes
-    -----
-    §2.1 of the paper, from Eq. (5).
+        For each level: True where the component is described, False where it is replaced by its mean.
 
     Examples
     --------
-    >>> variances = [2.0, 1.0]
-    >>> print(kept_components(variances, gaussian_rate_distortion(variances, 2.5).level))
+    >>> print(kept_components([2.0, 1.0], gaussian_rate_distortion([2.0, 1.0], 2.5).level))
     [ True False]
     """
     return as_weights(variances, "variances") > as_nonnegative_array(level, "level")[..., None]
@@ -168,28 +121,18 @@ def kept_components(variances: npt.ArrayLike, level: npt.ArrayLike) -> npt.NDArr
 def gaussian_test_channel(variances: npt.ArrayLike, level: npt.ArrayLike) -> tuple[Array, Array]:
     """Return the stochastic map that attains R(D): x̂_i = a_i x_i + n_i with a_i = 1 − D_i/γ_i², n_i ~ N(0, a_i D_i).
 
+    It is the solution of Eq. (2) for this source: the backward channel x = x̂ + N(0, D_i), turned round.
+
     Parameters
     ----------
-    variances : array_like, shape (d,)
-        γ_i².
-    level : float or array_like
-        λ, as `gaussian_rate_distortion` returns it; D_i = min(λ, γ_i²).
+    variances, level : array_like
+        γ_i² and λ, as for `kept_components`; D_i = min(λ, γ_i²).
 
     Returns
     -------
-    gain : Array, shape (d,) or (..., d)
-        a_i, in [0, 1], 0 for components that are not kept: the outputs have variance a_i γ_i² = γ_i² − D_i.
-    noise_variance : Array, shape (d,) or (..., d)
-        a_i D_i. A deterministic map has none, and needs an infinite rate for it.
-
-    Raises
-    ------
-    TypeError, ValueError
-        If a variance is negative or not finite, or a level negative or NaN.
-
-    Notes
-    -----
-    The solution of Eq. (2) for the source of Eq. (4): the backward channel x = x̂ + N(0, D_i), turned round.
+    gain, noise_variance : Array, shape (d,) or (..., d)
+        a_i and a_i D_i, 0 for components that are not kept: the outputs have variance a_i γ_i² = γ_i² − D_i.
+        A deterministic map has no noise, and needs an infinite rate.
 
     Examples
     --------
@@ -202,6 +145,13 @@ def gaussian_test_channel(variances: npt.ArrayLike, level: npt.ArrayLike) -> tup
     D = np.minimum(as_nonnegative_array(level, "level")[..., None], gamma2)
     gain = np.where(kept, 1 - D / np.where(kept, gamma2, 1), 0)
     return gain, gain * D
+
+
+def _as_variances(variances: npt.ArrayLike) -> Array:
+    gamma2 = as_weights(variances, "variances")
+    with np.errstate(over="ignore"):
+        as_nonnegative(float(gamma2.size * gamma2.max()), "the largest of variances, times their number,")
+    return gamma2
 
 
 def _level_at_distortion(gamma2: Array, D: Array) -> Array:
