@@ -1,4 +1,4 @@
-"""The gradient checker: a verdict on any objective's gradient, from values alone; `report` is what it returns."""
+"""The gradient checker: a verdict on the gradient of any objective, from values alone."""
 
 from .checker import check_gradient
 from .report import ArrayReport, Element, GradientReport

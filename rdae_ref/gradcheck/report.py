@@ -12,20 +12,10 @@ SEVERITY = ("right", "kink", "noisy", "wrong")
 
 
 class Element(NamedTuple):
-    """One element of the gradient, from both sides.
+    """One element of the gradient: what the gradient says, and what differences of the value say."""
 
-    Parameters
-    ----------
-    name : str
-        Of its array, as in ``encoder[0].W``.
-    index : tuple of int
-        Its place in the array.
-    analytic, numeric : float
-        What the gradient says, and what differences of the value say.
-    """
-
-    name: str
-    index: tuple[int, ...]  # type: ignore[assignment]  # hides tuple.index, which nobody asks of an element
+    name: str  # of its array, as in encoder[0].W
+    index: tuple[int, ...]  # type: ignore[assignment]  # hides tuple.index, which no element needs
     analytic: float
     numeric: float
 
@@ -37,40 +27,20 @@ class Element(NamedTuple):
 
 @dataclass(frozen=True)
 class ArrayReport:
-    """What was found in one array of parameters: a row of the table.
+    """What was found in one array of parameters: a row of the table."""
 
-    Parameters
-    ----------
-    name : str
-        As in ``encoder[0].W``; a lone array is called ``x``.
-    size, n_checked, n_wrong, n_noisy : int
-        Elements that it has, that were checked, that are wrong, and that could not be decided.
-    worst : Element
-        The worst element: a wrong one before a noisy one before a right one, then by relative error.
-    relative_error, difference_error : float
-        Of the worst element, both on one scale: its error, and the difference's own error, estimated.
-    taylor_slope : float
-        As in the whole report, along a direction in this array only.
-    status : str
-        ``right``, ``kink`` (right, but for elements at a kink), ``noisy`` or ``wrong``.
-    kinks : tuple of str
-        The elements that lie at a kink, and were accepted because they are between its one-sided slopes.
-    remark : str
-        What the wrong elements have in common, or why elements that were not checked are in doubt; mostly empty.
-    """
-
-    name: str
+    name: str  # as in encoder[0].W; a lone array is called x
     size: int
     n_checked: int
     n_wrong: int
-    n_noisy: int
-    worst: Element
-    relative_error: float
-    difference_error: float
-    taylor_slope: float
-    status: str
-    kinks: tuple[str, ...]
-    remark: str
+    n_noisy: int  # elements that could not be decided
+    worst: Element  # a wrong one before a noisy one before a right one, then by relative error
+    relative_error: float  # of the worst element
+    difference_error: float  # the difference's own estimated error there, on the same scale
+    taylor_slope: float  # as in the whole report, along a direction in this array only
+    status: str  # "right", "kink" (right but for elements at a kink), "noisy" or "wrong"
+    kinks: tuple[str, ...]  # elements at a kink, accepted because they lie between its one-sided slopes
+    remark: str  # what the wrong elements have in common, or why elements that were not checked are in doubt
 
 
 @dataclass(frozen=True)
@@ -124,13 +94,7 @@ class GradientReport:
         return max(self.arrays, key=lambda row: rank(row.status, row.relative_error))
 
     def to_dict(self) -> dict[str, Any]:
-        """Return the report as JSON can hold it.
-
-        Returns
-        -------
-        dict
-            Numbers, strings, lists and dicts; ``inf`` and ``nan`` become None.
-        """
+        """Return the report for a JSON file, in which ``inf`` and ``nan`` are None."""
         rows = [{**asdict(row), "worst": row.worst._asdict()} for row in self.arrays]
         summary = {"passed": self.passed, "worst": self.worst._asdict(), "max_relative_error": self.max_relative_error}
         plain = json_ready({**asdict(self), **summary, "arrays": rows})

@@ -1,7 +1,7 @@
-"""The matrix-based entropy as five public codes compute it, so that their numbers can be had, and converted, here.
+"""The matrix-based entropy as public codes compute it, and how to convert their numbers.
 
-Notation: A is (N, N), a Gram matrix; λ are its eigenvalues as LAPACK returns them, rounding and all; d is the
-distance of two samples in exp(−d²/…). Where the codes differ: kernel, trace, negative eigenvalues, logarithm.
+A is a Gram matrix (N, N), λ its eigenvalues as LAPACK returns them (rounding included), d the distance of two samples.
+The codes differ in kernel, trace, negative eigenvalues and logarithm.
 """
 
 import math
@@ -17,7 +17,7 @@ from ..matrices import gaussian_gram
 
 __all__ = ["KERNELS", "PEERS", "Peer", "peer_entropy", "peer_gram", "peer_sigma", "power_entropy", "to_bits"]
 
-# What size our kernel exp(−d²/(2σ²)) needs to be the one that is named.
+# The size with which our kernel exp(−d²/(2σ²)) equals the one named.
 KERNELS: dict[str, Callable[[float], float]] = {
     "exp(−d²/(2σ²))": lambda sigma: sigma,
     "exp(−d²/σ²)": lambda sigma: sigma / math.sqrt(2),
@@ -29,36 +29,16 @@ KERNELS: dict[str, Callable[[float], float]] = {
 
 
 class Peer(NamedTuple):
-    """The conventions of one code.
+    """The conventions of one code."""
 
-    Parameters
-    ----------
-    kernel : str
-        A key of `KERNELS`.
-    gram : str
-        What it takes the entropy of: ``K``, ``K/N`` or ``K/tr K``. For a Gaussian kernel the last two are one.
-    eigenvalues : str
-        Those that are negative: ``clipped`` at 0, ``dropped``, or ``absolute`` values of all.
-    renormalised : bool
-        Whether the eigenvalues that are left are divided by their sum.
-    base : float
-        Of the logarithm.
-    alpha : float or None
-        Order, where it is fixed.
-    largest_trace : float
-        Where tr A^α is cut off.
-    frobenius : bool
-        Whether tr A² at α = 2 is the squared Frobenius norm over N²: right for K, too large by 2 log N for K/N.
-    """
-
-    kernel: str
-    gram: str
-    eigenvalues: str
-    renormalised: bool
+    kernel: str  # a key of `KERNELS`
+    gram: str  # what it takes the entropy of: K, K/N or K/tr K, which are one for a Gaussian kernel
+    eigenvalues: str  # negative ones: "clipped" at 0, "dropped", or "absolute" values of all
+    renormalised: bool  # whether the eigenvalues that are left are divided by their sum
     base: float
-    alpha: float | None = None
-    largest_trace: float = math.inf
-    frobenius: bool = False
+    alpha: float | None = None  # where it is fixed
+    largest_trace: float = math.inf  # where tr A^α is cut off
+    frobenius: bool = False  # tr A² at α = 2 as |A|²/N²: right for K, for K/N the entropy is too large by 2 log N
 
 
 PEERS = {
@@ -78,7 +58,7 @@ def peer_sigma(peer: str, sigma: float) -> float:
     peer : str
         A key of `PEERS`.
     sigma : float
-        The size that the peer is given.
+        The size that is passed to the peer.
 
     Returns
     -------
@@ -88,7 +68,7 @@ def peer_sigma(peer: str, sigma: float) -> float:
     Raises
     ------
     TypeError, ValueError
-        If the peer is not known, or `sigma` no finite number above 0.
+        If the peer is unknown or `sigma` is not a finite number above 0.
 
     Examples
     --------
@@ -115,30 +95,30 @@ def peer_gram(peer: str, X: npt.ArrayLike, sigma: float) -> Array:
     Returns
     -------
     Array, shape (N, N)
-        Of trace 1, but for those that leave K as it is: N.
+        With trace 1, or N for a peer that leaves K as it is.
 
     Raises
     ------
     TypeError, ValueError
-        If the peer is not known, `X` is no finite real matrix, or `sigma` no finite number above 0.
+        If the peer is unknown, `X` is not a finite real matrix, or `sigma` is not a finite number above 0.
     """
     X, size = as_samples(X, "X"), peer_sigma(peer, sigma)
     return gaussian_gram(X, size) * (len(X) if PEERS[peer].gram == "K" else 1)
 
 
 def peer_entropy(peer: str, A: npt.ArrayLike, alpha: float | None = None, base: float | None = None) -> float:
-    """Return the entropy of a matrix by the rules of a peer, log tr(A^α) / (1 − α) with its own trace and logarithm.
+    """Return the entropy log tr(A^α) / (1 − α) of a matrix by the rules of a peer.
 
     Parameters
     ----------
     peer : str
         A key of `PEERS`.
     A : array_like, shape (N, N)
-        Symmetric: what `peer_gram` returns, or any other matrix, to see what comes out.
+        Symmetric: what `peer_gram` returns, or any other matrix.
     alpha : float, optional
-        Order α > 0, not 1 and finite, as the peers have no limits; the peer's own, if it has one.
+        Order α > 0, finite and not 1, since the peers have no limits there; by default the peer's own, if it has one.
     base : float, optional
-        Of the logarithm; the peer's own, if there is none.
+        Base of the logarithm; by default the peer's own.
 
     Returns
     -------
@@ -148,12 +128,12 @@ def peer_entropy(peer: str, A: npt.ArrayLike, alpha: float | None = None, base: 
     Raises
     ------
     TypeError, ValueError
-        If the peer is not known, `A` is not symmetric and finite, `alpha` or `base` is missing or out of range, or
-        tr A^α is 0 or infinite in float64: no eigenvalue is positive, or `alpha` too large.
+        If the peer is unknown, `A` is not symmetric and finite, `alpha` or `base` is missing or out of range, or tr A^α
+        is 0 or infinite in float64.
 
     Examples
     --------
-    A matrix of trace 1 at α = 2: one code takes it for a matrix of trace N, and is off by 2 ln N.
+    At α = 2 repitl takes a matrix of trace 1 for one of trace N, and is off by 2 ln N:
 
     >>> import math
     >>> from rdae_ref import gaussian_gram, renyi_entropy
@@ -177,7 +157,7 @@ def peer_entropy(peer: str, A: npt.ArrayLike, alpha: float | None = None, base: 
 
 
 def to_bits(peer: str, value: float, base: float | None = None) -> float:
-    """Return the entropy in bits that a peer reports in its own units.
+    """Convert an entropy from the units of a peer to bits.
 
     Parameters
     ----------
@@ -186,17 +166,17 @@ def to_bits(peer: str, value: float, base: float | None = None) -> float:
     value : float
         What the peer reports.
     base : float, optional
-        Of the peer's logarithm, if it was not its usual one.
+        Base of the peer's logarithm, if it was not its usual one.
 
     Returns
     -------
     float
-        In bits.
+        The entropy in bits.
 
     Raises
     ------
     TypeError, ValueError
-        If the peer is not known, `value` no finite real number, or `base` out of range.
+        If the peer is unknown, `value` is not a finite real number, or `base` is out of range.
 
     Examples
     --------
@@ -212,36 +192,12 @@ def to_bits(peer: str, value: float, base: float | None = None) -> float:
 
 
 def power_entropy(A: Array, alpha: float, rule: str, renormalised: bool, largest_trace: float = math.inf) -> float:
-    """Return ln Σ λ^α / (1 − α), at α = 1 and ∞ its limits, as codes without a threshold on eigenvalues have it.
-
-    Parameters
-    ----------
-    A : Array, shape (N, N)
-        Symmetric and finite.
-    alpha : float
-        Order α > 0.
-    rule : str
-        Negative eigenvalues: ``clipped``, ``dropped`` or ``absolute``.
-    renormalised : bool
-        Whether what is left is divided by its sum.
-    largest_trace : float
-        Where Σ λ^α is cut off.
-
-    Returns
-    -------
-    float
-        In nats.
-
-    Raises
-    ------
-    ValueError
-        If no eigenvalue counts, or Σ λ^α is 0 or infinite in float64.
-    """
-    values = np.linalg.eigvalsh(A)  # and not those of `spectrum`, which counts what is rounding as zero
+    """Return ln Σ λ^α / (1 − α), at α = 1 and ∞ its limits, as codes without a threshold on eigenvalues have it."""
+    values = np.linalg.eigvalsh(A)  # not those of `numerics.spectrum`, which count rounding as zero
     values = np.abs(values) if rule == "absolute" else values
     values = values[values > 0]  # one that is clipped to 0 adds 0^α = 0, and so does one that is dropped
     if not values.size:
-        raise ValueError("A must have an eigenvalue that counts, got none: their logarithm is infinite")
+        raise ValueError("A must have an eigenvalue that counts, got none: the logarithm of their sum is infinite")
     if renormalised:
         values = values / values.sum()
     if alpha == 1:
