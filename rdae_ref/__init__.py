@@ -1,14 +1,15 @@
 """rdae_ref: the rate-distortion auto-encoder, every equation as running NumPy.
 
-Read it in the order in which the data goes through it: `gram` (11), `spectrum`, `entropy` (10) (12) (13) (15) (16),
-`activations`, `autoencoder` (17)-(24), `objective` (9) (25), `optimize`; and `gradcheck`, which proves a gradient right
-or wrong. `theory` is what lies under it, `models` what it is compared with, `experiments` the figures; `estimator` has
-scikit-learn's conventions.
+`paper` is the ground floor: Eqs. (9)-(25) as printed, to be read beside the paper. `numerics` has the same for every
+order, size and spectrum; `matrices`, `autoencoder` and `objective` are what a user calls. `optimize` climbs,
+`gradcheck` and `verify` prove a gradient right or wrong, `models` and `theory` are what it is compared with, `data`
+and `experiments` draw the figures; `estimator` has scikit-learn's conventions.
 """
 
 import importlib
 from typing import TYPE_CHECKING, Any
 
+from . import _command  # noqa: F401  # first, for Ctrl-C while all else is imported
 from ._version import __version__
 from .activations import ACTIVATIONS, Activation
 from .autoencoder import (
@@ -20,17 +21,21 @@ from .autoencoder import (
     forward,
     initial_parameters,
 )
-from .entropy import (
+from .matrices import (
     conditional_entropy,
+    gaussian_gram,
+    gram_pullback,
+    graph_laplacian,
     joint_entropy,
     joint_entropy_gradient,
+    median_distance,
     mutual_information,
+    normalize_gram,
     product_entropy_gradient,
     renyi_entropy,
     renyi_entropy_gradient,
 )
 from .gradcheck import GradientReport, check_gradient
-from .gram import gaussian_gram, gram_pullback, graph_laplacian, normalize_gram
 from .numerics.spectrum import SingularGramWarning
 from .objective import RateDistortion, Terms
 from .optimize import (
@@ -81,6 +86,7 @@ __all__ = [
     "load_model",
     "maximize",
     "maximize_at_distortion",
+    "median_distance",
     "mutual_information",
     "normalize_gram",
     "product_entropy_gradient",

@@ -1,23 +1,20 @@
-"""The auto-encoder of §3.2 and the gradients of its parameters: (17)–(20) of the entropy, (21)–(24) of the distortion.
+"""The auto-encoder of §3.2, its distortion (9), and the gradients of its parameters: (17)–(20) and (21)–(24).
 
-Notation of the paper, N samples in rows::
-
-    X (N, d)   W (p, d)   c (p,)   A (d, p)   b (d,)
-    Z = X Wᵀ + 1 cᵀ   Ẑ = g(Z)   G′ = g′(Z)   X̂ = Ẑ Aᵀ + 1 bᵀ
+These functions check their arguments and call `rdae_ref.paper`, which has the notation.
 """
-
-from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
-from ._validation import Array, as_count, as_generator, as_matrix, as_nonnegative, as_samples, as_vector
+from . import paper
+from ._validation import Array, as_count, as_generator, as_matrix, as_nonnegative, as_samples, as_symmetric, as_vector
 from .activations import Activation, as_activation
-from .gram import graph_laplacian
+from .paper import Forward, Parameters
 
 __all__ = [
     "Forward",
     "Parameters",
+    "as_parameters",
     "backpropagate",
     "distortion",
     "distortion_gradients",
@@ -25,48 +22,6 @@ __all__ = [
     "forward",
     "initial_parameters",
 ]
-
-
-class Parameters(NamedTuple):
-    """The parameters of encoder and decoder.
-
-    Parameters
-    ----------
-    W : Array, shape (p, d)
-        Analysis basis: one row for each unit.
-    c : Array, shape (p,)
-        Offsets of the units.
-    A : Array, shape (d, p)
-        Synthesis basis: one column for each unit.
-    b : Array, shape (d,)
-        Offset of the outputs.
-    """
-
-    W: Array
-    c: Array
-    A: Array
-    b: Array
-
-
-class Forward(NamedTuple):
-    """What one forward pass computes on its way.
-
-    Parameters
-    ----------
-    Z : Array, shape (N, p)
-        Affine transform of the inputs.
-    Zhat : Array, shape (N, p)
-        Code, g(Z).
-    Gprime : Array, shape (N, p)
-        g′(Z).
-    Xhat : Array, shape (N, d)
-        Reconstructions.
-    """
-
-    Z: Array
-    Zhat: Array
-    Gprime: Array
-    Xhat: Array
 
 
 def initial_parameters(n_features: int, n_hidden: int, rng: np.random.Generator, scale: float = 0.1) -> Parameters:
@@ -91,7 +46,7 @@ def initial_parameters(n_features: int, n_hidden: int, rng: np.random.Generator,
     Raises
     ------
     TypeError, ValueError
-        If a size is no integer above 0, `rng` is no Generator, or `scale` is negative.
+        If a size is not an integer above 0, `rng` is not a Generator, or `scale` is negative.
     """
     d, p = as_count(n_features, "n_features"), as_count(n_hidden, "n_hidden")
     rng, scale = as_generator(rng), as_nonnegative(scale, "scale")
@@ -126,15 +81,7 @@ def forward(parameters: Parameters, X: npt.ArrayLike, activation: str | Activati
     §3.2 of the paper.
     """
     X = as_samples(X, "X")
-    return run(as_parameters(parameters, X.shape[1]), X, as_activation(activation))
-
-
-def run(parameters: Parameters, X: Array, g: Activation) -> Forward:
-    """Return the forward pass of arrays that were checked."""
-    W, c, A, b = parameters
-    Z = X @ W.T + c
-    Zhat = g.value(Z)
-    return Forward(Z, Zhat, g.derivative(Z), Zhat @ A.T + b)
+    return paper.forward(as_parameters(parameters, X.shape[1]), X, as_activation(activation))
 
 
 def distortion(X: npt.ArrayLike, Xhat: npt.ArrayLike) -> float:
@@ -160,8 +107,7 @@ def distortion(X: npt.ArrayLike, Xhat: npt.ArrayLike) -> float:
     Eq. (9) of the paper.
     """
     X = as_samples(X, "X")
-    Xhat = as_matrix(Xhat, "Xhat", X.shape)
-    return float(np.sum((X - Xhat) ** 2) / len(X))
+    return paper.distortion(X, as_matrix(as_samples(Xhat, "Xhat"), "Xhat", X.shape))
 
 
 def entropy_gradients(P: npt.ArrayLike, forward_pass: Forward, parameters: Parameters, X: npt.ArrayLike) -> Parameters:
@@ -179,7 +125,7 @@ def entropy_gradients(P: npt.ArrayLike, forward_pass: Forward, parameters: Param
     P : array_like, shape (N, N)
         ∂S/∂K_X̂ ∘ K_X̂ / (2σ²), symmetric. The gradients are linear in it: Q − P gives those of S_α(K_X | K_X̂).
     forward_pass : Forward
-        The forward pass.
+        What `forward` returned.
     parameters : Parameters
         W, c, A, b.
     X : array_like, shape (N, d)
@@ -200,17 +146,10 @@ def entropy_gradients(P: npt.ArrayLike, forward_pass: Forward, parameters: Param
     Eqs. (17)–(20) of the paper, which prints (19) and (20) with one factor transposed.
     """
     X = as_samples(X, "X")
-    _, _, A, b = as_parameters(parameters, X.shape[1])
-    L_P = graph_laplacian(as_matrix(P, "P", (len(X), len(X))))
-    _, Zhat, Gprime, _ = as_forward(forward_pass, X, A)
-    LZA = L_P @ (Zhat @ A.T)  # L_P Ẑ Aᵀ, which all four share: (N, d), smaller than L_P Ẑ
-    back = (LZA @ A) * Gprime
-    return Parameters(
-        A=-4 * LZA.T @ Zhat,  # L_P is symmetric: (L_P Ẑ Aᵀ)ᵀ = A Ẑᵀ L_P
-        b=np.zeros_like(b),
-        W=-4 * back.T @ X,
-        c=-4 * back.sum(axis=0),
-    )
+    parameters = as_parameters(parameters, X.shape[1])
+    P = as_symmetric(as_matrix(P, "P", (len(X), len(X))), "P").copy()
+    np.fill_diagonal(P, 0)  # it cancels, and near α = 1 it is far larger than all the rest
+    return paper.entropy_gradients(P, as_forward(forward_pass, X, parameters.A), parameters, X)
 
 
 def distortion_gradients(
@@ -228,7 +167,7 @@ def distortion_gradients(
     Parameters
     ----------
     forward_pass : Forward
-        The forward pass.
+        What `forward` returned.
     parameters : Parameters
         W, c, A, b.
     X : array_like, shape (N, d)
@@ -252,48 +191,17 @@ def distortion_gradients(
     """
     X = as_samples(X, "X")
     target = as_matrix(target, "target", X.shape)
-    _, _, A, _ = as_parameters(parameters, X.shape[1])
-    _, Zhat, Gprime, Xhat = as_forward(forward_pass, X, A)
-    error = target - Xhat
-    back = (error @ A) * Gprime
-    return Parameters(
-        A=-2 / len(X) * error.T @ Zhat,
-        b=-2 / len(X) * error.sum(axis=0),
-        W=-2 / len(X) * back.T @ X,
-        c=-2 / len(X) * back.sum(axis=0),
-    )
+    parameters = as_parameters(parameters, X.shape[1])
+    return paper.distortion_gradients(as_forward(forward_pass, X, parameters.A), parameters, X, target)
 
 
 def backpropagate(dXhat: Array, forward_pass: Forward, parameters: Parameters, X: Array) -> Parameters:
-    """Return the gradients by the parameters, from a gradient by the outputs and arrays that were checked.
+    """Return the gradients by the parameters from one by the outputs: the chain rule of (17)–(20) and (21)–(24).
 
-    ::
-
-        ∂/∂A = dXhatᵀ Ẑ        ∂/∂W = [(dXhat A) ∘ G′]ᵀ X
-        ∂/∂b = dXhatᵀ 1        ∂/∂c = [(dXhat A) ∘ G′]ᵀ 1
-
-    Parameters
-    ----------
-    dXhat : Array, shape (N, d)
-        −4 L_P X̂ gives (17)–(20), −(2/N) (X − X̂) gives (21)–(24).
-    forward_pass : Forward
-        The forward pass.
-    parameters : Parameters
-        W, c, A, b.
-    X : Array, shape (N, d)
-        Inputs in rows.
-
-    Returns
-    -------
-    gradient : Parameters
-        The gradient by each parameter, in its shape.
-
-    Notes
-    -----
-    The chain rule that (17)–(20) and (21)–(24) of the paper have in common.
+    −4 L_P X̂ gives (17)–(20), −(2/N) (X − X̂) gives (21)–(24). Arguments are trusted.
     """
-    back = (dXhat @ parameters.A) * forward_pass.Gprime
-    return Parameters(A=dXhat.T @ forward_pass.Zhat, b=dXhat.sum(axis=0), W=back.T @ X, c=back.sum(axis=0))
+    dZ = (dXhat @ parameters.A) * forward_pass.Gprime
+    return Parameters(A=dXhat.T @ forward_pass.Zhat, b=dXhat.sum(axis=0), W=dZ.T @ X, c=dZ.sum(axis=0))
 
 
 def as_parameters(parameters: Parameters, n_features: int) -> Parameters:

@@ -1,4 +1,4 @@
-"""The objective of the paper, Eq. (25).
+"""The objective of the paper, Eq. (25), and what all objectives have in common.
 
 Sign: L is *maximised*, and so is every objective in this package; a loss is its negative.
 Units: S_α is in bits unless `base` says otherwise, and μ weighs it against D_emp in the units of the data squared. With
@@ -15,18 +15,18 @@ from typing import Any, NamedTuple, Protocol
 import numpy as np
 import numpy.typing as npt
 
+from . import paper
 from ._validation import LARGEST_SAMPLE, Array, as_base, as_choice, as_nonnegative, as_order, as_positive, as_samples
 from .activations import Activation, as_activation
-from .autoencoder import Forward, Parameters, as_parameters, backpropagate, distortion, forward, run
-from .entropy import BY_PRODUCTS, renyi_entropy
-from .gram import gaussian_gram
-from .numerics.conditional import ConditionalEntropy, collision, from_matrices, from_spectra, spectra
-from .numerics.spectrum import SPECTRA, kernel_is_low_rank
-from .numerics.tiles import GaussianBlocks
+from .autoencoder import Forward, Parameters, as_parameters, backpropagate, distortion, forward
+from .numerics.conditional import OfOutputs, of_outputs
+from .numerics.distances import gaussian_gram
 from .pytree import Pytree
-from .workers import Parallel, Workers, mapping
+from .workers import Workers, mapping
 
-__all__ = ["AutoencoderObjective", "DataObjective", "Objective", "RateDistortion", "Terms", "distortion_of"]
+__all__ = ["METHODS", "AutoencoderObjective", "DataObjective", "Objective", "RateDistortion", "Terms", "distortion_of"]
+
+METHODS = ("auto", "paper", "exact", "low-rank")
 
 
 class Objective(Protocol):
@@ -38,20 +38,25 @@ class Objective(Protocol):
         Parameters
         ----------
         parameters : pytree
-            An array, or nested tuples of arrays.
+            An array, or nested tuples or dicts of arrays.
 
         Returns
         -------
         value : float
             L.
         gradient : pytree
-            Of the form of the parameters.
+            Uphill, in the form of the parameters.
+
+        Raises
+        ------
+        FloatingPointError
+            If the outputs or the gradient overflow, as they do when an ascent diverges.
         """
         ...
 
 
 class Terms(NamedTuple):
-    """The parts of L.
+    """The parts of L = conditional_entropy − μ distortion.
 
     Parameters
     ----------
@@ -85,7 +90,7 @@ class DataObjective:
     Raises
     ------
     TypeError, ValueError
-        If `X` is no finite real matrix, or the activation is not known.
+        If `X` is not a finite real matrix, or the activation is not known.
     """
 
     X: Array
@@ -103,22 +108,8 @@ class DataObjective:
             object.__setattr__(self, name, _read_only(value) if isinstance(value, np.ndarray) else value)
 
 
-@dataclass(frozen=True, eq=False)
 class AutoencoderObjective(DataObjective):
-    """What the objectives on one auto-encoder have in common: the forward pass.
-
-    Parameters
-    ----------
-    X : array_like, shape (N, d)
-        Inputs in rows.
-    activation : str or Activation
-        The units g.
-
-    Raises
-    ------
-    TypeError, ValueError
-        If `X` is no finite real matrix, or the activation is not known.
-    """
+    """What the objectives on one auto-encoder have in common: the forward pass."""
 
     def reconstruct(self, parameters: Parameters, X: npt.ArrayLike | None = None) -> Array:
         """Return the outputs X̂ of the auto-encoder.
@@ -128,7 +119,7 @@ class AutoencoderObjective(DataObjective):
         parameters : Parameters
             W, c, A, b.
         X : array_like, shape (M, d), optional
-            Inputs; those of the objective, if there are none.
+            Inputs; without them, those of the objective.
 
         Returns
         -------
@@ -140,7 +131,7 @@ class AutoencoderObjective(DataObjective):
     def _forward(self, parameters: Parameters, X: Array | None = None) -> Forward:
         X, g = self.X if X is None else X, as_activation(self.activation)
         with np.errstate(over="ignore", invalid="ignore"):
-            forward_pass = run(as_parameters(parameters, X.shape[1]), X, g)
+            forward_pass = paper.forward(as_parameters(parameters, X.shape[1]), X, g)
         if not np.abs(forward_pass.Xhat).max() < LARGEST_SAMPLE:  # also where it is NaN
             raise FloatingPointError("the outputs of the auto-encoder overflow: the parameters are too large")
         return forward_pass
@@ -164,21 +155,20 @@ class RateDistortion(AutoencoderObjective):
         Kernel sizes for inputs and outputs.
     base : float
         Of the logarithm: 2 for bits, ``math.e`` for the form printed in the paper.
-    spectrum : str
-        How eigenvalues are computed. ``"exact"``: all that do not count as zero. ``"low-rank"``: for α > 1, those that
-        are no rounding, as long as there are few, without any N×N matrix; `truncation_error` bounds what that does to
-        L. ``"auto"``: the one of the two that is likely to be faster. At α = 2 nothing needs them, and N×N matrices
-        neither; at 3, 4 and 5 products of N×N matrices take their place, whatever was chosen.
+    method : str
+        How the entropy is computed. ``"exact"``: from all eigenvalues that do not count as zero. ``"low-rank"``: for
+        α > 1 and as long as they are few, from those above rounding, without N×N matrices; `truncation_error` bounds
+        the change in L. ``"auto"``: the one of the two that is likely to be faster. ``"paper"``: `rdae_ref.paper`,
+        every equation as printed. At α = 2 to 5 the first three need no eigenvalues, and at 2 no N×N matrices.
     workers : int or callable, optional
-        Who works on the tiles, where L needs no N×N matrix: so many processes, which live as long as the objective, or
-        a ``map``-like callable, such as the ``map`` of an executor. See `rdae_ref.workers`. It pays from some thousands
-        of samples on; without, and with N×N matrices, all is done here. An objective with the workers of another cannot
-        be pickled.
+        Who works on the tiles, where L needs no N×N matrix: a number of processes, which live as long as the objective,
+        or a ``map``-like callable, such as the ``map`` of an executor. See `rdae_ref.workers`. Worthwhile above a few
+        thousand samples. An objective with somebody else's workers cannot be pickled.
 
     Raises
     ------
     TypeError, ValueError
-        If an argument is out of its range.
+        If an argument is out of its range, or ``method="paper"`` at an order that is not printed: 1 or infinity.
 
     Notes
     -----
@@ -202,10 +192,9 @@ class RateDistortion(AutoencoderObjective):
     sigma_x: float
     sigma_xhat: float
     base: float = 2
-    spectrum: str = "exact"
+    method: str = "exact"
     workers: Workers = None
-    _path: str = field(init=False, repr=False)
-    _map: Parallel | None = field(init=False, repr=False)
+    _equations: "_Equations" = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -215,73 +204,25 @@ class RateDistortion(AutoencoderObjective):
             sigma_x=as_positive(self.sigma_x, "sigma_x"),
             sigma_xhat=as_positive(self.sigma_xhat, "sigma_xhat"),
             base=as_base(self.base),
-            spectrum=as_choice(self.spectrum, "spectrum", SPECTRA),
-            _map=None if self.workers is None else mapping(self.workers),
+            method=as_choice(self.method, "method", METHODS),
         )
-        # What all copies of this objective share is computed now.
-        self._accept(_path=self._fastest_path())
-        _ = self.K_X if self._path == "exact" else self._inputs
+        self._accept(_equations=_chosen(self))  # what all copies of this objective share is computed now
 
     @functools.cached_property
     def K_X(self) -> Array:  # noqa: N802  # the paper's name
         """The Gram matrix of the inputs, shape (N, N)."""
         return _read_only(gaussian_gram(self.X, self.sigma_x))
 
-    @functools.cached_property
-    def _inputs(self) -> GaussianBlocks:
-        return GaussianBlocks(self.X, self.sigma_x)
-
-    def _fastest_path(self) -> str:
-        if self.alpha == 2:
-            return "collision"
-        if self.spectrum == "exact" or self.alpha <= 1 or self.alpha in BY_PRODUCTS:
-            return "exact"
-        # N K_X ∘ K_X̂ has hardly fewer eigenvalues than K_X: inputs that fill many dimensions are refused at once.
-        return "low-rank" if self.spectrum == "low-rank" or kernel_is_low_rank(self._inputs, len(self.X)) else "exact"
-
     def value_and_gradient(self, parameters: Parameters) -> tuple[float, Parameters]:
-        """Return L and ∂L/∂(W, c, A, b), in `base`.
-
-        Parameters
-        ----------
-        parameters : Parameters
-            W, c, A, b.
-
-        Returns
-        -------
-        value : float
-            L.
-        gradient : Parameters
-            Uphill: L is maximised.
-
-        Raises
-        ------
-        FloatingPointError
-            If the outputs overflow, as they do when an ascent diverges, or the gradient does.
-        """
-        parameters = as_parameters(parameters, self.X.shape[1])
-        forward_pass = self._forward(parameters)
-        joint, output, dS = self._conditional_entropy(forward_pass, parameters)
-        unit, error = math.log(self.base), self.X - forward_pass.Xhat
-        value = (joint - output) / unit - self.mu * float(np.vdot(error, error)) / len(error)
-        dL = dS / unit + 2 * self.mu / len(error) * error
-        if not np.isfinite(dL).all():
+        """Return L and ∂L/∂(W, c, A, b), in `base`."""
+        with np.errstate(over="ignore", invalid="ignore"):
+            value, gradient = self._equations.value_and_gradient(self, as_parameters(parameters, self.X.shape[1]))
+        if not all(np.isfinite(part).all() for part in gradient):
             raise FloatingPointError("the gradient overflows: mu or a kernel size is out of all proportion to the data")
-        return value, backpropagate(dL, forward_pass, parameters, self.X)
-
-    def _conditional_entropy(self, forward_pass: Forward, parameters: Parameters) -> ConditionalEntropy:
-        """Return S_α(K_X | K_X̂) in nats, and its gradient by X̂."""
-        if self._path != "exact":
-            outputs = GaussianBlocks(forward_pass.Xhat, self.sigma_xhat)
-            if self._path == "collision":
-                return collision(self._inputs, outputs, forward_pass.Xhat, self._map)
-            found = spectra(self._inputs, outputs)
-            if found is not None:
-                return from_spectra(found, self._inputs, outputs, forward_pass.Xhat, self.alpha, self._map)
-        return from_matrices(self.K_X, forward_pass, parameters.A, self.sigma_xhat, self.alpha)
+        return value, gradient
 
     def terms(self, parameters: Parameters) -> Terms:
-        """Return the parts of L: L = conditional_entropy − μ distortion.
+        """Return the parts of L, entropies in `base`.
 
         Parameters
         ----------
@@ -291,7 +232,7 @@ class RateDistortion(AutoencoderObjective):
         Returns
         -------
         Terms
-            joint_entropy, output_entropy, conditional_entropy in `base`, and distortion.
+            joint_entropy, output_entropy, conditional_entropy and distortion.
 
         Raises
         ------
@@ -299,8 +240,8 @@ class RateDistortion(AutoencoderObjective):
             If the outputs overflow.
         """
         Xhat = self._forward(parameters).Xhat
-        joint, output = self._entropies(Xhat)
-        return Terms(joint, output, joint - output, distortion(self.X, Xhat))
+        joint, output = self._equations.entropies(self, Xhat)
+        return Terms(joint, output, joint - output, paper.distortion(self.X, Xhat))
 
     def distortion(self, parameters: Parameters) -> float:
         """Return D_emp alone, for which no entropy is needed.
@@ -322,20 +263,6 @@ class RateDistortion(AutoencoderObjective):
         """
         return distortion(self.X, self._forward(parameters).Xhat)
 
-    def _entropies(self, Xhat: Array) -> tuple[float, float]:
-        """Return S_α(N K_X ∘ K_X̂) and S_α(K_X̂) in `base`."""
-        if self._path != "exact":
-            unit, outputs = math.log(self.base), GaussianBlocks(Xhat, self.sigma_xhat)
-            if self._path == "collision":
-                joint, output, _ = collision(self._inputs, outputs, Xhat[:, :0], self._map)
-                return joint / unit, output / unit
-            found = spectra(self._inputs, outputs)
-            if found is not None:
-                joint, output = found.entropies(self.alpha)
-                return joint / unit, output / unit
-        K = gaussian_gram(Xhat, self.sigma_xhat)
-        return renyi_entropy(len(K) * self.K_X * K, self.alpha, self.base), renyi_entropy(K, self.alpha, self.base)
-
     def truncation_error(self, parameters: Parameters) -> float:
         """Return a proven bound on what a low-rank spectrum changes in L.
 
@@ -347,7 +274,7 @@ class RateDistortion(AutoencoderObjective):
         Returns
         -------
         float
-            In `base`; 0 where the path that is taken leaves no eigenvalue out.
+            In `base`; 0 where no eigenvalue is left out.
 
         Raises
         ------
@@ -356,12 +283,9 @@ class RateDistortion(AutoencoderObjective):
 
         Notes
         -----
-        `rdae_ref.entropy.truncation_error`, for both entropies; docs/low_rank.md proves it.
+        `rdae_ref.numerics.low_rank.truncation_error`, for both entropies; docs/low_rank.md proves it.
         """
-        if self._path != "low-rank":
-            return 0.0
-        found = spectra(self._inputs, GaussianBlocks(self._forward(parameters).Xhat, self.sigma_xhat))
-        return 0.0 if found is None else found.truncation_error(self.alpha) / math.log(self.base)
+        return self._equations.truncation_error(self, self._forward(parameters).Xhat)
 
     def with_mu(self, mu: float) -> "RateDistortion":
         """Return the same objective with another trade-off.
@@ -386,21 +310,71 @@ class RateDistortion(AutoencoderObjective):
         return other
 
 
+class _Equations(Protocol):
+    """Who computes (25): the paper as printed, or its equations for every order and size."""
+
+    def value_and_gradient(self, objective: RateDistortion, parameters: Parameters) -> tuple[float, Parameters]: ...
+
+    def entropies(self, objective: RateDistortion, Xhat: Array) -> tuple[float, float]: ...
+
+    def truncation_error(self, objective: RateDistortion, Xhat: Array) -> float: ...
+
+
+def _chosen(objective: RateDistortion) -> _Equations:
+    """Return who computes the objective: the only place where the method is decided."""
+    X, alpha, workers = objective.X, objective.alpha, objective.workers
+    if objective.method == "paper":
+        return _Printed(alpha)
+    parallel = None if workers is None else mapping(workers)
+    return _Numeric(of_outputs(X, objective.sigma_x, objective.sigma_xhat, alpha, objective.method, parallel))
+
+
+class _Printed:
+    """`rdae_ref.paper`."""
+
+    def __init__(self, alpha: float) -> None:
+        if alpha in (1, math.inf):
+            raise ValueError(f'the paper prints no form for alpha = {alpha:g}: use method="exact"')
+
+    def value_and_gradient(self, objective: RateDistortion, parameters: Parameters) -> tuple[float, Parameters]:
+        o, g = objective, as_activation(objective.activation)
+        o._forward(parameters)  # which refuses outputs that overflow
+        return paper.value_and_gradient(parameters, o.X, g, o.alpha, o.mu, o.sigma_x, o.sigma_xhat, o.base)
+
+    def entropies(self, objective: RateDistortion, Xhat: Array) -> tuple[float, float]:
+        o = objective
+        K_X, K = paper.gaussian_gram(o.X, o.sigma_x), paper.gaussian_gram(Xhat, o.sigma_xhat)
+        return paper.joint_entropy(K_X, K, o.alpha, o.base), paper.renyi_entropy(K, o.alpha, o.base)
+
+    def truncation_error(self, objective: RateDistortion, Xhat: Array) -> float:
+        return 0.0
+
+
+class _Numeric:
+    """`rdae_ref.numerics`: entropy and distortion go back through the auto-encoder together."""
+
+    def __init__(self, entropy: OfOutputs) -> None:
+        self.entropy = entropy
+
+    def value_and_gradient(self, objective: RateDistortion, parameters: Parameters) -> tuple[float, Parameters]:
+        X, mu, unit = objective.X, objective.mu, math.log(objective.base)
+        forward_pass = objective._forward(parameters)
+        joint, output, dS = self.entropy.with_gradient(forward_pass.Xhat)
+        error = X - forward_pass.Xhat
+        value = (joint - output) / unit - mu * float(np.vdot(error, error)) / len(X)
+        dL_dXhat = dS / unit + 2 * mu / len(X) * error
+        return value, backpropagate(dL_dXhat, forward_pass, parameters, X)
+
+    def entropies(self, objective: RateDistortion, Xhat: Array) -> tuple[float, float]:
+        joint, output = self.entropy.entropies(Xhat)
+        return joint / math.log(objective.base), output / math.log(objective.base)
+
+    def truncation_error(self, objective: RateDistortion, Xhat: Array) -> float:
+        return self.entropy.truncation_error(Xhat) / math.log(objective.base)
+
+
 def distortion_of(objective: Any, parameters: Pytree) -> float:
-    """Return the distortion of any objective whose terms have one; alone, where it can be had alone.
-
-    Parameters
-    ----------
-    objective : Objective
-        With ``terms``, and perhaps a method ``distortion`` that spares the rest of them.
-    parameters : pytree
-        As the objective takes them.
-
-    Returns
-    -------
-    float
-        D.
-    """
+    """Return the distortion of any objective whose terms have one; alone, where it can be had alone."""
     alone = getattr(objective, "distortion", None)
     return float(objective.terms(parameters).distortion if alone is None else alone(parameters))
 

@@ -116,7 +116,7 @@ def test_misfits_are_refused_by_the_name_of_the_array():
     ):
         with pytest.raises(TypeError, match="Forward"):
             gradients((1, 2))
-        with pytest.raises(ValueError, match=r"trace\.Zhat must have shape"):
+        with pytest.raises(ValueError, match=r"forward_pass\.Zhat must have shape"):
             gradients(forward_pass._replace(Zhat=forward_pass.Zhat[:-1]))
     with pytest.raises(ValueError, match="P must have shape"):
         entropy_gradients(np.eye(N + 1), forward_pass, parameters, X)

@@ -10,8 +10,8 @@ import pytest
 from cases import problem
 
 from rdae_ref import Parameters, check_gradient, distortion_gradients, entropy_gradients, forward, gaussian_gram
-from rdae_ref.entropy import product_entropy_gradient, renyi_entropy_gradient
-from rdae_ref.gram import edge_weights
+from rdae_ref.matrices import product_entropy_gradient, renyi_entropy_gradient
+from rdae_ref.paper import edge_weights
 from rdae_ref.pytree import tree_map
 
 ALL, NO_B, ENCODER = set("WcAb"), set("WcA"), set("Wc")

@@ -171,8 +171,8 @@ def test_bad_settings_are_refused_by_name(name, case):
 def test_unknown_choices_are_refused():
     with pytest.raises(ValueError, match="activation must be one of"):
         RateDistortion(samples(3), **SETTINGS | {"activation": "sine"})
-    with pytest.raises(ValueError, match="spectrum must be one of 'exact'"):
-        RateDistortion(samples(3), **SETTINGS, spectrum="fast")
+    with pytest.raises(ValueError, match="method must be one of 'auto'"):
+        RateDistortion(samples(3), **SETTINGS, method="fast")
 
 
 @pytest.mark.parametrize("activation", ["linear", "logsig"])

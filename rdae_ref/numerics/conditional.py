@@ -1,178 +1,161 @@
-"""S_α(K_X | K_X̂) and its gradient by the outputs X̂: as printed, and for many samples without N×N matrices.
+"""S_α(K_X | K_X̂) of (13) and its gradient by the outputs X̂, −4 L_(Q−P) X̂, in nats: three ways, chosen by `of_outputs`.
 
-`from_matrices` is (15) and (16), and the graph Laplacian of (17)–(20). The others give the same, faster: N K_X ∘ K_X̂ is
-the Gram matrix of the pairs (x/σ_X, x̂/σ_X̂), so that both matrices can be had by blocks. `from_spectra` takes their
-spectra from `kernel_spectrum`, which needs few columns, and sums up the product of the Laplacian with
-X̂ tile by tile; `collision` is for α = 2, where no eigenvalue is needed.
+`FromMatrices` decomposes N×N matrices. The others form none: N K_X ∘ K_X̂ is the Gram matrix of the pairs (x/σ_x, x̂/σ_x̂)
+and both matrices can be had by blocks. `FromFactors` takes low-rank spectra, `FromSquares` none at all, for α = 2.
 """
 
+import functools
 import math
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
 from .._validation import Array
-from ..autoencoder import Forward
-from ..entropy import entropy_and_factor, entropy_and_gradient, entropy_of, truncation_error
-from ..gram import gram_of, pull_back
 from ..workers import Parallel
-from .spectrum import Spectrum, kernel_spectrum
-from .tiles import GaussianBlocks, Rows, laplacian_products
+from .distances import GaussianKernel, Rows, gaussian_gram
+from .entropy import entropy_and_factor, entropy_and_gradient, entropy_of_spectrum, order_of, renyi_entropy
+from .laplacian import laplacian_products, pull_back
+from .low_rank import is_low_rank, kernel_spectrum, truncation_error
+from .spectrum import Spectrum
 
-__all__ = ["ConditionalEntropy", "Spectra", "collision", "from_matrices", "from_spectra", "spectra"]
+__all__ = ["ConditionalEntropy", "Entropies", "OfOutputs", "of_outputs"]
+
+
+class Entropies(NamedTuple):
+    """S_α(N K_X ∘ K_X̂) and S_α(K_X̂); S_α(K_X | K_X̂) is their difference."""
+
+    joint: float
+    output: float
 
 
 class ConditionalEntropy(NamedTuple):
-    """S_α(K_X | K_X̂) = joint − output, in nats.
-
-    Parameters
-    ----------
-    joint, output : float
-        S_α(N K_X ∘ K_X̂) and S_α(K_X̂).
-    gradient : Array, shape (N, d)
-        Of their difference, by X̂.
-    """
+    """Both entropies, and the gradient of their difference by X̂."""
 
     joint: float
     output: float
     gradient: Array
 
 
-def from_matrices(K_X: Array, forward_pass: Forward, A: Array, sigma: float, alpha: float) -> ConditionalEntropy:
-    """Return the conditional entropy and its gradient −4 L_(Q−P) X̂, from N×N matrices.
+class OfOutputs(Protocol):
+    """The conditional entropy of fixed inputs as a function of the outputs."""
 
-    Parameters
-    ----------
-    K_X : Array, shape (N, N)
-        Gram matrix of the inputs.
-    forward_pass : Forward
-        The forward pass.
-    A : Array, shape (d, p)
-        Synthesis basis.
-    sigma : float
-        Kernel size of the outputs.
-    alpha : float
-        Order α > 0.
+    def entropies(self, Xhat: Array) -> Entropies:
+        """Return both entropies."""
+        ...
 
-    Returns
-    -------
-    ConditionalEntropy
-        In nats.
+    def with_gradient(self, Xhat: Array) -> ConditionalEntropy:
+        """Return both entropies and the gradient."""
+        ...
 
-    Notes
-    -----
-    Eqs. (13), (15) and (16) of the paper; its (17)–(20) are the gradient here and the chain rule.
-    """
-    K, dJoint_dK = gram_of(forward_pass.Xhat, sigma), len(forward_pass.Xhat) * K_X  # of N K_X ∘ K_X̂, element by element
-    joint, dS_joint = entropy_and_gradient(dJoint_dK * K, alpha)
-    output, dS_output = entropy_and_gradient(K, alpha)
-    dS_dK = dJoint_dK * dS_joint - dS_output
-    if A.shape[1] < A.shape[0]:  # L_P X̂ = (L_P Ẑ) Aᵀ, as L_P 1 = 0: with few units it is less work
-        return ConditionalEntropy(joint, output, pull_back(dS_dK, K, forward_pass.Zhat, sigma) @ A.T)
-    return ConditionalEntropy(joint, output, pull_back(dS_dK, K, forward_pass.Xhat, sigma))
+    def truncation_error(self, Xhat: Array) -> float:
+        """Return a bound on what the eigenvalues that are left out change in the conditional entropy."""
+        ...
 
 
-class Spectra(NamedTuple):
-    """The eigendecompositions of both matrices, up to their residuals.
-
-    Parameters
-    ----------
-    joint, output : Spectrum
-        Of N K_X ∘ K_X̂ and of K_X̂.
-    """
-
-    joint: Spectrum
-    output: Spectrum
-
-    def entropies(self, alpha: float) -> tuple[float, float]:
-        """Return S_α(N K_X ∘ K_X̂) and S_α(K_X̂) in nats.
-
-        Parameters
-        ----------
-        alpha : float
-            Order α > 1.
-
-        Returns
-        -------
-        joint, output : float
-            In nats.
-        """
-        return entropy_of(self.joint, alpha), entropy_of(self.output, alpha)
-
-    def truncation_error(self, alpha: float) -> float:
-        """Return a bound on the error of S_α(K_X | K_X̂) in nats.
-
-        Parameters
-        ----------
-        alpha : float
-            Order α > 1.
-
-        Returns
-        -------
-        float
-            The sum of both bounds.
-        """
-        return sum(truncation_error(one, alpha, math.e) for one in self)
+def of_outputs(
+    X: Array, sigma_x: float, sigma_xhat: float, alpha: float, method: str, workers: Parallel | None = None
+) -> OfOutputs:
+    """Return the way to compute it for these inputs: the only place where that is decided."""
+    inputs = GaussianKernel(X, sigma_x)
+    if alpha == 2:
+        return FromSquares(inputs, sigma_xhat, workers)
+    if method == "exact" or alpha <= 1 or order_of(alpha, len(X)).by_products is not None:
+        return FromMatrices(inputs, sigma_xhat, alpha)
+    # N K_X ∘ K_X̂ has hardly fewer eigenvalues than K_X: inputs that fill many dimensions are refused at once.
+    if method == "low-rank" or is_low_rank(inputs, len(X)):
+        return FromFactors(inputs, sigma_xhat, alpha, workers)
+    return FromMatrices(inputs, sigma_xhat, alpha)
 
 
-def spectra(inputs: GaussianBlocks, outputs: GaussianBlocks) -> Spectra | None:
-    """Return both spectra, if there are few enough eigenvalues to pay.
+class FromMatrices:
+    """From N×N matrices, by (15) and (16)."""
 
-    Parameters
-    ----------
-    inputs, outputs : GaussianBlocks
-        N K_X and N K_X̂.
+    def __init__(self, inputs: GaussianKernel, sigma: float, alpha: float) -> None:
+        self.joint_per_output, self.sigma, self.alpha = inputs.matrix(), sigma, alpha  # N K_X
 
-    Returns
-    -------
-    Spectra or None
-        None where either rank is too high.
-    """
-    N = len(inputs)
-    joint = kernel_spectrum(lambda rows, columns: inputs(rows, columns) * outputs(rows, columns), N)
-    output = None if joint is None else kernel_spectrum(outputs, N)
-    return None if joint is None or output is None else Spectra(joint, output)
+    def entropies(self, Xhat: Array) -> Entropies:
+        K = gaussian_gram(Xhat, self.sigma)
+        return Entropies(renyi_entropy(self.joint_per_output * K, self.alpha), renyi_entropy(K, self.alpha))
+
+    def with_gradient(self, Xhat: Array) -> ConditionalEntropy:
+        K = gaussian_gram(Xhat, self.sigma)
+        joint, dS_joint = entropy_and_gradient(self.joint_per_output * K, self.alpha)
+        output, dS_output = entropy_and_gradient(K, self.alpha)
+        dS_joint *= self.joint_per_output
+        dS_joint -= dS_output
+        return ConditionalEntropy(joint, output, pull_back(dS_joint, K, Xhat, self.sigma))
+
+    def truncation_error(self, Xhat: Array) -> float:
+        return 0.0
 
 
-def from_spectra(
-    found: Spectra,
-    inputs: GaussianBlocks,
-    outputs: GaussianBlocks,
-    Xhat: Array,
-    alpha: float,
-    workers: Parallel | None = None,
-) -> ConditionalEntropy:
-    """Return the conditional entropy and its gradient −4 L_(Q−P) X̂ from low-rank spectra.
+class FromFactors:
+    """From the eigenvalues that are not rounding, for α > 1, and the Laplacian tile by tile."""
 
-    Parameters
-    ----------
-    found : Spectra
-        Of `inputs` and `outputs`.
-    inputs, outputs : GaussianBlocks
-        N K_X and N K_X̂.
-    Xhat : Array, shape (N, d)
-        The outputs.
-    alpha : float
-        Order α > 1.
-    workers : Processes or ExternalMap, optional
-        Who works on the tiles.
+    def __init__(self, inputs: GaussianKernel, sigma: float, alpha: float, workers: Parallel | None) -> None:
+        self.inputs, self.sigma, self.alpha, self.workers = inputs, sigma, alpha, workers
 
-    Returns
-    -------
-    ConditionalEntropy
-        In nats.
-    """
-    joint, output = (entropy_and_factor(one, alpha) for one in found)
-    edges = _Edges(inputs, outputs, joint.factor, output.factor)
-    product = laplacian_products(edges, Xhat, workers).products[0]
-    gradient = -2 / len(Xhat) * product / outputs.sigma / outputs.sigma
-    return ConditionalEntropy(joint.value, output.value, gradient)
+    @functools.cached_property
+    def exact(self) -> FromMatrices:
+        """What takes over where either rank is too high."""
+        return FromMatrices(self.inputs, self.sigma, self.alpha)
+
+    def spectra(self, outputs: GaussianKernel) -> tuple[Spectrum, Spectrum] | None:
+        """Return the spectra of both matrices up to their residuals, if the ranks are low."""
+        joint = kernel_spectrum(lambda rows, columns: self.inputs(rows, columns) * outputs(rows, columns), len(outputs))
+        output = None if joint is None else kernel_spectrum(outputs, len(outputs))
+        return None if joint is None or output is None else (joint, output)
+
+    def entropies(self, Xhat: Array) -> Entropies:
+        found = self.spectra(GaussianKernel(Xhat, self.sigma))
+        if found is None:
+            return self.exact.entropies(Xhat)
+        return Entropies(*(entropy_of_spectrum(one, self.alpha) for one in found))
+
+    def with_gradient(self, Xhat: Array) -> ConditionalEntropy:
+        outputs = GaussianKernel(Xhat, self.sigma)
+        found = self.spectra(outputs)
+        if found is None:
+            return self.exact.with_gradient(Xhat)
+        joint, output = (entropy_and_factor(one, self.alpha) for one in found)
+        edges = _Edges(self.inputs, outputs, joint.factor, output.factor)
+        product = laplacian_products(edges, Xhat, self.workers).products[0]
+        return ConditionalEntropy(joint.value, output.value, -2 / len(Xhat) * product / self.sigma / self.sigma)
+
+    def truncation_error(self, Xhat: Array) -> float:
+        found = self.spectra(GaussianKernel(Xhat, self.sigma))
+        return 0.0 if found is None else sum(truncation_error(one, self.alpha, math.e) for one in found)
+
+
+class FromSquares:
+    """For α = 2: S₂(A) = −ln |A|² is a sum over elements, and ∂S₂/∂A = −2 A/|A|²."""
+
+    def __init__(self, inputs: GaussianKernel, sigma: float, workers: Parallel | None) -> None:
+        self.inputs, self.sigma, self.workers = inputs, sigma, workers
+
+    def entropies(self, Xhat: Array) -> Entropies:
+        nothing = Xhat[:, :0]
+        joint, output, _ = self._sums(Xhat, nothing)
+        return Entropies(joint, output)
+
+    def with_gradient(self, Xhat: Array) -> ConditionalEntropy:
+        return self._sums(Xhat, Xhat)
+
+    def _sums(self, Xhat: Array, Y: Array) -> ConditionalEntropy:
+        N, squares = len(Xhat), _Squares(self.inputs, GaussianKernel(Xhat, self.sigma))
+        degrees, products = laplacian_products(squares, Y, self.workers)
+        joint, output = (degree.sum() + N for degree in degrees)  # |N K|² with its diagonal of ones
+        gradient = 4 * (products[0] / joint - products[1] / output) / self.sigma / self.sigma
+        return ConditionalEntropy(2 * math.log(N) - math.log(joint), 2 * math.log(N) - math.log(output), gradient)
+
+    def truncation_error(self, Xhat: Array) -> float:
+        return 0.0
 
 
 class _Edges(NamedTuple):
     """2Nσ² (Q − P), with Q and P of (16) and (15), up to their diagonals: ∂S/∂K = −B Bᵀ + a multiple of I."""
 
-    inputs: GaussianBlocks
-    outputs: GaussianBlocks
+    inputs: GaussianKernel
+    outputs: GaussianKernel
     of_joint: Array  # B of the joint entropy
     of_output: Array
 
@@ -185,46 +168,15 @@ class _Edges(NamedTuple):
         return (weights,)
 
     def among(self, samples: Rows) -> "_Edges":
-        return _Edges(
-            self.inputs.among(samples), self.outputs.among(samples), self.of_joint[samples], self.of_output[samples]
-        )
-
-
-def collision(
-    inputs: GaussianBlocks, outputs: GaussianBlocks, Xhat: Array, workers: Parallel | None = None
-) -> ConditionalEntropy:
-    """Return the conditional entropy of order 2 and its gradient: S₂(A) = −ln |A|² needs no eigenvalues.
-
-    Parameters
-    ----------
-    inputs, outputs : GaussianBlocks
-        N K_X and N K_X̂.
-    Xhat : Array, shape (N, d)
-        The outputs; without columns, (N, 0), for the entropies alone.
-    workers : Processes or ExternalMap, optional
-        Who works on the tiles.
-
-    Returns
-    -------
-    ConditionalEntropy
-        In nats.
-
-    Notes
-    -----
-    With ∂S₂/∂A = −2 A/|A|² both graphs have the squares of the Gram matrices for weights.
-    """
-    N = len(Xhat)
-    degrees, products = laplacian_products(_Squares(inputs, outputs), Xhat, workers)
-    joint, output = (degree.sum() + N for degree in degrees)  # |N K|² with its diagonal of ones
-    gradient = 4 * (products[0] / joint - products[1] / output) / outputs.sigma / outputs.sigma
-    return ConditionalEntropy(2 * math.log(N) - math.log(joint), 2 * math.log(N) - math.log(output), gradient)
+        inputs, outputs = self.inputs.among(samples), self.outputs.among(samples)
+        return _Edges(inputs, outputs, self.of_joint[samples], self.of_output[samples])
 
 
 class _Squares(NamedTuple):
     """The squares of the elements of N² K_X ∘ K_X̂ and of N K_X̂."""
 
-    inputs: GaussianBlocks
-    outputs: GaussianBlocks
+    inputs: GaussianKernel
+    outputs: GaussianKernel
 
     def __call__(self, rows: slice, columns: slice) -> Sequence[Array]:
         of_outputs = self.outputs(rows, columns)

@@ -1,37 +1,14 @@
-"""Blocks and tiles against the same matrices as a whole, from `rdae_ref.gram`."""
+"""The Laplacian by tiles against the whole one, from `rdae_ref.graph_laplacian`."""
 
 from typing import NamedTuple
 
 import numpy as np
 import pytest
-from cases import samples
 
-from rdae_ref import gaussian_gram, graph_laplacian
-from rdae_ref.numerics import tiles
-from rdae_ref.numerics.tiles import GaussianBlocks, laplacian_products
+from rdae_ref import graph_laplacian
+from rdae_ref.numerics import laplacian
+from rdae_ref.numerics.laplacian import laplacian_products
 from rdae_ref.workers import ExternalMap
-
-
-@pytest.mark.parametrize("origin", [0.0, 1e6])
-@pytest.mark.parametrize("sigma", [0.3, 5.0])
-@pytest.mark.parametrize("d", [1, 2, 50])
-def test_blocks_are_those_of_the_gram_matrix(d, sigma, origin):
-    X = samples(30, d) + origin
-    block, whole = GaussianBlocks(X, sigma), 30 * gaussian_gram(X, sigma)
-    assert len(block) == 30
-    rows, some = slice(3, 11), np.array([4, 0, 29])
-    atol = 1e-14 if origin == 0 else 1e-8  # 1e6 has ten digits left for a distance
-    np.testing.assert_allclose(block(rows, slice(20, 30)), whole[rows, 20:], atol=atol)
-    np.testing.assert_allclose(block(some, slice(None)), whole[some], atol=atol)
-    np.testing.assert_allclose(block(some, some), whole[np.ix_(some, some)], atol=atol)
-
-
-@pytest.mark.parametrize("sigma", [1e-300, 1e-160, 1e160])
-def test_kernels_of_any_size_are_0_or_1_and_never_nan(sigma):
-    np.testing.assert_array_equal(
-        GaussianBlocks(np.array([[0.0], [2.0]]), sigma)(slice(None), slice(None)),
-        np.eye(2) if sigma < 1 else np.ones((2, 2)),
-    )
 
 
 class Of(NamedTuple):
@@ -56,7 +33,7 @@ def problem(N):
 
 @pytest.mark.parametrize("N", [1, 6, 7, 8, 21, 40])
 def test_products_are_those_with_the_whole_laplacian(N, monkeypatch):
-    monkeypatch.setattr(tiles, "TILE", 7)
+    monkeypatch.setattr(laplacian, "TILE", 7)
     Y, weights = problem(N)
     degrees, products = laplacian_products(weights, Y)
     for P, degree, product in zip(weights.matrices, degrees, products, strict=True):
@@ -83,20 +60,13 @@ class Counting(ExternalMap):
 @pytest.mark.parametrize("N", [1, 2, 7, 8, 21, 40])
 @pytest.mark.parametrize("count", [1, 2, 3, 8])
 def test_they_are_the_same_whoever_sums_up_the_tiles(N, count, monkeypatch):
-    monkeypatch.setattr(tiles, "TILE", 3)
+    monkeypatch.setattr(laplacian, "TILE", 3)
     Y, weights = problem(N)
     workers = Counting(count)
     for ours, expected in zip(laplacian_products(weights, Y, workers), laplacian_products(weights, Y), strict=True):
         np.testing.assert_allclose(ours, expected, atol=1e-12)
     assert len(workers.sizes) <= count * (count + 1) // 2  # each pair of groups once
     assert max(workers.sizes) <= 2 * -(-N // count)  # and no more than both groups are sent
-
-
-def test_blocks_of_some_samples_have_the_same_bits():
-    X, some = samples(30, 2), np.array([3, 4, 5, 20, 21])
-    block, part = GaussianBlocks(X, 0.5), GaussianBlocks(X, 0.5).among(some)
-    assert len(part) == 5
-    np.testing.assert_array_equal(part(slice(0, 3), slice(3, 5)), block(some[:3], some[3:]))
 
 
 class Ones:

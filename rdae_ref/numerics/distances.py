@@ -1,0 +1,130 @@
+"""The Gaussian kernel of samples, whole or by blocks, right to `TOLERANCE` for any finite data.
+
+|x|² + |y|² − 2xy is fast for many features, but cancels where two samples are near each other and far from the rest.
+So few features always take differences, and many take them for every pair whose rounding could be seen in the kernel.
+"""
+
+import copy
+import math
+from typing import TypeAlias
+
+import numpy as np
+from scipy.spatial.distance import cdist, pdist, squareform
+
+from .._validation import Array
+
+__all__ = ["GaussianKernel", "Rows", "gaussian_gram", "median_distance"]
+
+Rows: TypeAlias = slice | np.ndarray
+
+TOLERANCE = 5e-13  # largest absolute error of the kernel, whose values are from 0 to 1
+FEW_FEATURES = 16  # up to here differences are as fast as products
+LARGEST = 1e140  # of scaled samples: their squares stay far from overflow
+
+
+class GaussianKernel:
+    """exp(−|x_i − x_j|² / (2σ²)) for some rows and some columns: N times a block of the Gram matrix (11).
+
+    Examples
+    --------
+    >>> kernel = GaussianKernel(np.array([[0.0], [1.0], [3.0]]), sigma=1.0)
+    >>> kernel(slice(0, 1), slice(0, 3)).round(4)
+    array([[1.    , 0.6065, 0.0111]])
+    """
+
+    def __init__(self, X: Array, sigma: float) -> None:
+        self.sigma = sigma
+        self._points, self._size = _scaled(X, sigma)  # exactly: by a power of two
+        self._scale = min(1 / self._size / self._size, 1e300)  # finite, so that a distance of 0 stays 0
+        self._centred = None
+        if X.shape[1] > FEW_FEATURES:
+            self._centred = self._points - self._points.mean(axis=0)
+            self._halves = np.einsum("ij,ij->i", self._centred, self._centred) / 2
+
+    def __len__(self) -> int:
+        return len(self._points)
+
+    def among(self, samples: Rows) -> "GaussianKernel":
+        """Return the kernel of some of the samples, with the same bits."""
+        other = copy.copy(self)
+        other._points = self._points[samples]
+        if self._centred is not None:
+            other._centred, other._halves = self._centred[samples], self._halves[samples]
+        return other
+
+    def __call__(self, rows: Rows, columns: Rows) -> Array:
+        """Return a new block, one row for each of `rows`; diagonal elements are 1 up to rounding."""
+        if self._centred is None:
+            block = cdist(self._points[rows], self._points[columns], "sqeuclidean")
+            return self._exponential(np.multiply(block, -0.5, out=block))
+        block = self._centred[rows] @ self._centred[columns].T
+        self._complete(block, rows, columns)
+        return self._exponential(block)
+
+    def matrix(self) -> Array:
+        """Return the whole kernel matrix, symmetric to the bit, with ones on its diagonal."""
+        if self._centred is None:
+            K = squareform(self._exponential(-0.5 * pdist(self._points, "sqeuclidean")), checks=False)
+            K = K if len(self) > 1 else np.empty((1, 1))
+        else:
+            everything = slice(None)
+            K = self._centred @ self._centred.T  # one array and its transpose: syrk, symmetric and half the work
+            self._complete(K, everything, everything)
+            K = self._exponential(K)
+        np.fill_diagonal(K, 1)
+        return K
+
+    def _exponential(self, negative_halves: Array) -> Array:
+        with np.errstate(over="ignore"):  # far beyond the kernel: exp(−∞) = 0
+            negative_halves *= self._scale
+        return np.exp(negative_halves, out=negative_halves)
+
+    def _complete(self, block: Array, rows: Rows, columns: Rows) -> None:
+        """Turn inner products into −|x − y|²/2, by differences where rounding could exceed the tolerance."""
+        down, across = self._halves[rows], self._halves[columns]
+        block -= np.add.outer(down, across)  # one sum, so that the whole matrix stays symmetric to the bit
+        np.minimum(block, 0, out=block)
+        # Of |x − y|²/2 the products, sums and the centring change at most γ (|x|²/2 + |y|²/2).
+        gamma = (self._points.shape[1] + 8) * np.finfo(float).eps
+        if gamma * (down.max() + across.max()) * self._scale > TOLERANCE:
+            self._mend(block, rows, columns, gamma)
+
+    def _mend(self, block: Array, rows: Rows, columns: Rows, gamma: float) -> None:
+        """Take differences for the pairs with an error e of the exponent t where e · exp(e − t) > `TOLERANCE`."""
+        down, across = gamma * self._halves[rows], gamma * self._halves[columns]
+        unit, smallest = math.log(self._scale), np.finfo(float).tiny
+        allowed = math.log(TOLERANCE / 2) - unit - np.maximum.outer(*(np.log(e + smallest) for e in (down, across)))
+        with np.errstate(over="ignore"):
+            wrong = (block + np.add.outer(down, across)) * self._scale > allowed  # e ≤ 2 max(e_i, e_j)
+        some, others = self._points[rows], self._points[columns]
+        if np.count_nonzero(wrong) > wrong.size / 8:
+            block[:] = -0.5 * cdist(some, others, "sqeuclidean")
+            return
+        for i in np.flatnonzero(wrong.any(axis=1)):
+            block[i, wrong[i]] = -0.5 * np.sum((some[i] - others[wrong[i]]) ** 2, axis=1)
+
+
+def gaussian_gram(X: Array, sigma: float) -> Array:
+    """Return exp(−|x_i − x_j|² / (2σ²)) / N. Eq. (11)."""
+    return GaussianKernel(X, sigma).matrix() / len(X)
+
+
+LARGEST_SAMPLE = 5000  # rows whose 12 million distances are all looked at
+
+
+def median_distance(X: Array) -> float:
+    """Return the median of |x_i − x_j| over all pairs of up to 5000 rows, chosen with a fixed seed."""
+    if len(X) > LARGEST_SAMPLE:
+        X = X[np.random.default_rng(0).choice(len(X), LARGEST_SAMPLE, replace=False)]
+    spread = float(np.abs(X - X[0]).max()) or 1.0
+    points, size = _scaled(X, spread)
+    return float(np.median(pdist(points))) * (spread / size)
+
+
+def _scaled(X: Array, sigma: float) -> tuple[Array, float]:
+    """Return samples and σ over the same power of two, so that neither squares of samples nor of σ leave float64."""
+    exponent = math.frexp(sigma)[1]
+    largest = float(np.abs(X).max())
+    if largest > 0:
+        exponent = max(exponent, math.frexp(largest)[1] - math.frexp(LARGEST)[1])
+    return np.ldexp(X, -exponent), math.ldexp(sigma, -exponent)

@@ -1,0 +1,233 @@
+"""S_α of a matrix of trace 1 and its derivative, Eqs. (10) and (15), for every α > 0 and degenerate spectra, in nats.
+
+`ORDERS` says how each α is computed. Eigenvalues are divided by their sum: it differs from 1 by rounding only, but
+1/(1−α) would magnify that rounding. A derivative is taken as if all N² elements were independent.
+"""
+
+import math
+import warnings
+from collections.abc import Callable
+from typing import NamedTuple
+
+import numpy as np
+
+from .._validation import Array
+from .low_rank import nonzero_spectrum
+from .spectrum import (
+    SingularGramWarning,
+    Spectrum,
+    check_semidefinite,
+    eigenvalues,
+    spectral_product,
+    spectrum,
+    zero_below,
+)
+
+__all__ = [
+    "EntropyAndFactor",
+    "EntropyAndGradient",
+    "entropy_and_factor",
+    "entropy_and_gradient",
+    "entropy_of_spectrum",
+    "gradient",
+    "order_of",
+    "renyi_entropy",
+    "traceless_gradient",
+]
+
+
+class EntropyAndGradient(NamedTuple):
+    """S_α(A) with a gradient that is right up to a multiple of I."""
+
+    value: float
+    gradient: Array
+
+
+class EntropyAndFactor(NamedTuple):
+    """S_α(A) with B of shape (N, r): up to a multiple of I the gradient is sign · B Bᵀ."""
+
+    value: float
+    factor: Array
+    sign: float
+
+
+# How each order is computed, from eigenvalues λ > 0 with Σ λ = 1
+
+
+def _shannon(p: Array, alpha: float) -> float:
+    return -np.sum(p * np.log(p))
+
+
+def _shannon_weights(p: Array, alpha: float) -> Array:
+    return -(np.log(p) + 1)
+
+
+def _near_one(p: Array, alpha: float) -> float:
+    return np.log1p(np.sum(p * np.expm1((alpha - 1) * np.log(p)))) / (1 - alpha)
+
+
+def _power(p: Array, alpha: float) -> float:
+    largest = p.max()  # p / max p and not p, so that large α does not underflow
+    return np.log(np.sum((p / largest) ** alpha)) / (1 - alpha) + alpha / (1 - alpha) * np.log(largest)
+
+
+def _power_weights(p: Array, alpha: float) -> Array:
+    ratio = p / p.max()
+    return alpha / (1 - alpha) * ratio ** (alpha - 1) / (p.max() * np.sum(ratio**alpha))
+
+
+def _smallest(p: Array, alpha: float) -> float:
+    return -np.log(p.max())
+
+
+def _smallest_weights(p: Array, alpha: float) -> Array:
+    largest = p > p.max() * (1 - len(p) * np.finfo(float).eps)  # equal ones: the limit of α → ∞ shares among them
+    return -1.0 * largest / (largest.sum() * p.max())
+
+
+def _by_products(A: Array, alpha: float) -> EntropyAndGradient:
+    power = np.linalg.matrix_power(A, int(alpha) - 1)
+    power_trace = float(np.vdot(power, A))
+    value = math.log(power_trace / np.trace(A) ** alpha) / (1 - alpha)
+    return EntropyAndGradient(max(0.0, value), alpha / ((1 - alpha) * power_trace) * power)
+
+
+class Order(NamedTuple):
+    """How S_α and ∂S_α/∂A are computed for some α."""
+
+    applies: Callable[[float, int], bool]  # α and N
+    entropy: Callable[[Array, float], float]  # (10)
+    weights: Callable[[Array, float], Array]  # the eigenvalues of (15)
+    tangent: bool = False  # (15) diverges as α → 1: where a multiple of I does not matter, take Λ^(α−1) − I
+    by_products: Callable[[Array, float], EntropyAndGradient] | None = None  # from tr A^α, without eigenvalues
+
+
+ORDERS = (  # the first that applies
+    Order(lambda alpha, N: alpha == 1, _shannon, _shannon_weights, tangent=True),
+    # α − 1 so small that expm1 and log1p save the digits which 1 − λ^(α−1) loses; further away they would lose some.
+    Order(lambda alpha, N: abs(alpha - 1) * math.log(N) < 0.3, _near_one, _power_weights, tangent=True),
+    Order(lambda alpha, N: alpha in (2, 3, 4, 5), _power, _power_weights, by_products=_by_products),
+    Order(lambda alpha, N: alpha == math.inf, _smallest, _smallest_weights),
+    Order(lambda alpha, N: True, _power, _power_weights),
+)
+
+
+def order_of(alpha: float, N: int) -> Order:
+    """Return how S_α of an N×N matrix is computed."""
+    return next(order for order in ORDERS if order.applies(alpha, N))
+
+
+def renyi_entropy(A: Array, alpha: float) -> float:
+    """Return S_α(A). Eq. (10)."""
+    by_products = order_of(alpha, len(A)).by_products
+    if by_products is None:
+        return _entropy_of_values(eigenvalues(A), alpha, len(A))
+    check_semidefinite(A)
+    return by_products(A, alpha).value
+
+
+def entropy_of_spectrum(decomposition: Spectrum, alpha: float) -> float:
+    """Return S_α of the matrix with this spectrum. Eq. (10)."""
+    return _entropy_of_values(decomposition.values, alpha, len(decomposition.vectors))
+
+
+def gradient(A: Array, alpha: float, *, tangent: bool) -> Array:
+    """Return ∂S_α(A)/∂A, or its part along directions of constant trace: Λ^(α−1) − I for Λ^(α−1). Eq. (15)."""
+    by_products = order_of(alpha, len(A)).by_products
+    if by_products is not None and not tangent:
+        check_semidefinite(A)
+        return by_products(A, alpha).gradient
+    values, vectors, _ = spectrum(A)
+    return spectral_product(vectors, (_tangent_weights if tangent else _literal_weights)(values, alpha))
+
+
+def traceless_gradient(A: Array, alpha: float) -> Array:
+    """Return the gradient G of S_α(A / tr A) at tr A = 1: tr(G A) = 0, and a limit at every α."""
+    G = gradient(A, alpha, tangent=order_of(alpha, len(A)).tangent)
+    return G - np.vdot(G, A) * np.eye(len(A))
+
+
+def entropy_and_gradient(A: Array, alpha: float) -> EntropyAndGradient:
+    """Return S_α(A) and its gradient up to a multiple of I, from one decomposition of a Gram matrix."""
+    by_products = order_of(alpha, len(A)).by_products
+    if by_products is not None:
+        return by_products(A, alpha)
+    # For α ≤ 1 the smallest eigenvalues matter most, and zeros are worth a warning.
+    value, B, sign = entropy_and_factor(nonzero_spectrum(A) if alpha > 1 else spectrum(A), alpha)
+    product = B @ B.T  # syrk: symmetric, and half the work
+    return EntropyAndGradient(value, np.negative(product, out=product) if sign < 0 else product)
+
+
+def entropy_and_factor(decomposition: Spectrum, alpha: float) -> EntropyAndFactor:
+    """Return S_α and the factor of its gradient, up to the multiple of I for which an eigenvalue 0 has the weight 0.
+
+    So eigenvectors of weight zero, and those that a low-rank spectrum left out, are not needed. Near α = 1 this is the
+    tangent form, elsewhere the literal one: at α = 10 the tangent form is 10⁵ times larger than the part that matters.
+    """
+    values, vectors, _ = decomposition
+    weights = _factor_weights(values, alpha, len(vectors))
+    used = weights != 0
+    B = (vectors if used.all() else vectors[:, used]) * np.sqrt(np.abs(weights[used]))
+    return EntropyAndFactor(entropy_of_spectrum(decomposition, alpha), B, 1.0 if alpha <= 1 else -1.0)
+
+
+def _entropy_of_values(values: Array, alpha: float, N: int) -> float:
+    p = values[values > 0] / values.sum()  # zeros do not count, also where λ^α would be 0^0
+    return max(0.0, float(order_of(alpha, N).entropy(p, alpha)))  # −0 and the rounding of a zero
+
+
+def _factor_weights(values: Array, alpha: float, N: int) -> Array:
+    """Return weights of the gradient up to a common constant: all ≥ 0 for α ≤ 1, all ≤ 0 and 0 at zero above."""
+    if not order_of(alpha, N).tangent:
+        return _literal_weights(values, alpha)
+    weights = _tangent_weights(values, alpha)
+    if alpha <= 1:
+        return weights
+    # An exact zero weighs 1/(α−1), which magnifies the rounding of its eigenvector. It is the rounding of some
+    # eigenvalue below the threshold, where S does not change: the weight at the threshold is as right.
+    smallest = values[0] if len(values) == N else 0.0
+    threshold = np.array(max(smallest, zero_below(values, N)) / values.sum())
+    return np.minimum(weights - _tangent_weight(threshold, values, alpha), 0)
+
+
+def _literal_weights(values: Array, alpha: float) -> Array:
+    """Return the eigenvalues of ∂S/∂A: α λ^(α−1) / ((1−α) Σ λ^α)."""
+    positive = _positive(values, alpha)
+    weights = np.zeros(len(values))
+    weights[positive] = order_of(alpha, len(values)).weights(values[positive] / values.sum(), alpha)
+    return weights
+
+
+def _tangent_weights(values: Array, alpha: float) -> Array:
+    """Return the literal weights with λ^(α−1) − 1 for λ^(α−1), never negative: −ln λ at α = 1."""
+    positive = _positive(values, alpha)
+    weights = _tangent_weight(np.where(positive, values, 0.0) / values.sum(), values, alpha)
+    return np.where(positive, weights, 0.0) if alpha <= 1 else weights
+
+
+def _tangent_weight(p: Array, values: Array, alpha: float) -> Array:
+    """Return α (p^(α−1) − 1) / ((1−α) Σ λ^α) for eigenvalues p of a spectrum with these values."""
+    with np.errstate(divide="ignore"):
+        log_p = np.log(p)
+    if alpha == 1:
+        return -log_p
+    power_trace = np.sum((values[values > 0] / values.sum()) ** alpha)
+    if alpha == math.inf or power_trace == 0:
+        raise ValueError(f"the tangent part of the derivative overflows at alpha = {alpha}: use tangent=False")
+    with np.errstate(over="ignore"):  # α < 1 at 0: infinite, and not used
+        return alpha / (1 - alpha) * np.expm1((alpha - 1) * log_p) / power_trace
+
+
+# Always the same words, so that Python's filter shows them once for each place and not at each step of an ascent.
+SINGULAR = (
+    "the derivative of S_α at α ≤ 1 is infinite along eigenvectors whose eigenvalue counts as zero, and here are some: "
+    "equal samples, or samples nearer than the kernel resolves. They are left out; α > 1 has no such directions"
+)
+
+
+def _positive(values: Array, alpha: float) -> np.ndarray:
+    """Return which eigenvalues are not zero, with a warning where they should not be."""
+    positive = values > 0
+    if alpha <= 1 and not positive.all():
+        warnings.warn(SINGULAR, SingularGramWarning, stacklevel=6)
+    return positive
