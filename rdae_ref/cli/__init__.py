@@ -1,17 +1,20 @@
 """The command line: ``rdae-ref check``, ``compare``, ``figures``, ``fetch``, ``fit``, ``transform`` and ``inspect``.
 
-Exit codes: 0 done; 1 done, and something failed the check, differs or did not converge; 2 not done, for the arguments
-or an interrupt.
+Exit codes: 0 done; 1 done, but a check failed, results differ or a fit did not converge; 2 not done, because of the
+arguments or the files; 130 interrupted by Ctrl-C.
 """
 
 import argparse
 import io
-import os
 import sys
 from collections.abc import Sequence
+from typing import Any
 
+from .. import _command
 from .._version import __version__
+from ..files import printable
 from .check import add_check
+from .common import Lasting
 from .compare import add_compare
 from .fetch import add_fetch
 from .figures import add_figures
@@ -20,8 +23,8 @@ from .model import add_fit, add_inspect, add_transform
 __all__ = ["main"]
 
 SEEDS = """\
-Verbs that draw random numbers take --seed, 0 unless it is given. The figures have seeds of their own, several for each,
-which stand in their JSON files; transform and inspect draw nothing."""
+Commands that draw random numbers take --seed, 0 by default. The figures have seeds of their own, several for each,
+which are in their JSON files; transform and inspect draw nothing."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -30,7 +33,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     Parameters
     ----------
     arguments : sequence of str, optional
-        Those of the process, if there are none.
+        Those of the process by default.
 
     Returns
     -------
@@ -38,19 +41,37 @@ def main(arguments: Sequence[str] | None = None) -> int:
         The exit code.
     """
     if isinstance(sys.stdout, io.TextIOWrapper):
-        sys.stdout.reconfigure(errors="replace")  # a terminal that knows no Greek gets the rest
+        sys.stdout.reconfigure(errors="replace")  # a terminal without Greek letters gets the rest
+    streams: Any = sys.stdout, sys.stderr
+    out, err = lasting = tuple(Lasting(stream) for stream in streams)
     try:
-        options = _parser().parse_args(arguments)
-        code: int = options.command(options)
-        sys.stdout.flush()  # here, where a reader that has left can still be answered for
+        sys.stdout, sys.stderr = lasting
+        _command.begin()
+        code = _run(arguments)
+        out.flush()
+        if out.failed:
+            print(f"rdae-ref: the output could not be written: {out.failed}", file=err)
+            return 2
         return code
-    except BrokenPipeError:  # as `head` does once it has its lines; nothing more can be said to it
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-    except (ValueError, TypeError, ArithmeticError, OSError, ImportError, MemoryError) as error:
-        print(f"rdae-ref: {str(error) or type(error).__name__}", file=sys.stderr)
     except KeyboardInterrupt:
-        print("\nrdae-ref: interrupted; no file is half written, and finished runs are kept", file=sys.stderr)
-    return 2
+        print("\nrdae-ref: interrupted; no file is half written, and finished runs are kept", file=err)
+        return _command.INTERRUPTED
+    finally:
+        _command.finish()
+        for stream in lasting:
+            stream.flush()
+        sys.stdout, sys.stderr = streams
+
+
+def _run(arguments: Sequence[str] | None) -> int:
+    options = _parser().parse_args(arguments)
+    try:
+        code: int = options.command(options)
+        return code
+    except (ValueError, TypeError, ArithmeticError, OSError, ImportError, MemoryError) as error:
+        said = printable(str(error) or type(error).__name__, keep="\n")
+        print(f"rdae-ref: {said}", file=sys.stderr)
+        return 2
 
 
 def _parser() -> argparse.ArgumentParser:

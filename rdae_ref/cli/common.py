@@ -1,37 +1,56 @@
-"""What the verbs have in common."""
+"""What the commands have in common."""
 
 import argparse
+import errno
 import json
+import os
 import tempfile
+from contextlib import suppress
 from pathlib import Path
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 from ..files import written_whole
 
-__all__ = ["Verbs", "add_verb", "as_seed", "check_folder", "write_json"]
+__all__ = ["Lasting", "Verbs", "add_verb", "as_seed", "check_folder", "write_json"]
 
 Verbs: TypeAlias = "argparse._SubParsersAction[argparse.ArgumentParser]"
 
 
-def add_verb(verbs: Verbs, name: str, what: str, example: str) -> argparse.ArgumentParser:
-    """Add a verb with its help, which ends in an example that works as pasted.
+class Lasting:
+    """A stream that outlasts its reader: what cannot be written any more is dropped, and the work goes on.
 
-    Parameters
-    ----------
-    verbs : argparse action
-        The verbs so far.
-    name : str
-        How it is called.
-    what : str
-        One sentence.
-    example : str
-        Lines for a shell, indented by two spaces from the second one on.
-
-    Returns
-    -------
-    ArgumentParser
-        For its arguments.
+    `failed` is the error if that is a loss, such as a full disk; a reader that has left, as ``head`` does, is none.
     """
+
+    def __init__(self, stream: Any) -> None:
+        self.stream, self.open = stream, stream is not None
+        self.failed: OSError | None = None
+
+    def write(self, text: str) -> int:
+        """Write text, or drop it."""
+        self._attempt("write", text)
+        return len(text)
+
+    def flush(self) -> None:
+        """Write what is in the buffer, or drop it."""
+        self._attempt("flush")
+
+    def _attempt(self, name: str, *arguments: str) -> None:
+        try:
+            if self.open:
+                getattr(self.stream, name)(*arguments)
+        except OSError as error:
+            self.open = False
+            self.failed = None if error.errno in (errno.EPIPE, errno.EBADF) else error
+            with suppress(OSError, ValueError), open(os.devnull, "wb") as nowhere:  # for what the buffer still has
+                os.dup2(nowhere.fileno(), self.stream.fileno())
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.stream, name)
+
+
+def add_verb(verbs: Verbs, name: str, what: str, example: str) -> argparse.ArgumentParser:
+    """Add a command with its help, which ends in an example that works as pasted."""
     return verbs.add_parser(
         name,
         help=what,
@@ -42,66 +61,30 @@ def add_verb(verbs: Verbs, name: str, what: str, example: str) -> argparse.Argum
 
 
 def as_seed(text: str) -> int:
-    """Return a seed, or say why it is none.
-
-    Parameters
-    ----------
-    text : str
-        As it was typed.
-
-    Returns
-    -------
-    int
-        0 or above.
-
-    Raises
-    ------
-    argparse.ArgumentTypeError
-        If it is no whole number, 0 or above.
-    """
+    """Return a seed, or refuse what is not a whole number, 0 or above."""
     if not text.isdecimal():
         raise argparse.ArgumentTypeError(f"expected a whole number, 0 or above, got {text!r}")
     return int(text)
 
 
 def check_folder(path: Path | None) -> None:
-    """Refuse a file that cannot be written, before the work whose result it is to hold.
-
-    Parameters
-    ----------
-    path : Path or None
-        The file; None is not to be written.
-
-    Raises
-    ------
-    OSError
-        If its folder is not there or takes no files, or it is no file itself.
-    """
+    """Refuse a file that cannot be written before the work whose result it will hold."""
     if not path:
         return
     folder = path.absolute().parent
     if not folder.is_dir():
         raise FileNotFoundError(f"there is no folder {folder} to write {path.name} in")
-    if path.is_dir():
-        raise IsADirectoryError(f"{path} is a folder: name a file in it")
     if path.exists() and not path.is_file():
-        raise OSError(f"{path} is a device: name a file")
+        kind, error = ("folder", IsADirectoryError) if path.is_dir() else ("pipe or device", OSError)
+        raise error(f"{path} is a {kind}: name a file")
     try:
-        tempfile.TemporaryFile(dir=folder).close()  # which no question about permissions answers as well
+        tempfile.TemporaryFile(dir=folder).close()  # permissions alone do not tell
     except OSError as error:
         raise type(error)(f"{path} cannot be written: {error.strerror} in its folder") from None
 
 
 def write_json(path: Path, content: object) -> None:
-    """Write JSON into a file that is whole or not there.
-
-    Parameters
-    ----------
-    path : Path
-        Where.
-    content : object
-        What JSON can hold.
-    """
+    """Write JSON into a file that is whole or not there."""
     with written_whole(path) as file:
         json.dump(content, file, indent=2, ensure_ascii=False, allow_nan=False)
         file.write("\n")
