@@ -4,6 +4,7 @@ Readers open regular files only, check names, shapes, types and sizes from the h
 nothing, and raise `ContentError` for a file that is damaged.
 """
 
+import io
 import json
 import math
 import os
@@ -84,7 +85,7 @@ class Header(NamedTuple):
         return math.prod(self.shape)
 
 
-def open_file(path: str | os.PathLike[str], *, follow: bool = True) -> BinaryIO:
+def open_file(path: str | os.PathLike[str], *, follow: bool = True) -> io.BufferedReader:
     """Open a regular file to read bytes from it; a pipe, a device, a socket or a folder is refused at once.
 
     Parameters

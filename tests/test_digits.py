@@ -1,5 +1,6 @@
 """Digits: the files of MNIST as they come, what is fetched and what is refused."""
 
+import contextlib
 import functools
 import gzip
 import hashlib
@@ -7,6 +8,7 @@ import http.server
 import os
 import sys
 import threading
+import time
 from pathlib import Path
 
 import numpy as np
@@ -14,6 +16,7 @@ import pytest
 from test_idx import idx
 
 from rdae_ref.cli import main
+from rdae_ref.data import digits as digits_module
 from rdae_ref.data.digits import MNIST_FILES, centred, fetch_mnist, mnist, small_digits
 from rdae_ref.data.idx import IDXError, read_idx
 
@@ -131,6 +134,48 @@ def test_files_are_fetched_from_a_server(source, tmp_path):
         server.shutdown()
 
 
+def dribbling(how):
+    """Return a handler of requests that sends a byte now and then, for ever."""
+
+    class Dribbling(Quiet):
+        def do_GET(self):
+            if how == "body":
+                self.send_response(200)
+                self.send_header("Content-Length", "1000000")
+                self.end_headers()
+            else:
+                self.wfile.write(b"HTTP/1.0 200 OK\r\nX-A: ")
+            with contextlib.suppress(OSError):
+                for _ in range(200):
+                    self.wfile.write(b"a")
+                    self.wfile.flush()
+                    time.sleep(0.05)
+
+    return Dribbling
+
+
+@pytest.mark.parametrize(("how", "limit"), [("body", "WINDOW"), ("headers", "WINDOW"), ("body", "DEADLINE")])
+def test_a_byte_now_and_then_does_not_keep_it_for_ever(how, limit, tmp_path, monkeypatch):
+    monkeypatch.setattr(digits_module, limit, 0.5)
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), dribbling(how)) as server:
+        server.daemon_threads, server.block_on_close = True, False
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        begin = time.monotonic()
+        with pytest.raises(OSError, match=r"is too slow .*try another server"):
+            fetch_mnist(f"http://127.0.0.1:{server.server_port}", tmp_path, checksums=SUMS)
+        assert time.monotonic() - begin < 5
+        server.shutdown()
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_pipe_is_not_waited_for(source, tmp_path):
+    (source / "a.gz").unlink()
+    os.mkfifo(source / "a.gz")
+    with pytest.raises(OSError, match=r"a\.gz is a pipe"):
+        fetch_mnist(source.as_uri(), tmp_path / "to", checksums=SUMS)
+    assert not list((tmp_path / "to").iterdir())
+
+
 def test_a_wrong_checksum_is_refused_with_both_and_what_was_there_stays(source, tmp_path):
     target = tmp_path / "to"
     target.mkdir()
@@ -153,5 +198,3 @@ def test_the_command_says_what_it_fetched_and_what_is_wrong(source, tmp_path, ca
     assert hashlib.sha256(b"<html>").hexdigest() in errors
     assert main(["fetch", "--from", "no url", "--to", str(tmp_path / "other")]) == 2
     assert "no url" in capsys.readouterr().err
-
-

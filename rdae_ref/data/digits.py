@@ -1,18 +1,21 @@
 """Handwritten digits: the files of MNIST, fetched from anywhere and checked, and the small ones of scikit-learn."""
 
 import hashlib
-import http.client
 import os
-import urllib.error
+import queue
+import threading
+import time
+import urllib.parse
 import urllib.request
+from collections.abc import Iterator
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
 from .._validation import Array, as_count
-from ..files import written_whole
+from ..files import open_file, written_whole
 from .idx import IDXError, read_idx
 
 __all__ = [
@@ -39,22 +42,15 @@ MNIST_FILES = {
 TRAINING = ("train", "train20k")
 LARGEST_DOWNLOAD = 2**26  # bytes; the largest file has 9.9 million
 CHUNK = 2**16
+DEADLINE = 1800  # seconds for all files
+SLOWEST = 10_000  # bytes a second, over each
+WINDOW = 20  # seconds
 SMALL = "sklearn"  # in the place of a folder: the digits that come with scikit-learn
 MNIST_VARIANCE = 52.7  # about: summed over the pixels, each in [0, 1]
 
 
 class Digits(NamedTuple):
-    """Images of digits.
-
-    Parameters
-    ----------
-    pixels : Array, shape (N, h w)
-        Ink, in rows of pixels; from 0 to 1 for MNIST.
-    labels : Array of int, shape (N,)
-        0 to 9.
-    shape : (int, int)
-        h and w, height and width.
-    """
+    """Images of digits: pixels in rows, labels from 0 to 9, and the height and width of an image."""
 
     pixels: Array
     labels: npt.NDArray[np.int64]
@@ -62,18 +58,7 @@ class Digits(NamedTuple):
 
 
 def digits_source(asked: str | os.PathLike[str] | None = None) -> str | None:
-    """Return where the digits are: what was asked for, or else what the variable RDAE_MNIST says.
-
-    Parameters
-    ----------
-    asked : path-like, optional
-        A folder, or `SMALL`.
-
-    Returns
-    -------
-    str or None
-        None if neither says anything.
-    """
+    """Return the folder, or `SMALL`, that was asked for, or else what the variable RDAE_MNIST says."""
     return str(asked) if asked else os.environ.get("RDAE_MNIST") or None
 
 
@@ -83,7 +68,7 @@ def load_digits(source: str, n_samples: int) -> Digits:
     Parameters
     ----------
     source : str
-        A folder with the files of MNIST; or `SMALL`, the word ``"sklearn"``, for those of scikit-learn.
+        A folder with the files of MNIST; or ``"sklearn"`` for the small digits of scikit-learn.
     n_samples : int
         At most so many of the small ones, exactly so many of MNIST.
 
@@ -178,34 +163,12 @@ def small_digits() -> Digits:
 
 
 def centred(digits: Digits) -> Array:
-    """Return the pixels less their mean over all digits: what the auto-encoder of §4.2 sees.
-
-    Parameters
-    ----------
-    digits : Digits
-        N images.
-
-    Returns
-    -------
-    Array, shape (N, h w)
-        Of mean zero in each column.
-    """
+    """Return the pixels less their mean over all digits: what the auto-encoder of §4.2 sees."""
     return digits.pixels - digits.pixels.mean(axis=0)
 
 
 def fingerprint(digits: Digits) -> str:
-    """Return the SHA-256 of the pixels as float64, row by row: which digits a result was made from.
-
-    Parameters
-    ----------
-    digits : Digits
-        N images.
-
-    Returns
-    -------
-    str
-        Of 64 hexadecimal digits.
-    """
+    """Return the SHA-256 of the pixels as float64, row by row: from which digits a result was made."""
     return hashlib.sha256(digits.pixels.tobytes()).hexdigest()
 
 
@@ -231,35 +194,86 @@ def fetch_mnist(
     Raises
     ------
     ValueError
-        If a file has another checksum, which the message names beside the right one; or if the URL is none.
+        If a file has another checksum, which the message names beside the right one.
     OSError
-        If a file cannot be fetched or written.
+        If a file cannot be fetched or written, comes too slowly (less than 10 kB/s over 20 s) or not within half an
+        hour in all.
     """
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
-    wanted = MNIST_FILES if checksums is None else checksums
+    wanted, deadline = MNIST_FILES if checksums is None else checksums, time.monotonic() + DEADLINE
     for name, checksum in wanted.items():
         if not _is_right(folder / name, checksum):
-            _fetch(f"{base_url.rstrip('/')}/{name}", folder / name, checksum)
+            _fetch(f"{base_url.rstrip('/')}/{name}", folder / name, checksum, deadline)
     return [folder / name for name in wanted]
 
 
 def _is_right(path: Path, checksum: str) -> bool:
-    return path.is_file() and hashlib.sha256(path.read_bytes()).hexdigest() == checksum
+    if not path.is_file() or path.stat().st_size > LARGEST_DOWNLOAD:
+        return False
+    with open_file(path) as file:
+        return hashlib.file_digest(file, "sha256").hexdigest() == checksum
 
 
-def _fetch(url: str, path: Path, checksum: str) -> None:
+def _fetch(url: str, path: Path, checksum: str, deadline: float) -> None:
     digest, size = hashlib.sha256(), 0
+    with written_whole(path, "wb") as file:
+        for piece in _pieces(url, deadline):
+            digest.update(piece)
+            file.write(piece)
+            size += len(piece)
+            if size > LARGEST_DOWNLOAD:
+                break
+        if digest.hexdigest() != checksum:  # raised inside, so that no such file takes the name
+            raise ValueError(
+                f"{url} must have the SHA-256 {checksum}, got {digest.hexdigest()} from {size} bytes: "
+                "it was not kept; try another server"
+            )
+
+
+def _pieces(url: str, deadline: float) -> Iterator[bytes]:
+    """Yield what a server sends, as long as it keeps up with `SLOWEST` and the deadline.
+
+    A thread waits for it: no time limit of a socket covers names, handshakes and headers, or a byte a second.
+    """
+    pieces: queue.SimpleQueue[bytes | Exception] = queue.SimpleQueue()
+    stop, came = threading.Event(), 0
+    threading.Thread(target=_receive, args=(url, pieces, stop), daemon=True).start()
     try:
-        with urllib.request.urlopen(url, timeout=60) as response, written_whole(path, "wb") as file:
-            while size <= LARGEST_DOWNLOAD and (piece := response.read(CHUNK)):
-                digest.update(piece)
-                file.write(piece)
+        while True:
+            window = time.monotonic() + WINDOW
+            needed = came + SLOWEST * WINDOW
+            while came < needed:
+                try:
+                    piece = pieces.get(timeout=max(min(window, deadline) - time.monotonic(), 0))
+                except queue.Empty:
+                    words = f"{came} bytes came, and {SLOWEST} a second must, {DEADLINE} seconds in all"
+                    raise TimeoutError(f"{url} is too slow ({words}): try another server") from None
+                if isinstance(piece, Exception):
+                    raise OSError(f"{url} cannot be fetched ({piece}): is it the folder of the four files?") from piece
+                if not piece:
+                    return
+                came += len(piece)
+                yield piece
+    finally:
+        stop.set()
+
+
+def _receive(url: str, pieces: "queue.SimpleQueue[bytes | Exception]", stop: threading.Event) -> None:
+    """Put what a server sends into a queue; nothing at the end, or what went wrong."""
+    size = 0
+    try:
+        with _opened(url) as response:
+            while size <= LARGEST_DOWNLOAD and not stop.is_set() and (piece := response.read1(CHUNK)):
+                pieces.put(piece)
                 size += len(piece)
-            if digest.hexdigest() != checksum:  # raised inside, so that no such file takes the name
-                raise ValueError(
-                    f"{url} must have the SHA-256 {checksum}, got {digest.hexdigest()} from {size} bytes: "
-                    "it was not kept; try another server"
-                )
-    except (urllib.error.URLError, http.client.HTTPException) as error:
-        raise OSError(f"{url} cannot be fetched ({error}): is it the folder of the four files?") from error
+        pieces.put(b"")
+    except Exception as error:  # of whatever kind: it is raised where the pieces are wanted
+        pieces.put(error)
+
+
+def _opened(url: str) -> Any:
+    parts = urllib.parse.urlsplit(url)
+    if parts.scheme == "file":
+        return open_file(urllib.request.url2pathname(parts.path))
+    return urllib.request.urlopen(url, timeout=WINDOW)
