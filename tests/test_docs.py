@@ -187,7 +187,7 @@ def test_docstrings_are_numpydoc(name):
 
     not_asked = NOT_ASKED if name in USER else NOT_ASKED | SECTIONS
     found = [f"{code}: {text}" for code, text in validate(name)["errors"] if code not in not_asked]
-    if getattr({**PUBLIC, **USER}[name], "_is_protocol", False):  # which takes no arguments, whatever its signature says
+    if getattr({**PUBLIC, **USER}[name], "_is_protocol", False):  # which takes no arguments
         found = [error for error in found if not error.startswith("PR01")]
     assert not found
 
