@@ -1,28 +1,37 @@
 """The rate-distortion auto-encoder as an estimator: the functions of this package with scikit-learn's conventions.
 
-It adds no mathematics. Where scikit-learn is installed its base classes are those of the estimator, so that pipelines,
-grid searches and `set_output` know it; where it is not, a few lines in `_without_sklearn` stand in for them. This file
-loads scikit-learn, so the package loads this file only when one of its names is asked for.
+Its base classes are scikit-learn's where that is installed and those of `_without_sklearn` where it is not. Loading
+scikit-learn takes a second, so the package imports this module only when one of its names is used.
 """
 
 import functools
 import math
 import warnings
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from typing import Any
+from collections.abc import Callable
+from contextlib import nullcontext
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
-from ._validation import Array, as_choice, as_count, as_fraction, as_matrix, as_positive
+from ._validation import (
+    Array,
+    as_choice,
+    as_count,
+    as_fraction,
+    as_matrix,
+    as_nonnegative,
+    as_positive,
+    as_samples,
+)
 from .activations import Activation
 from .autoencoder import Parameters, as_parameters, forward, initial_parameters
 from .data.batches import clustered_batches, random_batches
-from .gram import median_distance
+from .matrices import median_distance
 from .objective import RateDistortion
 from .optimize import (
     BatchedObjective,
+    DivergenceError,
     Result,
     Step,
     batch_ascent,
@@ -32,14 +41,15 @@ from .optimize import (
     maximize_at_distortion,
     progress_bar,
 )
-from .optimize.iteration import continued
+from .optimize.constrained import describe_bound
+from .optimize.iteration import Callback, counting_from
 from .optimize.quasi_newton import FACTORS
 
 try:
     from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin, TransformerMixin
     from sklearn.exceptions import ConvergenceWarning
     from sklearn.utils.validation import check_is_fitted, validate_data
-except ImportError:  # also where it is older than 1.6, which has no validate_data
+except ImportError:  # also if it is older than 1.6, which has no validate_data
     from ._without_sklearn import (
         BaseEstimator,
         ClassNamePrefixFeaturesOutMixin,
@@ -49,14 +59,142 @@ except ImportError:  # also where it is older than 1.6, which has no validate_da
         validate_data,
     )
 
-__all__ = ["RateDistortionAutoencoder"]
+__all__ = ["CollapseWarning", "RateDistortionAutoencoder"]
 
 SOLVERS = ("lbfgs", "ascent")
 BATCHES = ("clustered", "random")
-MEDIAN_OF = 5000  # samples at most: to find the median of their distances takes 600 MB
 INITS = ("continuation", "random")
+BITS = 30  # of what the optimiser is given
 START = 0.5  # standard deviation of the normal start, as for the figures
 APPROACH = 60  # iterations of L-BFGS at each multiple of μ on the way down to it, as for the figures
+
+# A fit has collapsed if its outputs have less than this share of the joint entropy, or less than so many bits, ...
+LEAST_ENTROPY, LEAST_BITS = 0.01, 0.001
+LARGEST_DISTORTION = 0.95  # ... or a distortion above this share of the variance, which is that of the mean
+
+
+class CollapseWarning(UserWarning):
+    """A fitted auto-encoder maps (nearly) all samples to one output."""
+
+
+class _Frame(NamedTuple):
+    """Samples as the optimiser sees them: (X − centre) / scale, whose root mean square is 1."""
+
+    centre: npt.NDArray[np.longdouble]
+    scale: float
+
+    @classmethod
+    def of(cls, X: Array) -> "tuple[_Frame, Array]":
+        """Return the frame of some samples, and the samples in it."""
+        first = np.mean(X, axis=0, dtype=np.float64)
+        centred = X - first
+        second = centred.mean(axis=0)  # what rounding left in the first mean: much, far from the origin
+        centred -= second
+        largest = float(np.abs(centred).max())
+        scale = largest * math.sqrt(np.mean((centred / largest) ** 2)) if largest else 1.0  # no square overflows
+        return cls(first.astype(np.longdouble) + second, scale), centred / scale
+
+    def enter(self, parameters: Parameters) -> Parameters:
+        """Return the parameters that do to (X − centre) / scale what these do to X."""
+        W, c, A, b = parameters
+        offsets = c + W.astype(np.longdouble) @ self.centre
+        return Parameters(W * self.scale, _float(offsets), A / self.scale, _float((b - self.centre) / self.scale))
+
+    def leave(self, parameters: Parameters) -> Parameters:
+        """Undo `enter`."""
+        W, c, A, b = parameters
+        W = W / self.scale
+        offsets = c - W.astype(np.longdouble) @ self.centre
+        return Parameters(W, _float(offsets), A * self.scale, _float(self.scale * b + self.centre))
+
+
+def _float(array: npt.NDArray[np.longdouble]) -> Array:
+    return array.astype(np.float64)
+
+
+def _rounded(value: float) -> float:
+    fraction, exponent = math.frexp(value)
+    return math.ldexp(round(math.ldexp(fraction, BITS)), exponent - BITS)
+
+
+class _Problem:
+    """What a fit maximises, in the units of the data and as the optimiser sees it.
+
+    Hundreds of iterations amplify rounding: data that have lost their last digits far from the origin would end
+    elsewhere. So all that the optimiser is given is rounded to 30 bits; what is reported is not.
+    """
+
+    def __init__(self, model: "RateDistortionAutoencoder", X: Array, rng: np.random.Generator) -> None:
+        self.model, self.X = model, X
+        self.frame, inside = _Frame.of(X)
+        self.sigma_x = self._kernel_size(model.sigma, "sigma", inside)
+        one = model.sigma_xhat is None
+        self.sigma_xhat = self.sigma_x if one else self._kernel_size(model.sigma_xhat, "sigma_xhat", inside)
+        scale = self.frame.scale
+        self.inside = {
+            "mu": _rounded(model.mu * scale * scale),
+            "sigma_x": _rounded(self.sigma_x / scale),
+            "sigma_xhat": _rounded(self.sigma_xhat / scale),
+        }
+        step = math.ldexp(1, min(0, math.frexp(self.inside["sigma_x"])[1]) - BITS)
+        self.samples: Array = np.round(inside / step) * step if step > np.finfo(float).eps ** 2 else inside
+        self.batches = None if model.batch_size is None else self._divided(rng)
+        self.objective = self._on(self.samples, **self.inside)
+
+    def _kernel_size(self, sigma: Any, name: str, inside: Array) -> float:
+        if not isinstance(sigma, str):
+            return as_positive(sigma, name)
+        as_choice(sigma, name, ("median",))
+        size = median_distance(inside) * self.frame.scale
+        if size == 0:
+            words = "more than half of the pairs of samples are equal, or too near for float64 to square their distance"
+            raise ValueError(f"{name}='median' is 0, as {words}: pass a number, or rescale them")
+        return size
+
+    def _divided(self, rng: np.random.Generator) -> list[npt.NDArray[np.intp]]:
+        n, largest = len(self.samples), self.model.batch_size
+        assert largest is not None
+        if self.model.batches == "clustered":
+            return clustered_batches(self.samples, largest, rng)
+        return random_batches([len(rows) for rows in np.array_split(np.arange(n), math.ceil(n / largest))], rng)
+
+    def _one(self, X: Array, **units: Any) -> RateDistortion:
+        model = self.model
+        return RateDistortion(
+            X, activation=model.activation, alpha=model.alpha, base=model.base, method=model.method, **units
+        )
+
+    def _on(self, X: Array, **units: Any) -> Any:
+        if self.batches is None:
+            return self._one(X, **units)
+        return BatchedObjective([self._one(X[rows], **units) for rows in self.batches], list(map(len, self.batches)))
+
+    def of_few(self, rng: np.random.Generator) -> Any:
+        """Return the objective on one batch drawn at random, or on all samples if there are no batches."""
+        if self.batches is None:
+            return self.objective
+        return self._one(self.samples[rng.choice(len(self.X), self.model.batch_size, replace=False)], **self.inside)
+
+    @functools.cached_property
+    def in_units(self) -> Any:
+        """The objective in the units of the data."""
+        return self._on(self.X, mu=self.model.mu, sigma_x=self.sigma_x, sigma_xhat=self.sigma_xhat)
+
+    def step(self, step: Step) -> Step:
+        """Return a step of the optimiser in the units of the data."""
+        mu = getattr(step.objective, "mu", self.inside["mu"]) / self.frame.scale / self.frame.scale
+        objective = _OnDemand(lambda: self.in_units.with_mu(mu))
+        return Step(step.iteration, self.frame.leave(step.parameters), step.value, step.gradient_norm, objective)
+
+
+class _OnDemand:
+    """An object that is made when it is used."""
+
+    def __init__(self, make: Callable[[], Any]) -> None:
+        self._make = make
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._make(), name)
 
 
 class RateDistortionAutoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
@@ -71,36 +209,38 @@ class RateDistortionAutoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixi
     alpha : float
         Order α of the entropy; the paper does not state one.
     mu : float
-        Trade-off μ, in units of the entropy over those of the data squared: it fits data of one scale, so scale them
-        first. With `distortion`, the multiplier to begin with.
+        Trade-off μ, in units of the entropy over those of the data squared: at a fixed μ the scale of the data
+        matters, so scale them first. With `distortion`, the initial multiplier.
     distortion : float, optional
-        The bound D of (14); the multiplier that goes with it is found, and stands in ``mu_``.
+        The bound D of (14); its multiplier is found and stored as ``mu_``.
     sigma : float or "median"
-        Kernel size of the inputs: a number, or the median of their distances (of more than 5000 samples, that of every
-        second, third, …). The median is large beside the 0.28 of the paper's figures (1.4 for their Gaussian data),
-        and leaves the outputs nearer to the inputs.
+        Kernel size of the inputs: a number, or the median of their distances (estimated from 5000 samples if there are
+        more). The median is large beside the 0.28 of the paper's figures (1.4 for their Gaussian data), and leaves the
+        outputs nearer to the inputs.
     sigma_xhat : float or "median", optional
-        Kernel size of the outputs; that of the inputs, if there is none. The median is that of the inputs here, too.
+        Kernel size of the outputs; by default that of the inputs. The median is that of the inputs here, too.
     base : float
         Of the logarithm: 2 for bits.
+    method : str
+        How L is computed, as in `RateDistortion`: ``"auto"``, ``"paper"``, ``"exact"`` or ``"low-rank"``.
     solver : str
         ``"lbfgs"``, or ``"ascent"``: the paper's gradient ascent.
     step_size : float, optional
-        Of the ascent. Without one a line search finds it.
+        Of the ascent, in the units of the optimiser (see the Notes). Without one it uses a line search.
     momentum : float
         Of the ascent with a `step_size`: from 0 to below 1.
     batch_size : int, optional
-        Most samples in a batch. Entropies are no means over samples, so that this is another objective, that of §4.2:
-        the mean over batches. But for the median, no matrix of all pairs of samples is formed. The ascent with a
-        `step_size` takes one step on each batch in turn, the other ways uphill take theirs on the mean.
+        Most samples in a batch. Entropies are not means over samples, so this changes the objective into the mean over
+        batches of §4.2. No N×N matrix is formed. The ascent with a `step_size` takes one step on each batch in turn,
+        the other optimisers work on the mean.
     batches : str
-        How samples are divided, once. ``"clustered"``: near ones together, by k-means, as the paper has it; for kernels
-        so narrow that they see no other cluster. ``"random"``: for wider ones, such as the median.
+        How samples are divided, once. ``"clustered"``: near ones together, by k-means, as in the paper; for kernels
+        too narrow to see other clusters. ``"random"``: for wider ones, such as the median.
     max_iter : int
         Iterations of L-BFGS (for (14): in each round), or passes of the ascent through the data.
     tol : float
-        L-BFGS stops when no element of the gradient exceeds it, or when L rises, relatively, by less than a thousandth
-        of it. The ascent has converged if the norm of the gradient does not exceed it.
+        L-BFGS stops when no element of the gradient exceeds it, or when the relative increase of L is below a
+        thousandth of it. The ascent has converged if the norm of the gradient does not exceed it.
     init : str or Parameters
         ``"random"``: a normal start. ``"continuation"``: from there by L-BFGS at 64μ, 32μ, …, 2μ in turn, with
         batches on `batch_size` samples drawn at random; a random start often ends in the collapsed optimum. Or W, c, A,
@@ -110,7 +250,7 @@ class RateDistortionAutoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixi
     callback : callable, optional
         Called with a `Step` after each iteration; with batches, after each pass through them.
     verbose : bool
-        Draw a progress bar, where stderr is a terminal and tqdm is installed.
+        Draw a progress bar, if stderr is a terminal and tqdm is installed.
 
     Attributes
     ----------
@@ -128,7 +268,10 @@ class RateDistortionAutoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixi
     n_iter_ : int
         The number of iterations.
     converged_ : bool or None
-        None after steps on one batch after another, where there is nothing to tell it by.
+        None after steps on one batch after another, which have no test of convergence.
+    collapsed_ : bool
+        Whether the outputs carry no entropy (less than 1 % of the joint entropy, or than 0.001 bits), or the distortion
+        exceeds 95 % of the variance of the data.
     message_ : str
         Why the optimiser stopped.
     n_features_in_ : int
@@ -138,12 +281,17 @@ class RateDistortionAutoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixi
     -----
     Eqs. (14) and (25) of the paper.
 
-    `score` is minus the distortion, and a larger μ buys a smaller distortion: a search over μ by `score` takes the
-    largest. It is no way to choose μ, nor is L, which is not comparable from one μ to another. State the distortion
-    that is acceptable (`distortion`), or put the estimator into a pipeline and score what the code is for.
+    The optimiser works on (X − m)/r, with the mean m and the root mean square r of the deviations from it; parameters
+    and terms are returned in the units of X. A fit therefore does not depend on the origin of the data, nor on their
+    unit if `sigma` and `mu` (or `distortion`) are converted with it: X → sX, σ → sσ, μ → μ/s². `tol`, `step_size`
+    and the ``gradient_norm`` of the history are in the units of the optimiser.
 
-    There is no ``partial_fit``: entropies are those of a sample, not means over its rows, so that samples in portions
-    have another objective; `batch_size` says so. To go on from a model, pass its ``parameters_`` as `init`.
+    `score` is minus the distortion, and a larger μ buys a smaller distortion: a search over μ by `score` takes the
+    largest. Neither `score` nor L, which is not comparable across values of μ, can choose μ. State the distortion that
+    is acceptable (`distortion`), or put the estimator into a pipeline and score what the code is for.
+
+    There is no ``partial_fit``: entropies belong to a sample as a whole, so a sample in portions has another objective
+    (`batch_size`). To continue from a model, pass its ``parameters_`` as `init`.
 
     Examples
     --------
@@ -169,6 +317,7 @@ class RateDistortionAutoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixi
         sigma: float | str = "median",
         sigma_xhat: float | str | None = None,
         base: float = 2,
+        method: str = "auto",
         solver: str = "lbfgs",
         step_size: float | None = None,
         momentum: float = 0.0,
@@ -189,6 +338,7 @@ class RateDistortionAutoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixi
         self.sigma = sigma
         self.sigma_xhat = sigma_xhat
         self.base = base
+        self.method = method
         self.solver = solver
         self.step_size = step_size
         self.momentum = momentum
@@ -229,24 +379,32 @@ class RateDistortionAutoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixi
         -----
         ConvergenceWarning
             If it did not converge, with what to change.
+        CollapseWarning
+            If the outputs have collapsed, with what to change.
         """
-        samples: Array = validate_data(self, X, dtype=np.float64, ensure_min_samples=2)
+        samples = self._samples(X, reset=True, ensure_min_samples=2)
         self._check_settings(len(samples))
         rng = _as_generator(self.random_state)
-        on = self._objective_on(samples)
-        objective = on(samples) if self.batch_size is None else self._batched(samples, on, rng)
-        with self._callback() as callback:
-            approach = self._approach(samples, objective, on, rng, callback)
-            if approach.message == "interrupted":
-                result = approach
-            else:
-                result = self._ascend(objective, approach.x, rng, continued(callback, len(approach.history)))
-                result.history = approach.history + result.history
-        self._keep(objective, result)
+        problem = _Problem(self, samples, rng)
+        total = (len(FACTORS) - 1) * APPROACH + self.max_iter
+        with progress_bar(total, "fit") if self.verbose else nullcontext() as bar:
+            callback = self._callback(bar, problem)
+            try:
+                result = self._approach(problem, rng, callback)
+                if result.message != "interrupted":
+                    before = result.history
+                    result = self._ascend(problem, result.x, rng, counting_from(callback, len(before)))
+                    result.history = before + result.history
+            except DivergenceError as error:
+                last = error.parameters
+                raise DivergenceError(str(error), None if last is None else problem.frame.leave(last)) from error
+        self._keep(problem, result)
         if result.message == "interrupted":
             raise KeyboardInterrupt
         if self.converged_ is False:
             warnings.warn(self._advice(), ConvergenceWarning, stacklevel=2)
+        if self.collapsed_:
+            warnings.warn(self._advice_on_collapse(samples), CollapseWarning, stacklevel=2)
         return self
 
     def transform(self, X: npt.ArrayLike) -> Array:
@@ -266,7 +424,7 @@ class RateDistortionAutoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixi
         return forward(self.parameters_, X, self.activation).Zhat
 
     def inverse_transform(self, X: npt.ArrayLike) -> Array:
-        """Return what a code stands for: Ẑ Aᵀ + 1 bᵀ.
+        """Return the outputs that belong to a code: Ẑ Aᵀ + 1 bᵀ.
 
         Parameters
         ----------
@@ -315,7 +473,7 @@ class RateDistortionAutoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixi
         return -np.sum((X - forward(self.parameters_, X, self.activation).Xhat) ** 2, axis=1)
 
     def score(self, X: npt.ArrayLike, y: object = None) -> float:
-        """Return minus the distortion: the mean of `score_samples`. It is no way to choose μ, see the Notes.
+        """Return minus the distortion, the mean of `score_samples`; it cannot choose μ (see the Notes).
 
         Parameters
         ----------
@@ -335,21 +493,25 @@ class RateDistortionAutoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixi
     def _n_features_out(self) -> int:
         return len(self.parameters_.W)
 
-    def _samples(self, X: npt.ArrayLike) -> Array:
-        check_is_fitted(self, "parameters_")
-        samples: Array = validate_data(self, X, reset=False, dtype=np.float64)
-        return samples
+    def _samples(self, X: npt.ArrayLike, *, reset: bool = False, ensure_min_samples: int = 1) -> Array:
+        if not reset:
+            check_is_fitted(self, "parameters_")
+        if isinstance(X, np.ma.MaskedArray):
+            as_samples(X, "X")  # refuses it: scikit-learn would drop the mask
+        samples = validate_data(self, X, reset=reset, dtype=np.float64, ensure_min_samples=ensure_min_samples)
+        return as_samples(samples, "X")
 
     def _check_settings(self, n_samples: int) -> None:
-        """Refuse what only comes to light after some work."""
+        """Refuse settings that would otherwise be refused only after some work."""
         as_choice(self.solver, "solver", SOLVERS)
         if isinstance(self.init, str):
             as_choice(self.init, "init", INITS)
         as_choice(self.batches, "batches", BATCHES)
         if self.batches != "random" and self.batch_size is None:
-            raise ValueError(f"there are no batches to be {self.batches}: give a batch_size, too")
+            raise ValueError(f"batches={self.batches!r} has no effect on a single batch: give a batch_size, too")
         as_count(self.max_iter, "max_iter")
         as_positive(self.tol, "tol")
+        as_nonnegative(self.mu, "mu")
         if self.distortion is not None:
             as_positive(self.distortion, "distortion")
             if self.solver != "lbfgs":
@@ -365,80 +527,45 @@ class RateDistortionAutoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixi
     def _batch_by_batch(self) -> bool:
         return self.solver == "ascent" and self.batch_size is not None and self.step_size is not None
 
-    def _objective_on(self, X: Array) -> Callable[[Array], RateDistortion]:
-        """Return what makes an objective on some samples, all of which are X."""
-        sigma_x = _kernel_size(self.sigma, X, "sigma")
-        return functools.partial(
-            RateDistortion,
-            activation=self.activation,
-            alpha=self.alpha,
-            mu=self.mu,
-            sigma_x=sigma_x,
-            sigma_xhat=sigma_x if self.sigma_xhat is None else _kernel_size(self.sigma_xhat, X, "sigma_xhat"),
-            base=self.base,
-            spectrum="auto",
-        )
+    def _callback(self, bar: Callback | None, problem: _Problem) -> Callback | None:
+        """Return what draws the progress and passes each step on to the user's callback."""
+        user = self.callback
+        if bar is None and user is None:
+            return None
 
-    def _batched(
-        self, X: Array, on: Callable[[Array], RateDistortion], rng: np.random.Generator
-    ) -> BatchedObjective:
-        assert self.batch_size is not None
-        if self.batches == "clustered":
-            batches = clustered_batches(X, self.batch_size, rng)
-        else:
-            alike = np.array_split(np.arange(len(X)), math.ceil(len(X) / self.batch_size))
-            batches = random_batches([len(rows) for rows in alike], rng)
-        return BatchedObjective([on(X[rows]) for rows in batches], [len(rows) for rows in batches])
+        def both(step: Step) -> None:
+            if bar is not None:
+                bar(step)
+            if user is not None:
+                user(problem.step(step))
 
-    @contextmanager
-    def _callback(self) -> Iterator[Callable[[Step], object] | None]:
-        """Call the user's callback, and draw the progress, after each iteration."""
-        if not self.verbose:
-            yield self.callback
-            return
-        with progress_bar((len(FACTORS) - 1) * APPROACH + self.max_iter, "fit") as bar:
-            both = [callback for callback in (bar, self.callback) if callback is not None]
-            yield (lambda step: [callback(step) for callback in both]) if both else None
+        return both
 
-    def _approach(
-        self,
-        X: Array,
-        objective: Any,
-        on: Callable[[Array], RateDistortion],
-        rng: np.random.Generator,
-        callback: Callable[[Step], object] | None,
-    ) -> Result:
+    def _approach(self, problem: _Problem, rng: np.random.Generator, callback: Callback | None) -> Result:
         """Return where the solver starts, as the result of the way there."""
+        d = problem.X.shape[1]
         if not isinstance(self.init, str):
-            given = as_parameters(self.init, X.shape[1])
+            given = as_parameters(self.init, d)
             if len(given.W) != self.n_hidden:
                 raise ValueError(f"init has {len(given.W)} units, but n_hidden is {self.n_hidden}: make them equal")
-            return Result(x=given, history=[], message="given")
-        start = initial_parameters(X.shape[1], self.n_hidden, rng, scale=START)
+            return Result(x=problem.frame.enter(given), history=[], message="given")
+        start = initial_parameters(d, self.n_hidden, rng, scale=START)
         if self.init == "random":
             return Result(x=start, history=[], message="random")
-        if self.batch_size is not None:
-            objective = on(X[rng.choice(len(X), self.batch_size, replace=False)])
-        return continuation(
-            objective,
-            start,
-            factors=FACTORS[:-1],
-            max_iterations=min(APPROACH, self.max_iter),
-            tolerance=self.tol,
-            callback=callback,
-        )
+        limits: dict[str, Any] = {"max_iterations": min(APPROACH, self.max_iter), "tolerance": self.tol}
+        return continuation(problem.of_few(rng), start, factors=FACTORS[:-1], callback=callback, **limits)
 
     def _ascend(
-        self,
-        objective: Any,
-        start: Parameters,
-        rng: np.random.Generator,
-        callback: Callable[[Step], object] | None,
+        self, problem: _Problem, start: Parameters, rng: np.random.Generator, callback: Callback | None
     ) -> Result:
+        objective, unit = problem.objective, problem.frame.scale**2
         limits: dict[str, Any] = {"max_iterations": self.max_iter, "tolerance": self.tol, "callback": callback}
         steps: dict[str, Any] = {"step_size": self.step_size, "momentum": self.momentum, "callback": callback}
         if self.distortion is not None:
-            return maximize_at_distortion(objective, start, self.distortion, **limits)
+            result = maximize_at_distortion(objective, start, _rounded(self.distortion / unit), **limits)
+            result.mu /= unit
+            result.history = [entry | {"mu": entry["mu"] / unit} for entry in result.history]
+            return result
         if self.solver == "lbfgs":
             result = maximize(objective, start, **limits)
         elif self._batch_by_batch:
@@ -451,16 +578,23 @@ class RateDistortionAutoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixi
         result.history = [{"factor": 1.0, **entry} for entry in result.history]
         return result
 
-    def _keep(self, objective: Any, result: Result) -> None:
-        one: Any = objective.objectives[0] if isinstance(objective, BatchedObjective) else objective
-        self.parameters_ = result.x
-        self.mu_ = result.get("mu", one.mu)
-        self.sigma_x_, self.sigma_xhat_ = one.sigma_x, one.sigma_xhat
-        self.terms_ = objective.terms(result.x)
+    def _keep(self, problem: _Problem, result: Result) -> None:
+        """Store what was found, in the units of the data."""
+        self.parameters_ = problem.frame.leave(result.x)
+        self.sigma_x_, self.sigma_xhat_ = problem.sigma_x, problem.sigma_xhat
+        self.mu_ = float(result.get("mu", self.mu))
+        self.terms_ = problem.in_units.terms(self.parameters_)
         self.value_ = self.terms_.conditional_entropy - self.mu_ * self.terms_.distortion
         self.history_, self.n_iter_ = result.history, len(result.history)
         self.message_ = result.message
+        if self.distortion is not None and result.message != "interrupted":
+            self.message_ = describe_bound(self.terms_.distortion, self.distortion, self.mu_)
         self.converged_ = self._has_converged(result)
+        self.collapsed_ = self._has_collapsed(self._variance(problem.X))
+
+    @staticmethod
+    def _variance(X: Array) -> float:
+        return float(X.var(axis=0).sum())
 
     def _has_converged(self, result: Result) -> bool | None:
         if result.message == "interrupted":
@@ -471,6 +605,10 @@ class RateDistortionAutoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixi
             return bool(result.success)
         return bool(result.history and result.history[-1]["gradient_norm"] <= self.tol)
 
+    def _has_collapsed(self, variance: float) -> bool:
+        least = max(LEAST_ENTROPY * self.terms_.joint_entropy, LEAST_BITS * math.log(2, self.base))
+        return self.terms_.output_entropy <= least or self.terms_.distortion > LARGEST_DISTORTION * variance
+
     def _advice(self) -> str:
         if self.distortion is not None:
             return f"the bound was not met ({self.message_}): raise max_iter, n_hidden or the bound"
@@ -479,19 +617,18 @@ class RateDistortionAutoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixi
             f"now {self.tol:g}, or scale the data"
         )
 
-
-def _kernel_size(sigma: float | str, X: Array, name: str) -> float:
-    if not isinstance(sigma, str):
-        return as_positive(sigma, name)
-    as_choice(sigma, name, ("median",))
-    size = median_distance(X[:: math.ceil(len(X) / MEDIAN_OF)])
-    if size == 0:
-        words = "more than half of the pairs of samples are equal, or too near for float64 to square their distance"
-        raise ValueError(f"{name}='median' is 0, as {words}: pass a number, or rescale them")
-    return size
+    def _advice_on_collapse(self, X: Array) -> str:
+        change = f"raise mu, now {self.mu:g}" if self.distortion is None else f"lower the bound {self.distortion:g}"
+        if self.init == "random":
+            change += ", use init='continuation'"
+        return (
+            f"the outputs have collapsed: their entropy is {self.terms_.output_entropy:.3g}, and the distortion is "
+            f"{self.terms_.distortion:.3g} for data of variance {self._variance(X):.3g}; {change}, or change the "
+            f"kernel size, now {self.sigma_x_:.3g}"
+        )
 
 
 def _as_generator(random_state: Any) -> np.random.Generator:
-    if isinstance(random_state, np.random.RandomState):  # of which scikit-learn's tools make use
+    if isinstance(random_state, np.random.RandomState):  # scikit-learn's tools pass it
         random_state = random_state.randint(2**31)
     return np.random.default_rng(random_state)

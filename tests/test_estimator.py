@@ -5,6 +5,7 @@ import pickle
 import subprocess
 import sys
 import tracemalloc
+import warnings
 
 import numpy as np
 import pytest
@@ -20,8 +21,8 @@ import rdae_ref
 from rdae_ref import Parameters, RateDistortion, RateDistortionAutoencoder, continuation, initial_parameters, maximize
 from rdae_ref.data import gaussian
 from rdae_ref.data.batches import clustered_batches, random_batches
-from rdae_ref.optimize import BatchedObjective, batch_ascent, maximize_at_distortion
-from rdae_ref.pytree import ravel
+from rdae_ref.estimator import CollapseWarning
+from rdae_ref.optimize import BatchedObjective, DivergenceError, batch_ascent, maximize_at_distortion
 
 X = gaussian(40, np.random.default_rng(0))
 QUICK = {"n_hidden": 4, "sigma": 0.5, "max_iter": 300, "tol": 1e-3, "random_state": 0}
@@ -43,6 +44,37 @@ def model():
     return quick(activation="linear").fit(X)
 
 
+CENTRE = X.mean(axis=0)
+SCALE = np.sqrt(np.mean((X - CENTRE) ** 2))
+
+
+def bits30(number):
+    fraction, exponent = np.frexp(number)
+    return np.ldexp(np.round(fraction * 2**30), exponent - 30)
+
+
+def objective_of_a_fit(rows=..., sigma=0.5, mu=1.5, sigma_xhat=None, activation="linear", alpha=1.01, base=2):
+    """Return what a fit to X maximises: the objective on (X − m)/r, all to 30 bits."""
+    sigma, wide = (bits30(size / SCALE) for size in (sigma, sigma_xhat or sigma))
+    step = 2.0 ** (min(0, np.frexp(sigma)[1]) - 30)
+    samples = np.round((X - CENTRE) / SCALE / step)[rows] * step
+    mu = bits30(mu * SCALE**2)
+    return RateDistortion(
+        samples, activation=activation, alpha=alpha, mu=mu, sigma_x=sigma, sigma_xhat=wide, base=base, method="auto"
+    )
+
+
+def in_units_of_x(parameters):
+    W, c, A, b = parameters
+    return Parameters(W / SCALE, c - W @ CENTRE / SCALE, SCALE * A, SCALE * b + CENTRE)
+
+
+def same(first, second, rel=1e-12):
+    for ours, theirs in zip(first, second, strict=True):
+        np.testing.assert_allclose(ours, theirs, rtol=rel, atol=rel)
+    return True
+
+
 @pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 @pytest.mark.parametrize(
     "settings",
@@ -60,16 +92,19 @@ def test_all_checks_of_scikit_learn_pass(settings):
 @pytest.mark.parametrize("activation", ["linear", "logsig"])
 def test_it_is_the_functions_with_the_same_start(activation):
     model = quick(activation=activation, mu=2.0, sigma_xhat=0.4, base=np.e, alpha=1.5, random_state=3).fit(X)
-    settings = {"alpha": 1.5, "mu": 2.0, "sigma_x": 0.5, "sigma_xhat": 0.4, "base": np.e}
-    objective = RateDistortion(X, activation=activation, **settings)
+    settings = {"alpha": 1.5, "mu": 2.0, "sigma_xhat": 0.4, "base": np.e, "activation": activation}
+    objective = objective_of_a_fit(**settings)
     start = initial_parameters(2, 4, np.random.default_rng(3), scale=0.5)
     found = continuation(objective, start, max_iterations=[60] * 6 + [300], tolerance=1e-3)
-    assert all(np.array_equal(ours, theirs) for ours, theirs in zip(model.parameters_, found.x, strict=True))
-    assert model.value_ == pytest.approx(found.fun, rel=1e-12)
-    assert model.terms_ == objective.terms(found.x)
+    assert same(model.parameters_, in_units_of_x(found.x))
+    on_x = RateDistortion(X, sigma_x=0.5, **settings)
+    assert model.terms_ == on_x.terms(model.parameters_)
+    assert model.value_ == pytest.approx(on_x.value_and_gradient(model.parameters_)[0], rel=1e-12)
+    assert model.value_ == pytest.approx(found.fun, rel=1e-8)
     assert model.history_ == found.history
     assert model.n_iter_ == found.nit
     assert model.converged_ is True
+    assert model.collapsed_ is False
 
 
 def test_its_methods_are_those_of_the_paper():
@@ -90,23 +125,25 @@ def test_a_distortion_is_met_and_its_multiplier_told():
     model = quick(activation="linear", distortion=0.4).fit(X)
     assert model.terms_.distortion == pytest.approx(0.4, rel=0.01)
     assert model.converged_
-    objective = RateDistortion(X, activation="linear", alpha=1.01, mu=1.5, sigma_x=0.5, sigma_xhat=0.5)
     start = quick(activation="linear", init="random", distortion=0.4).fit(X)
     found = maximize_at_distortion(
-        objective,
+        objective_of_a_fit(),
         initial_parameters(2, 4, np.random.default_rng(0), scale=0.5),
-        0.4,
+        bits30(0.4 / SCALE**2),
         max_iterations=300,
         tolerance=1e-3,
     )
-    assert start.mu_ == found.mu
-    assert start.terms_ == found.terms
-    assert start.value_ == pytest.approx(found.fun - found.mu * found.terms.distortion)
+    assert start.mu_ == pytest.approx(found.mu / SCALE**2, rel=1e-12)
+    assert same(start.parameters_, in_units_of_x(found.x))
+    assert start.terms_ == pytest.approx(found.terms._replace(distortion=SCALE**2 * found.terms.distortion), rel=1e-8)
+    assert start.value_ == pytest.approx(found.fun - found.mu * found.terms.distortion, rel=1e-8)
+    assert [entry["mu"] for entry in start.history_] == pytest.approx([h["mu"] / SCALE**2 for h in found.history])
+    assert f"D = {start.terms_.distortion:.6g} for the bound 0.4, with the multiplier {start.mu_:.4g}" == start.message_
 
 
 def test_the_median_is_the_kernel_size_unless_a_number_is_given():
     ours = quick(sigma="median", activation="linear", max_iter=3000)
-    assert ours.fit(X).sigma_x_ == ours.sigma_xhat_ == pytest.approx(rdae_ref.gram.median_distance(X))
+    assert ours.fit(X).sigma_x_ == ours.sigma_xhat_ == pytest.approx(rdae_ref.median_distance(X))
     apart = quick(sigma_xhat="median", activation="linear", max_iter=3000).fit(X)
     assert (apart.sigma_x_, apart.sigma_xhat_) == (0.5, pytest.approx(ours.sigma_x_))
     with pytest.raises(ValueError, match="pass a number"):
@@ -119,7 +156,7 @@ def test_the_ascent_by_line_search_and_by_steps():
     assert len(values) == 30
     assert np.all(np.diff(values) > 0)
     assert searched.converged_ is True
-    with pytest.warns(ConvergenceWarning, match="raise max_iter, now 2, or tol"):
+    with pytest.warns(ConvergenceWarning, match="raise max_iter, now 2, or tol"), pytest.warns(CollapseWarning):
         stepped = quick(solver="ascent", step_size=0.01, momentum=0.5, init="random", max_iter=2).fit(X)
     assert stepped.converged_ is False
     assert stepped.n_iter_ == 2
@@ -147,16 +184,21 @@ def test_an_ascent_in_batches_is_that_of_the_paper(batches):
     init = start(2, 4)
     model = quick(**IN_BATCHES, batches=batches, init=init, momentum=0.5).fit(X)
     rng = np.random.default_rng(0)
-    rows = clustered_batches(X, 15, rng) if batches == "clustered" else random_batches([14, 13, 13], rng)
+    inside = (X - CENTRE) / SCALE
+    rows = clustered_batches(inside, 15, rng) if batches == "clustered" else random_batches([14, 13, 13], rng)
     assert sorted(np.concatenate(rows)) == list(range(40))
+    batched = BatchedObjective([objective_of_a_fit(those) for those in rows], [len(those) for those in rows])
+    W, c, A, b = init
+    inside = Parameters(W * SCALE, c + W @ CENTRE, A / SCALE, (b - CENTRE) / SCALE)
+    found = batch_ascent(batched, inside, step_size=0.02, momentum=0.5, n_epochs=20, rng=rng)
+    assert same(model.parameters_, in_units_of_x(found.x), rel=1e-11)
+    terms = batched.terms(found.x)
+    assert model.terms_ == pytest.approx(terms._replace(distortion=SCALE**2 * terms.distortion), rel=1e-7)
     parts = [
-        RateDistortion(X[those], activation="linear", alpha=1.01, mu=1.5, sigma_x=0.5, sigma_xhat=0.5)
+        RateDistortion(X[those], activation="linear", alpha=1.01, mu=1.5, sigma_x=0.5, sigma_xhat=0.5, method="auto")
         for those in rows
     ]
-    batched = BatchedObjective(parts, [len(those) for those in rows])
-    found = batch_ascent(batched, init, step_size=0.02, momentum=0.5, n_epochs=20, rng=rng)
-    assert ravel(found.x)[0].tobytes() == ravel(model.parameters_)[0].tobytes()
-    assert model.terms_ == batched.terms(found.x)
+    assert model.terms_ == BatchedObjective(parts, [len(those) for those in rows]).terms(model.parameters_)
 
 
 @pytest.mark.parametrize(
@@ -200,11 +242,17 @@ def test_with_batches_no_matrix_of_all_pairs_is_formed():
     assert peak < 0.2 * 8 * 6000**2
 
 
-def test_the_median_of_many_samples_is_that_of_some():
+@pytest.mark.parametrize("n", [1000, 5002])
+def test_the_median_sees_samples_in_any_order(n):
+    """Every second row once decided; above 5000 rows it is that of 5000 at random."""
     rng = np.random.default_rng(0)
-    many = rng.normal(size=(5001, 2))
+    many = rng.normal(size=(n, 2)) * 0.1
+    many[1::4] += 10
+    many[3::4] -= 10
     settings = IN_BATCHES | {"batch_size": 50, "max_iter": 1, "init": "random", "n_hidden": 2, "random_state": 0}
-    assert RateDistortionAutoencoder(**settings).fit(many).sigma_x_ == rdae_ref.gram.median_distance(many[::2])
+    settings["mu"] = 0.01  # the units are 10 times as large as those of the other tests
+    fits = [RateDistortionAutoencoder(**settings).fit(many) for _ in range(2)]
+    assert fits[0].sigma_x_ == fits[1].sigma_x_ == pytest.approx(14.1, rel=0.02)
 
 
 def start(d, p):
@@ -314,6 +362,7 @@ def test_it_clones_and_pickles(model):
 
 
 def test_it_sits_in_a_pipeline_and_a_grid_search_over_mu_takes_the_largest():
+    warnings.simplefilter("ignore", CollapseWarning)  # at 0.1; pytest restores the filters
     pipeline = make_pipeline(StandardScaler(), quick(activation="linear", sigma=0.5))
     search = GridSearchCV(pipeline, {"ratedistortionautoencoder__mu": [0.1, 1.5, 6.0]}, cv=3).fit(X)
     assert search.best_params_ == {"ratedistortionautoencoder__mu": 6.0}  # minus the distortion, as the Notes say
@@ -325,6 +374,169 @@ def test_output_containers_are_those_of_scikit_learn(model):
     assert clone(model).set_output(transform="default").fit_transform(X).shape == (40, 4)
     with pytest.raises(ValueError, match="output config"):
         clone(model).set_output(transform="no such").fit_transform(X)
+
+
+# ----------------------------------------------------------------------------------------------- origin and unit
+
+SHORT = {"n_hidden": 10, "random_state": 0, "init": "random", "max_iter": 5, "mu": 1.5}
+LONG = {"n_hidden": 10, "random_state": 0}
+FIT_SHORT = [
+    SHORT,
+    SHORT | {"init": "continuation"},
+    SHORT | {"solver": "ascent"},
+    SHORT | {"solver": "ascent", "step_size": 0.02, "momentum": 0.5},
+    SHORT | {"solver": "ascent", "step_size": 0.02, "batch_size": 20, "batches": "clustered"},
+    SHORT | {"batch_size": 20, "init": "continuation"},
+    SHORT | {"distortion": 0.5},
+    SHORT | {"sigma": 0.28, "sigma_xhat": 0.5},
+]
+anywhere = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning", "ignore:the outputs have")
+
+
+def fitted(data, settings, **changes):
+    """Return a fitted model, with value and gradient norm at its start."""
+    steps = []
+    model = RateDistortionAutoencoder(**settings | changes, callback=steps.append)
+    return model.fit(data), [(step.value, step.gradient_norm) for step in steps]
+
+
+@anywhere
+@pytest.mark.parametrize("settings", FIT_SHORT, ids=lambda settings: " ".join(map(str, settings.values())))
+@pytest.mark.parametrize("activation", ["linear", "logsig", "relu"])
+@pytest.mark.parametrize("offset", [(100.0, 100.0), (-1000.0, 1e4), (1e6, 1e6)], ids=str)
+def test_short_fits_do_not_see_the_origin(offset, activation, settings):
+    data = gaussian(40, np.random.default_rng(1))
+    lost = np.finfo(float).eps * max(map(abs, offset))  # what the data themselves lose
+    here, steps = fitted(data, settings, activation=activation)
+    there, steps_there = fitted(data + offset, settings, activation=activation)
+    assert steps_there[0] == pytest.approx(steps[0], rel=max(1e-10, 10 * lost), abs=10 * lost)
+    if "distortion" in settings and lost > 1e-10:
+        return  # its rounds are no short fit
+    assert there.value_ == pytest.approx(here.value_, rel=1e-9, abs=1e4 * lost)
+    outputs = here.reconstruct(data)
+    moved = there.reconstruct(data + offset) - offset
+    np.testing.assert_allclose(moved, outputs, atol=1e-9 + 1e4 * lost)
+
+
+@anywhere
+@pytest.mark.parametrize("activation", ["linear", "logsig", "relu", "satlin"])
+def test_long_fits_do_not_see_the_origin_either(activation):
+    data = gaussian(100, np.random.default_rng(0))
+    here, _ = fitted(data, LONG, activation=activation)
+    assert not here.collapsed_
+    for offset in (100.0, 1000.0):
+        there, _ = fitted(data + offset, LONG, activation=activation)
+        assert there.value_ == pytest.approx(here.value_, abs=1e-4)
+        outputs, moved = here.reconstruct(data), there.reconstruct(data + offset) - offset
+        assert np.linalg.norm(moved - outputs) < 0.01 * np.linalg.norm(outputs)
+
+
+def converted(settings, s):
+    """Return settings for data that were multiplied by s."""
+    units = {"mu": -2, "sigma": 1, "sigma_xhat": 1, "distortion": 2}
+    return settings | {name: settings[name] * s**power for name, power in units.items() if name in settings}
+
+
+@anywhere
+@pytest.mark.parametrize("settings", FIT_SHORT, ids=lambda settings: " ".join(map(str, settings.values())))
+@pytest.mark.parametrize("activation", ["linear", "logsig", "relu"])
+def test_fits_do_not_see_the_unit_and_powers_of_two_keep_every_bit(activation, settings):
+    data = gaussian(40, np.random.default_rng(1)) * [1, 3]
+    here, steps = fitted(data, settings, activation=activation)
+    for s in (2.0**-40, 8.0, 2.0**100):
+        there, steps_there = fitted(s * data, converted(settings, s), activation=activation)
+        assert steps_there == steps
+        assert there.value_ == here.value_
+        assert there.terms_ == here.terms_._replace(distortion=here.terms_.distortion * s**2)
+        assert there.mu_ == here.mu_ / s**2
+        assert (there.sigma_x_, there.sigma_xhat_) == (here.sigma_x_ * s, here.sigma_xhat_ * s)
+        W, c, A, b = here.parameters_
+        wanted = Parameters(W / s, c, A * s, b * s)
+        assert all(np.array_equal(one, two) for one, two in zip(there.parameters_, wanted, strict=True))
+    for s in (3.0, 1e-5, 25.4):
+        there, steps_there = fitted(s * data, converted(settings, s), activation=activation)
+        assert steps_there[0] == pytest.approx(steps[0], rel=1e-10)
+        assert there.value_ == pytest.approx(here.value_, rel=1e-9)
+        np.testing.assert_allclose(there.reconstruct(s * data), s * here.reconstruct(data), rtol=1e-7, atol=s * 1e-8)
+
+
+def test_a_callback_sees_parameters_and_objective_in_the_units_of_the_data():
+    seen = []
+    data = 50 * X + 1000
+
+    def note(step):
+        outputs = step.objective.reconstruct(step.parameters)
+        seen.append((step.value, step.terms, step.objective.mu, np.mean(np.sum((data - outputs) ** 2, axis=1))))
+
+    model = quick(activation="linear", sigma=25.0, mu=6e-4, max_iter=3000, callback=note).fit(data)
+    for value, terms, mu, distortion in seen:
+        assert value == pytest.approx(terms.conditional_entropy - mu * terms.distortion, rel=1e-7, abs=1e-7)
+        assert terms.distortion == pytest.approx(distortion)
+    assert [round(mu / 6e-4) for _, _, mu, _ in (seen[0], seen[-1])] == [64, 1]
+    assert seen[-1][1] == pytest.approx(model.terms_, rel=1e-12)
+    bounded = quick(activation="linear", sigma=25.0, mu=6e-4, distortion=1000.0, init="random", callback=note)
+    bounded.fit(data)
+    assert seen[-1][1].distortion == pytest.approx(1000, rel=0.01)
+    assert bounded.terms_.distortion == pytest.approx(1000, rel=0.01)
+
+
+@anywhere
+def test_batches_and_steps_are_told_in_the_units_of_the_data_as_well():
+    seen = []
+    model = quick(**IN_BATCHES | {"sigma": 25.0, "mu": 6e-4}, init="random", callback=seen.append).fit(50 * X + 1000)
+    assert seen[-1].terms == pytest.approx(model.terms_, rel=1e-12)
+
+
+def test_a_divergence_carries_parameters_in_the_units_of_the_data():
+    data = X + 100
+    with pytest.raises(DivergenceError) as caught:
+        quick(activation="linear", solver="ascent", step_size=1e200, init="random").fit(data)
+    outputs = data @ caught.value.parameters.W.T + caught.value.parameters.c
+    assert np.abs(outputs).max() < 50  # of units that see data around 0
+
+
+@anywhere
+def test_a_start_that_is_given_is_in_the_units_of_the_data():
+    moved = Parameters(*(2 * part for part in start(2, 4)))
+    objective = RateDistortion(X + 7, activation="linear", alpha=1.01, mu=1.5, sigma_x=0.5, sigma_xhat=0.5)
+    frozen = quick(activation="linear", init=moved, solver="ascent", step_size=1e-300, max_iter=1, tol=1e9).fit(X + 7)
+    assert same(frozen.parameters_, moved, rel=1e-13)
+    assert frozen.value_ == pytest.approx(objective.value_and_gradient(moved)[0], rel=1e-11)
+
+
+# ----------------------------------------------------------------------------------------------------- collapse
+
+
+def test_a_collapsed_fit_warns_with_what_to_change_and_says_so():
+    with pytest.warns(CollapseWarning, match="raise mu, now 0.01, or change the kernel size, now 0.5"):
+        assert quick(mu=0.01, activation="linear", max_iter=3000).fit(X).collapsed_ is True
+    with pytest.warns(CollapseWarning, match="lower the bound 10, use init='continuation'"):
+        assert quick(distortion=10.0, activation="linear", init="random").fit(X).collapsed_ is True
+    assert issubclass(rdae_ref.CollapseWarning, UserWarning)
+
+
+@anywhere
+@pytest.mark.parametrize("offset", [0.0, 100.0])
+def test_a_fit_that_reaches_its_data_has_not_collapsed_nor_one_whose_kernel_is_narrow(offset):
+    for settings in ({}, {"activation": "linear"}, {"sigma": 0.28}, {"sigma": 1e-3, "mu": 100.0}):
+        assert RateDistortionAutoencoder(random_state=0, **settings).fit(X + offset).collapsed_ is False
+
+
+@anywhere
+def test_outputs_without_entropy_have_collapsed_whatever_their_distortion():
+    """A kernel that is far too wide sees one point."""
+    with pytest.warns(CollapseWarning):
+        model = quick(sigma=1e4, activation="linear", max_iter=3000).fit(X)
+    assert model.collapsed_
+    assert model.terms_.distortion < 0.1
+
+
+def test_masked_arrays_are_refused(model):
+    masked = np.ma.array(X, mask=False)
+    masked[0, 0] = np.ma.masked
+    for call in (quick().fit, model.transform, model.score, model.inverse_transform):
+        with pytest.raises((TypeError, ValueError), match="mask"):
+            call(masked)
 
 
 # ------------------------------------------------------------------------------------- scikit-learn may be absent

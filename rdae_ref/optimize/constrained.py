@@ -7,7 +7,7 @@ import numpy as np
 from .._validation import as_count, as_positive
 from ..objective import distortion_of
 from ..pytree import Pytree
-from .iteration import Callback, Result, continued
+from .iteration import Callback, Result, counting_from
 from .quasi_newton import maximize
 
 __all__ = ["maximize_at_distortion"]
@@ -79,7 +79,7 @@ def maximize_at_distortion(
                 parameters,
                 max_iterations=max_iterations,
                 tolerance=tolerance,
-                callback=continued(callback, len(search.history)),
+                callback=counting_from(callback, len(search.history)),
             )
             parameters, settled = found.x, search.accept(found)
             if settled or found.message == "interrupted":
@@ -149,8 +149,12 @@ class _MultiplierSearch:
         active, distortion = best.mu > 0, best.terms.distortion
         meets = distortion <= ACTIVE * bound and (not active or distortion >= bound / ACTIVE)
         best.success = bool(meets and not interrupted)
-        reached = f"D = {distortion:.6g} for the bound {bound:.6g}, with the multiplier {best.mu:.4g}"
-        best.message = "interrupted" if interrupted else reached
+        best.message = "interrupted" if interrupted else describe_bound(distortion, bound, best.mu)
         best.history, best.nit = self.history, len(self.history)
         del best.rank
         return best
+
+
+def describe_bound(distortion: float, bound: float, mu: float) -> str:
+    """Return the message of a result."""
+    return f"D = {distortion:.6g} for the bound {bound:.6g}, with the multiplier {mu:.4g}"

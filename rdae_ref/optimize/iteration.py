@@ -100,7 +100,7 @@ class Ascent:
 
     def accept(self, x: Array, value: float, gradient: Array) -> None:
         self.reached = Point(x, value, gradient)
-        norm = float(np.linalg.norm(gradient))
+        norm = _norm(gradient)
         self.history.append({"value": value, "gradient_norm": norm})
         if self.callback is not None:
             self.callback(Step(len(self.history), self.unravel(x), value, norm, self.objective))
@@ -121,16 +121,25 @@ class Ascent:
         )
 
 
-def continued(callback: Callback | None, iterations: int) -> Callback | None:
-    """Return the callback for a climb that comes after others, with iterations that go on."""
+def _norm(vector: Array) -> float:
+    with np.errstate(over="ignore"):
+        norm = float(np.linalg.norm(vector))
+    if norm < np.inf:
+        return norm
+    largest = float(np.abs(vector).max())
+    return largest * float(np.linalg.norm(vector / largest))
+
+
+def counting_from(callback: Callback | None, iterations: int) -> Callback | None:
+    """Return the callback for an ascent that follows so many iterations of others."""
     if callback is None:
         return None
 
-    def continued(step: Step) -> object:
+    def counting(step: Step) -> object:
         step.iteration += iterations
         return callback(step)
 
-    return continued
+    return counting
 
 
 def progress_bar(total: int, description: str = "") -> AbstractContextManager[Callback | None]:

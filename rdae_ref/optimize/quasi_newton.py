@@ -9,7 +9,7 @@ import scipy.optimize
 from .._validation import Array, as_count, as_positive
 from ..objective import Objective
 from ..pytree import Pytree
-from .iteration import Ascent, Callback, Result, continued
+from .iteration import Ascent, Callback, Result, counting_from
 
 __all__ = ["continuation", "maximize"]
 
@@ -138,7 +138,7 @@ def continuation(
             parameters,
             max_iterations=count,
             tolerance=tolerance,
-            callback=continued(callback, len(history)),
+            callback=counting_from(callback, len(history)),
         )
         history += [{"factor": factor, **entry} for entry in result.history]
         parameters = result.x
