@@ -3,10 +3,11 @@
 import functools
 import hashlib
 import io
+import json
 import os
 import sys
-import zipfile
-from collections.abc import Callable, Iterable, Iterator, Sequence
+import warnings
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
@@ -15,12 +16,19 @@ import numpy as np
 import scipy
 
 from .._validation import Array
-from ..files import written_whole
+from ..files import ContentError, Header, as_text, parse_json, read_npz, written_whole
 from ..workers import Workers, cores, mapping
 
-__all__ = ["digest", "run_all"]
+__all__ = ["CacheWarning", "digest", "run_all"]
 
 Outcome = dict[str, Array]
+
+SEAL = "_run"  # a member of each file: JSON text with the run it belongs to, its arrays, and their SHA-256
+LARGEST_SEAL = 2**20  # bytes
+
+
+class CacheWarning(UserWarning):
+    """The file of a finished run could not be used or kept."""
 
 
 def run_all(
@@ -36,7 +44,8 @@ def run_all(
     `function` is defined at the top level of a module and returns a dictionary of arrays and numbers. The ``repr`` of a
     task states everything that its result depends on, the seed included. `workers` is a number of processes (default:
     one for each core) or a ``map``-like callable; see `rdae_ref.workers`. On a terminal, `description` and a count of
-    finished runs are shown.
+    finished runs are shown. A file that cannot be used is a `CacheWarning`, and its run is repeated; a link is not
+    followed.
     """
     side_by_side, folder = mapping(cores() if workers is None else workers), Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
@@ -46,24 +55,62 @@ def run_all(
 
 
 def _run_or_read(function: Callable[[Any], dict[str, Any]], folder: Path, task: Any) -> Outcome:
-    path = folder / f"{digest(function, task)}.npz"
-    outcome = _read(path)
-    if outcome is None:
-        archive = io.BytesIO()
-        np.savez(archive, **function(task))
-        with written_whole(path, "wb") as file:
+    run = digest(function, task)
+    path = folder / f"{run}.npz"
+    try:
+        return _read(path, run)
+    except FileNotFoundError:
+        pass
+    except (ContentError, OSError) as error:
+        warnings.warn(f"{error}; the run is repeated", CacheWarning, stacklevel=2)
+    outcome = {name: _in_one_piece(np.asarray(value)) for name, value in function(task).items()}
+    seal = json.dumps(_seal(run, outcome) | {"sha256": _sha256(outcome)})
+    archive, content = io.BytesIO(), outcome | {SEAL: np.array(seal)}
+    np.savez(archive, **content)
+    try:
+        with written_whole(path, "wb", follow=False) as file:
             file.write(archive.getbuffer())
-        outcome = _read(path)
-        assert outcome is not None
+    except IsADirectoryError:
+        warnings.warn(f"{path} is a folder: remove it, or the run will be repeated again", CacheWarning, stacklevel=2)
     return outcome
 
 
-def _read(path: Path) -> Outcome | None:
-    try:
-        with open(path, "rb") as file, np.load(file, allow_pickle=False) as archive:
-            return dict(archive)
-    except (FileNotFoundError, zipfile.BadZipFile, ValueError, EOFError):
-        return None
+def _read(path: Path, run: str) -> Outcome:
+    """Return what is kept of a run; it must be sealed as what this run returned, and whole."""
+    headers: dict[str, Header] = {}
+
+    def choose(found: Mapping[str, Header]) -> list[str]:
+        headers.update(found)
+        if SEAL not in headers or headers.pop(SEAL).dtype.itemsize > LARGEST_SEAL:
+            raise ContentError(f"{path} is no result of a run")
+        return [SEAL]
+
+    text = read_npz(path, choose, compressed=False, follow=False)[SEAL]
+    seal = parse_json(as_text(text, f"{path}: {SEAL}"), f"{path}: {SEAL}")
+    expected = _seal(run, headers)
+    if not isinstance(seal, dict) or seal | {"sha256": 0} != expected | {"sha256": 0}:
+        raise ContentError(f"{path} is the result of another run, or has other arrays than the result")
+    outcome = read_npz(path, lambda _: list(headers), compressed=False, follow=False)
+    if seal.get("sha256") != _sha256(outcome):
+        raise ContentError(f"{path} has other numbers than the result")
+    return outcome
+
+
+def _in_one_piece(array: Array) -> Array:
+    """Return an array as it will be read: in the order of C or Fortran, so that later sums have the same bits."""
+    return array if array.flags.f_contiguous else np.asarray(array, order="C")
+
+
+def _seal(run: str, arrays: Mapping[str, Any]) -> dict[str, Any]:
+    shapes = {name: [array.dtype.str, list(array.shape)] for name, array in arrays.items()}
+    return {"run": run, "arrays": shapes}
+
+
+def _sha256(outcome: Outcome) -> str:
+    digest = hashlib.sha256()
+    for name, array in outcome.items():
+        digest.update(name.encode() + array.tobytes())
+    return digest.hexdigest()
 
 
 def digest(function: Callable[..., Any], task: Any) -> str:
