@@ -7,14 +7,8 @@ from cases import BAD_MATRICES
 from rdae_ref import DivergenceError
 from rdae_ref.data import curved_manifold, gaussian_with_covariance
 from rdae_ref.gradcheck import check_gradient
-from rdae_ref.models import (
-    IRMAE,
-    IRMAEParameters,
-    collapse,
-    effective_rank,
-    initial_irmae_parameters,
-    latent_singular_values,
-)
+from rdae_ref.measures import effective_rank, latent_singular_values
+from rdae_ref.models import IRMAE, IRMAEParameters, collapse, initial_irmae_parameters
 from rdae_ref.models.mlp import Layer
 from rdae_ref.optimize import MiniBatches, adam, gradient_ascent
 from rdae_ref.pytree import leaves, ravel

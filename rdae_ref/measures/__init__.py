@@ -1,14 +1,21 @@
-"""What codes and models are measured by: rates, disentanglement, linear probes. None of it trains anything."""
+"""What codes and models are measured by: rates, spectra, disentanglement, linear probes. None of it trains anything.
+
+All functions raise ``TypeError`` or ``ValueError`` if an argument is of the wrong kind or out of range, the bounds on
+the rate ``FloatingPointError`` if a variance or a square overflows.
+"""
 
 from .codes import InformationGap, LinearProbe, gaussian_codes, linear_probe, mutual_information_gap
 from .rate_bounds import RateBound, gaussian_rate_bound, scalar_rate_bound
+from .spectra import effective_rank, latent_singular_values
 
 __all__ = [
     "InformationGap",
     "LinearProbe",
     "RateBound",
+    "effective_rank",
     "gaussian_codes",
     "gaussian_rate_bound",
+    "latent_singular_values",
     "linear_probe",
     "mutual_information_gap",
     "scalar_rate_bound",

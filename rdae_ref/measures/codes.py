@@ -8,22 +8,13 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from .._validation import Array, as_count, as_generator, as_matrix, as_samples
+from .._validation import Array, as_count, as_generator, as_samples
 
 __all__ = ["InformationGap", "LinearProbe", "gaussian_codes", "linear_probe", "mutual_information_gap"]
 
 
 class InformationGap(NamedTuple):
     """The mutual information gap of codes and factors.
-
-    Parameters
-    ----------
-    gap : float
-        Mean of `gaps`: 1 where each factor is in one latent and in no other, 0 where no latent stands out.
-    gaps : Array, shape (f,)
-        For each factor: the largest mutual information with a latent less the second largest, over its entropy.
-    information : Array, shape (k, f)
-        Mutual information of each latent and each factor, in bits.
 
     Examples
     --------
@@ -35,20 +26,13 @@ class InformationGap(NamedTuple):
      [1. 0.]]
     """
 
-    gap: float
-    gaps: Array
-    information: Array
+    gap: float  #: mean of `gaps`: 1 if each factor is in exactly one latent, 0 if no latent stands out
+    gaps: Array  #: for each factor: largest mutual information with a latent less the second largest, over its entropy
+    information: Array  #: mutual information of each latent and each factor, in bits, shape (k, f)
 
 
 class LinearProbe(NamedTuple):
-    """How well factors are read off codes by an affine map.
-
-    Parameters
-    ----------
-    r2 : float
-        Mean of `scores`.
-    scores : Array, shape (f,)
-        R² of each factor on the samples that the map was not fitted to: 1 is perfect, 0 no better than the mean.
+    """How well an affine map reads factors off codes.
 
     Examples
     --------
@@ -59,38 +43,30 @@ class LinearProbe(NamedTuple):
     [1. 1.]
     """
 
-    r2: float
-    scores: Array
+    r2: float  #: mean of `scores`
+    scores: Array  #: R² of each factor on samples not fitted to: 1 is perfect, 0 no better than the mean
 
 
 def mutual_information_gap(Z: npt.ArrayLike, V: npt.ArrayLike, n_bins: int = 20) -> InformationGap:
     """Return the mutual information gap, codes and factors being counted in bins of equal width.
 
     For a factor v with the latents j ordered by I(z_j; v), the gap is (I(z_1; v) − I(z_2; v)) / H(v). The estimate of I
-    is that of the histogram, which is too large by about (bins − 1)²/(2 N ln 2) bits; latents share that bias.
+    is that of the histogram, which is too large by about (bins − 1)²/(2 N ln 2) bits; all latents share that bias.
+    (R. T. Q. Chen, X. Li, R. Grosse, D. Duvenaud: Isolating sources of disentanglement in VAEs, NeurIPS 2018.)
 
     Parameters
     ----------
     Z : array_like, shape (N, k)
         Codes in rows, for a VAE drawn by `Posterior.sample`; at least two latents.
     V : array_like, shape (N, f)
-        Factors in rows.
+        Factors in rows, none constant.
     n_bins : int
         At least 2; a factor with fewer different values keeps them as they are.
 
     Returns
     -------
     InformationGap
-        gap, gaps, information.
-
-    Raises
-    ------
-    TypeError, ValueError
-        If shapes do not fit, something is not finite, or a factor is constant.
-
-    Notes
-    -----
-    R. T. Q. Chen, X. Li, R. Grosse, D. Duvenaud: Isolating sources of disentanglement in VAEs, NeurIPS 2018.
+        Mean gap, gaps and mutual informations.
 
     Examples
     --------
@@ -99,8 +75,7 @@ def mutual_information_gap(Z: npt.ArrayLike, V: npt.ArrayLike, n_bins: int = 20)
     >>> print(f"{mutual_information_gap(V, V).gap:.2f} {mutual_information_gap(V @ [[1, 1], [1, -1]], V).gap:.2f}")
     0.99 0.01
     """
-    Z = as_samples(Z, "Z")
-    V = as_matrix(V, "V", (len(Z), None))
+    Z, V = _as_codes_and_factors(Z, V)
     n_bins, _ = as_count(n_bins, "n_bins", minimum=2), as_count(Z.shape[1], "the number of latents", minimum=2)
     codes, factors = ([_binned(column, n_bins) for column in array.T] for array in (Z, V))
     entropies = np.array([_entropy(factor) for factor in factors])
@@ -117,22 +92,15 @@ def linear_probe(Z: npt.ArrayLike, V: npt.ArrayLike, n_train: int | None = None)
 
     Parameters
     ----------
-    Z : array_like, shape (N, k)
-        Codes in rows.
-    V : array_like, shape (N, f)
-        Factors in rows.
+    Z, V : array_like, shapes (N, k) and (N, f)
+        Codes and factors in rows; no factor may be constant on the samples that are scored.
     n_train : int, optional
         How many samples it is fitted to; half of them by default.
 
     Returns
     -------
     LinearProbe
-        r2, scores.
-
-    Raises
-    ------
-    TypeError, ValueError
-        If shapes do not fit, something is not finite, or there are fewer than three samples.
+        R² of each factor, and their mean.
 
     Examples
     --------
@@ -141,39 +109,35 @@ def linear_probe(Z: npt.ArrayLike, V: npt.ArrayLike, n_train: int | None = None)
     >>> print(linear_probe(Z, np.column_stack([Z @ [1, 2, 3], Z[:, 0] ** 2])).scores.round(1) + 0)
     [1. 0.]
     """
-    Z = as_samples(Z, "Z")
-    V = as_matrix(V, "V", (len(Z), None))
+    Z, V = _as_codes_and_factors(Z, V)
     n = as_count(len(Z) // 2 if n_train is None else n_train, "n_train", maximum=len(Z) - 2)
     design = np.column_stack([Z, np.ones(len(Z))])
     B, *_ = np.linalg.lstsq(design[:n], V[:n])
     rest, error = V[n:], V[n:] - design[n:] @ B
-    scores = 1 - np.sum(error**2, axis=0) / np.sum((rest - rest.mean(axis=0)) ** 2, axis=0)
+    with np.errstate(divide="ignore", over="ignore", invalid="ignore"):
+        scores = 1 - np.sum(error**2, axis=0) / np.sum((rest - rest.mean(axis=0)) ** 2, axis=0)
+    if not np.isfinite(scores).all():
+        worst = int(np.flatnonzero(~np.isfinite(scores))[0])
+        raise ValueError(f"V must vary over the last {len(rest)} samples, but column {worst} does not: drop it")
     return LinearProbe(float(scores.mean()), scores)
 
 
 def gaussian_codes(Z: npt.ArrayLike, n_samples: int, rng: np.random.Generator) -> Array:
-    """Draw codes from the Gaussian with the mean and covariance of given ones: with a decoder, new samples of the data.
+    """Draw codes from the Gaussian with the mean and covariance of given codes; decoded, they resemble new data.
 
-    Where the codes have low rank, so have those that are drawn.
+    If the codes have low rank, so have those that are drawn.
 
     Parameters
     ----------
     Z : array_like, shape (N, k)
         Codes in rows.
-    n_samples : int
-        How many.
-    rng : numpy.random.Generator
-        The source of randomness.
+    n_samples, rng : int and numpy.random.Generator
+        Number of codes to draw, and the source of randomness.
 
     Returns
     -------
     Array, shape (n_samples, k)
         Codes in rows.
-
-    Raises
-    ------
-    TypeError, ValueError
-        If an argument is out of its range.
 
     Examples
     --------
@@ -186,6 +150,13 @@ def gaussian_codes(Z: npt.ArrayLike, n_samples: int, rng: np.random.Generator) -
     n_samples, rng = as_count(n_samples, "n_samples"), as_generator(rng)
     # Z − mean is a root of N times the covariance, of whatever rank: no decomposition is needed.
     return Z.mean(axis=0) + rng.normal(size=(n_samples, len(Z))) @ (Z - Z.mean(axis=0)) / np.sqrt(len(Z))
+
+
+def _as_codes_and_factors(Z: npt.ArrayLike, V: npt.ArrayLike) -> tuple[Array, Array]:
+    Z, V = as_samples(Z, "Z"), as_samples(V, "V")
+    if len(V) != len(Z):
+        raise ValueError(f"V must have shape ({len(Z)}, any), got {V.shape}")
+    return Z, V
 
 
 def _binned(column: Array, n_bins: int) -> npt.NDArray[np.intp]:

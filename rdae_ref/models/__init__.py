@@ -1,10 +1,16 @@
-"""The auto-encoders that the paper compares with, and the two neighbours: the same `value_and_gradient`."""
+"""The auto-encoders that the paper compares with, the beta-VAE and IRMAE; all have the same `value_and_gradient`.
+
+`rdae_ref.objective.Objective` documents it. What codes and models are measured by is in `rdae_ref.measures`.
+
+Functions and classes raise ``TypeError`` or ``ValueError`` if an argument is of the wrong kind or out of range, and
+``FloatingPointError`` if what is evaluated at parameters overflows.
+"""
 
 from .beta import BETA_CONVENTIONS, BetaConvention, convert_beta
 from .beta_vae import BetaVAE, FixedBetaVAE, LinearBetaVAE
 from .contractive import Contractive
 from .denoising import Denoising, FixedDenoising, LinearDenoising
-from .irmae import IRMAE, IRMAEParameters, collapse, effective_rank, initial_irmae_parameters, latent_singular_values
+from .irmae import IRMAE, IRMAEParameters, collapse, initial_irmae_parameters
 from .mlp import Layer, initial_layers
 from .pca import PrincipalComponents, pca
 from .plain import Reconstruction
@@ -34,11 +40,9 @@ __all__ = [
     "WeightDecay",
     "collapse",
     "convert_beta",
-    "effective_rank",
     "initial_irmae_parameters",
     "initial_layers",
     "initial_vae_parameters",
     "kl_divergence",
-    "latent_singular_values",
     "pca",
 ]

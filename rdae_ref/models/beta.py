@@ -16,11 +16,9 @@ class BetaConvention(NamedTuple):
     Parameters
     ----------
     misfit : str
-        ``"log_likelihood"`` for −log p(x | z), which is |x − x̂|²/(2s²) and a constant if it is Gaussian, and the cross
-        entropy if it is Bernoulli; ``"half_squared_error"`` for ½ (x − x̂)², ``"squared_error"`` for (x − x̂)².
-    over_features : str
-        ``"sum"`` or ``"mean"``.
-    over_latents : str
+        ``"log_likelihood"``: −log p(x | z), which is |x − x̂|²/(2s²) plus a constant if p is Gaussian, and the cross
+        entropy if it is Bernoulli. ``"half_squared_error"``: ½ (x − x̂)². ``"squared_error"``: (x − x̂)².
+    over_features, over_latents : str
         ``"sum"`` or ``"mean"``.
 
     Examples
@@ -56,7 +54,7 @@ def convert_beta(
     n_latents: int,
     variance: float = 1.0,
 ) -> float:
-    """Return the β with which one convention has the same optima as another one has with its own.
+    """Return the β of one convention that has the same optima as a given β of another.
 
     A loss is r · Σ_features (misfit) + β κ · Σ_latents KL, and only β κ/r matters. For d features, k latents and a
     decoder of variance s² ::
@@ -73,25 +71,18 @@ def convert_beta(
     Parameters
     ----------
     beta : float
-        β ≥ 0 in the first convention.
+        β ≥ 0 in the convention of `source`.
     source, target : str or BetaConvention
         A key of `BETA_CONVENTIONS`, or your own.
-    n_features : int
-        d, the number of pixels times channels.
-    n_latents : int
-        k.
+    n_features, n_latents : int
+        d, the number of pixels times channels, and k.
     variance : float
-        s² of the Gaussian likelihood, wherever a convention with −log p meets one without.
+        s² of the Gaussian likelihood, needed between a convention with −log p and one without.
 
     Returns
     -------
     float
-        β in the other convention.
-
-    Raises
-    ------
-    TypeError, ValueError
-        If an argument is out of its range.
+        β in the convention of `target`.
 
     Examples
     --------
@@ -101,14 +92,14 @@ def convert_beta(
     7.84
     """
     d, k = as_count(n_features, "n_features"), as_count(n_latents, "n_latents")
-    beta, variance = as_nonnegative(beta, "beta"), as_positive(variance, "variance")
-    weights = [_weight(_as_convention(c, name), d, k, variance) for c, name in ((source, "source"), (target, "target"))]
-    return beta * weights[0] / weights[1]
+    beta, s2 = as_nonnegative(beta, "beta"), as_positive(variance, "variance")
+    weights = [_weight(_as_convention(c, name), d, k, s2) for c, name in ((source, "source"), (target, "target"))]
+    return as_nonnegative(beta * weights[0] / weights[1], "the converted beta")
 
 
-def _weight(convention: BetaConvention, d: int, k: int, variance: float) -> float:
-    """Return κ/r: the weight of the KL, summed over latents, beside −log p summed over features."""
-    squared = {"log_likelihood": 1.0, "half_squared_error": 1 / variance, "squared_error": 0.5 / variance}
+def _weight(convention: BetaConvention, d: int, k: int, s2: float) -> float:
+    """Return κ s²/r: the weight of the KL, summed over latents, beside s² times −log p, summed over features."""
+    squared = {"log_likelihood": s2, "half_squared_error": 1.0, "squared_error": 0.5}
     kappa = 1 / k if convention.over_latents == "mean" else 1.0
     return kappa * squared[convention.misfit] * (d if convention.over_features == "mean" else 1)
 
@@ -116,7 +107,6 @@ def _weight(convention: BetaConvention, d: int, k: int, variance: float) -> floa
 def _as_convention(convention: str | BetaConvention, name: str) -> BetaConvention:
     if not isinstance(convention, BetaConvention):
         return BETA_CONVENTIONS[as_choice(convention, name, BETA_CONVENTIONS)]
-    as_choice(convention.misfit, f"{name}.misfit", MISFITS)
-    as_choice(convention.over_features, f"{name}.over_features", REDUCTIONS)
-    as_choice(convention.over_latents, f"{name}.over_latents", REDUCTIONS)
+    for field, choices in zip(BetaConvention._fields, (MISFITS, REDUCTIONS, REDUCTIONS), strict=True):
+        as_choice(getattr(convention, field), f"{name}.{field}", choices)
     return convention

@@ -1,6 +1,6 @@
 """The beta-VAE in three forms, which differ in how the expectation over the codes is taken.
 
-`BetaVAE` draws noise at each evaluation, `FixedBetaVAE` has it given, `LinearBetaVAE` needs none. Notation, sign,
+`BetaVAE` draws noise at each evaluation, `FixedBetaVAE` has given noise, `LinearBetaVAE` needs none. Notation, sign,
 units and the normalisation of every term are those of `variational`.
 """
 
@@ -15,7 +15,7 @@ import numpy as np
 from .._validation import Array, as_array, as_count, as_generator, as_matrix
 from ..activations import Activation
 from .mlp import Layers, as_layers, backward_layers, forward_layers
-from .variational import Fidelity, Posterior, VAEParameters, VAETerms, Variational
+from .variational import Fidelity, Posterior, VAEParameters, Variational
 
 __all__ = ["BetaVAE", "FixedBetaVAE", "LinearBetaVAE"]
 
@@ -24,14 +24,12 @@ __all__ = ["BetaVAE", "FixedBetaVAE", "LinearBetaVAE"]
 class BetaVAE(Variational):
     """The beta-VAE's objective L = (1/N) Σ_i [log p(x_i | z_i) − β KL_i], with noise drawn at each evaluation.
 
-    L is random, so it is for `adam`; `with_fixed_noise` is for L-BFGS and the gradient checker.
+    L is random, so use `adam`; `with_fixed_noise` is for L-BFGS and the gradient checker.
 
     Parameters
     ----------
-    X : array_like, shape (N, d)
-        Inputs in rows.
-    activation : str or Activation
-        The units g of all hidden layers; the package's, or ``"tanh"``.
+    X, activation : array_like, and str or Activation
+        Inputs in rows, shape (N, d), and the units g of all hidden layers, also ``"tanh"``.
     beta : float
         Price β ≥ 0 of the rate; 1 makes L the evidence lower bound.
     likelihood : str
@@ -41,16 +39,11 @@ class BetaVAE(Variational):
     capacity : float, optional
         C ≥ 0 in `base`: the price is on |KL − C| instead of KL.
     capacity_of : str
-        ``"mean"`` for β |(1/N) Σ KL_i − C|, ``"sample"`` for β (1/N) Σ |KL_i − C|: both are read into the formula.
+        ``"mean"`` for β |(1/N) Σ KL_i − C|, ``"sample"`` for β (1/N) Σ |KL_i − C|; the formula is read both ways.
     base : float
         Of the logarithm in L, rates and C: 2 for bits, ``math.e`` for nats.
     rng : numpy.random.Generator
         The source of the noise; each evaluation advances it.
-
-    Raises
-    ------
-    TypeError, ValueError
-        If an argument is out of its range.
 
     Notes
     -----
@@ -77,90 +70,30 @@ class BetaVAE(Variational):
         super().__post_init__()
         self._accept(rng=as_generator(self.rng))
 
-    def value_and_gradient(self, parameters: VAEParameters) -> tuple[float, VAEParameters]:
-        """Return L and its gradient for noise drawn now.
-
-        Parameters
-        ----------
-        parameters : VAEParameters
-            encoder, decoder.
-
-        Returns
-        -------
-        value : float
-            L, in `base`, per sample.
-        gradient : VAEParameters
-            Uphill: L is maximised.
-
-        Raises
-        ------
-        FloatingPointError
-            If outputs or variances overflow.
-        """
-        return self._evaluate(parameters, _draw(self.rng, 1, self.X, self._checked(parameters)))
-
-    def terms(self, parameters: VAEParameters) -> VAETerms:
-        """Return the parts of L, for the noise that the next evaluation will draw.
-
-        Parameters
-        ----------
-        parameters : VAEParameters
-            encoder, decoder.
-
-        Returns
-        -------
-        VAETerms
-            log_likelihood and rates in `base`, distortion in the units of the data squared; each per sample.
-
-        Raises
-        ------
-        FloatingPointError
-            If outputs or variances overflow.
-        """
-        # From a copy of the generator: looking at the terms must not change the course of an ascent.
-        return self._terms(parameters, _draw(copy.deepcopy(self.rng), 1, self.X, self._checked(parameters)))
-
     def with_fixed_noise(self, n_latents: int, n_copies: int = 1) -> "FixedBetaVAE":
         """Draw the noise now, and return the deterministic objective that has it.
 
-        Parameters
-        ----------
-        n_latents : int
-            k.
-        n_copies : int
-            How many codes are drawn for each input; the more, the nearer the mean over them is to the expectation.
-
-        Returns
-        -------
-        FixedBetaVAE
-            With n_copies · N codes.
-
-        Raises
-        ------
-        TypeError, ValueError
-            If a number is no integer above 0.
+        The more codes are drawn for each input, the nearer the mean over them is to the expectation.
         """
         shape = (as_count(n_copies, "n_copies"), len(self.X), as_count(n_latents, "n_latents"))
-        return FixedBetaVAE(**_settings(self), noise=self.rng.normal(size=shape))
+        settings = {field.name: getattr(self, field.name) for field in dataclasses.fields(Variational)}
+        return FixedBetaVAE(**settings, noise=self.rng.normal(size=shape))
+
+    def _noise(self, n_latents: int, peek: bool = False) -> Array:
+        rng = copy.deepcopy(self.rng) if peek else self.rng
+        return rng.normal(size=(1, len(self.X), n_latents))
 
 
 @dataclass(frozen=True, eq=False)
 class FixedBetaVAE(Variational):
-    """The beta-VAE's objective for noise that is given: z_ci = M_i + exp(T_i/2) ∘ ε_ci, mean over c.
+    """The beta-VAE's objective for given noise: z_ci = M_i + exp(T_i/2) ∘ ε_ci, mean over c.
 
     Parameters
     ----------
-    X : array_like, shape (N, d)
-        Inputs in rows.
-    activation, beta, likelihood, variance, capacity, capacity_of, base : as in BetaVAE
-        Units, price of the rate, likelihood and unit of information.
+    X, activation, beta, likelihood, variance, capacity, capacity_of, base : as in BetaVAE
+        Data, units, price of the rate, likelihood and unit of information.
     noise : array_like, shape (m, N, k)
-        ε: m copies, of mean 0 and variance 1 in whatever way.
-
-    Raises
-    ------
-    TypeError, ValueError
-        If an argument is out of its range.
+        ε: m copies of noise, of mean 0 and variance 1 in any sense.
 
     Examples
     --------
@@ -180,47 +113,8 @@ class FixedBetaVAE(Variational):
         noise = np.atleast_1d(as_array(self.noise, "noise"))
         self._accept(noise=np.stack([as_matrix(E, f"noise[{c}]", (len(self.X), None)) for c, E in enumerate(noise)]))
 
-    def value_and_gradient(self, parameters: VAEParameters) -> tuple[float, VAEParameters]:
-        """Return L and its gradient.
-
-        Parameters
-        ----------
-        parameters : VAEParameters
-            encoder, decoder.
-
-        Returns
-        -------
-        value : float
-            L, in `base`, per sample.
-        gradient : VAEParameters
-            Uphill: L is maximised.
-
-        Raises
-        ------
-        FloatingPointError
-            If outputs or variances overflow.
-        """
-        return self._evaluate(parameters, self.noise)
-
-    def terms(self, parameters: VAEParameters) -> VAETerms:
-        """Return the parts of L.
-
-        Parameters
-        ----------
-        parameters : VAEParameters
-            encoder, decoder.
-
-        Returns
-        -------
-        VAETerms
-            log_likelihood and rates in `base`, distortion in the units of the data squared; each per sample.
-
-        Raises
-        ------
-        FloatingPointError
-            If outputs or variances overflow.
-        """
-        return self._terms(parameters, self.noise)
+    def _noise(self, n_latents: int, peek: bool = False) -> Array:
+        return self.noise
 
     def _checked(self, parameters: Any) -> VAEParameters:
         encoder, decoder = super()._checked(parameters)
@@ -229,26 +123,17 @@ class FixedBetaVAE(Variational):
 
 @dataclass(frozen=True, eq=False)
 class LinearBetaVAE(Variational):
-    """The expectation over the codes of the beta-VAE's objective, exact where the decoder is one affine layer (A, b).
+    """The expectation over the codes of the beta-VAE's objective, exact if the decoder is one affine layer (A, b).
 
     For a Gaussian likelihood, E_q |x − A z − b|² = |x − A m − b|² + Σ_j |a_j|² exp(t_j), a_j being the columns of A;
-    the rest is as in `BetaVAE`, and the encoder may have any depth. Where it is affine, too, and the covariance of the
+    the rest is as in `BetaVAE`, and the encoder may have any depth. If it is affine, too, and the covariance of the
     data has the eigenvalues γ_i², L is maximal where each principal component with γ_i² > βs² has a latent of its own,
     D_i = βs² and KL_i = ½ log(γ_i²/(βs²)): reverse water-filling, Eqs. (4) and (5), at the level βs².
 
     Parameters
     ----------
-    X : array_like, shape (N, d)
-        Inputs in rows.
-    activation : str or Activation
-        The units g of the encoder's hidden layers, if there are any.
-    beta, variance, capacity, capacity_of, base : as in BetaVAE
-        Price of the rate, variance of the decoder and unit of information.
-
-    Raises
-    ------
-    TypeError, ValueError
-        If an argument is out of its range, or the likelihood is not Gaussian.
+    X, activation, beta, variance, capacity, capacity_of, base : as in BetaVAE
+        Data, units of the encoder's hidden layers, price of the rate, variance of the decoder, unit of information.
 
     Notes
     -----
@@ -274,48 +159,6 @@ class LinearBetaVAE(Variational):
     activation: str | Activation = "linear"
     likelihood: str = dataclasses.field(default="gaussian", init=False)
 
-    def value_and_gradient(self, parameters: VAEParameters) -> tuple[float, VAEParameters]:
-        """Return L and its gradient.
-
-        Parameters
-        ----------
-        parameters : VAEParameters
-            encoder, decoder of one layer.
-
-        Returns
-        -------
-        value : float
-            L, in `base`, per sample.
-        gradient : VAEParameters
-            Uphill: L is maximised.
-
-        Raises
-        ------
-        FloatingPointError
-            If outputs or variances overflow.
-        """
-        return self._evaluate(parameters, None)
-
-    def terms(self, parameters: VAEParameters) -> VAETerms:
-        """Return the parts of L.
-
-        Parameters
-        ----------
-        parameters : VAEParameters
-            encoder, decoder of one layer.
-
-        Returns
-        -------
-        VAETerms
-            log_likelihood and rates in `base`, distortion in the units of the data squared; each per sample.
-
-        Raises
-        ------
-        FloatingPointError
-            If outputs or variances overflow.
-        """
-        return self._terms(parameters, None)
-
     def _fidelity(self, posterior: Posterior, decoder: Layers, noise: Array | None) -> Fidelity:
         """Return the expectation: with V = exp T and n_j = |a_j|², D = (1/N) (|X − Y|² + 1ᵀ V n)."""
         M, T = posterior
@@ -331,11 +174,3 @@ class LinearBetaVAE(Variational):
         encoder, decoder = super()._checked(parameters)
         as_count(len(decoder), "the number of layers in decoder", maximum=1)
         return VAEParameters(encoder, decoder)
-
-
-def _draw(rng: np.random.Generator, n_copies: int, X: Array, parameters: VAEParameters) -> Array:
-    return rng.normal(size=(n_copies, len(X), parameters.decoder[0].W.shape[1]))
-
-
-def _settings(objective: Variational) -> dict[str, Any]:
-    return {field.name: getattr(objective, field.name) for field in dataclasses.fields(Variational)}

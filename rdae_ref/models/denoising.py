@@ -15,63 +15,38 @@ from .._validation import Array, as_array, as_count, as_generator, as_matrix, as
 from ..activations import LINEAR, Activation
 from ..autoencoder import Parameters, as_parameters, distortion
 from ..objective import AutoencoderObjective
-from .plain import fidelity
+from .overflow import refuses_overflow
+from .plain import minus_distortion
 
 __all__ = ["Denoising", "DenoisingTerms", "FixedDenoising", "LinearDenoising"]
 
 
 class DenoisingTerms(NamedTuple):
-    """The parts of L = −denoising_error.
+    """The parts of L = −denoising_error."""
 
-    Parameters
-    ----------
-    distortion : float
-        D_emp, of the inputs without noise.
-    denoising_error : float
-        Mean squared distance between the outputs for corrupted inputs and the inputs themselves.
-    """
-
-    distortion: float
-    denoising_error: float
+    distortion: float  #: D_emp, of the inputs without noise
+    denoising_error: float  #: mean squared distance of the outputs for corrupted inputs from the inputs
 
 
 @dataclass(frozen=True, eq=False)
 class Denoising(AutoencoderObjective):
     """The denoising objective L = −(1/N) Σ_i |x_i − f(x_i + ε_i)|², with fresh noise at each evaluation.
 
-    L is random, so it is for `gradient_ascent`; `with_fixed_noise` is for L-BFGS and the gradient checker.
+    L is random, so use `gradient_ascent`; `with_fixed_noise` is for L-BFGS and the gradient checker.
 
     Parameters
     ----------
-    X : array_like, shape (N, d)
-        Inputs in rows.
-    activation : str or Activation
-        The units g.
+    X, activation : array_like, and str or Activation
+        Inputs in rows, shape (N, d), and the units g.
     noise : float
         Standard deviation s ≥ 0 of each coordinate of ε, in the units of the data.
     rng : numpy.random.Generator
         The source of the noise; each evaluation advances it.
 
-    Raises
-    ------
-    TypeError, ValueError
-        If an argument is out of its range.
-
     Notes
     -----
     §1 of the paper, and its Figure 3, which does not state the noise. P. Vincent, H. Larochelle, Y. Bengio,
     P.-A. Manzagol: Extracting and composing robust features with denoising autoencoders, ICML 2008.
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> from rdae_ref.autoencoder import initial_parameters
-    >>> from rdae_ref.models import Denoising
-    >>> rng = np.random.default_rng(0)
-    >>> objective = Denoising(rng.normal(size=(50, 2)), activation="softplus", noise=0.5, rng=rng)
-    >>> value, gradient = objective.value_and_gradient(initial_parameters(2, 10, rng))
-    >>> gradient.W.shape
-    (10, 2)
     """
 
     _: dataclasses.KW_ONLY
@@ -80,68 +55,21 @@ class Denoising(AutoencoderObjective):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        self._accept(noise=as_nonnegative(self.noise, "noise"), rng=as_generator(self.rng))
+        self._accept(noise=_as_noise(self.noise), rng=as_generator(self.rng))
 
     def value_and_gradient(self, parameters: Parameters) -> tuple[float, Parameters]:
-        """Return L and ∂L/∂(W, c, A, b) for noise drawn now.
-
-        Parameters
-        ----------
-        parameters : Parameters
-            W, c, A, b.
-
-        Returns
-        -------
-        value : float
-            L, in the units of the data squared.
-        gradient : Parameters
-            Uphill: L is maximised.
-
-        Raises
-        ------
-        FloatingPointError
-            If the outputs overflow.
-        """
+        """Return L and ∂L/∂(W, c, A, b) for noise drawn now."""
         return self.with_fixed_noise().value_and_gradient(parameters)
 
     def terms(self, parameters: Parameters) -> DenoisingTerms:
-        """Return the parts of L, for the noise that the next evaluation will draw.
-
-        Parameters
-        ----------
-        parameters : Parameters
-            W, c, A, b.
-
-        Returns
-        -------
-        DenoisingTerms
-            The distortion without noise, and the error with it.
-
-        Raises
-        ------
-        FloatingPointError
-            If the outputs overflow.
-        """
+        """Return the parts of L, for the noise that the next evaluation will draw."""
         # From a copy of the generator: looking at the terms must not change the course of an ascent.
         return dataclasses.replace(self, rng=copy.deepcopy(self.rng)).with_fixed_noise().terms(parameters)
 
     def with_fixed_noise(self, n_copies: int = 1) -> "FixedDenoising":
         """Draw the noise now, and return the deterministic objective that has it.
 
-        Parameters
-        ----------
-        n_copies : int
-            How often each input is corrupted; the more, the nearer the mean over them is to the expectation.
-
-        Returns
-        -------
-        FixedDenoising
-            With n_copies · N pairs of corrupted input and input.
-
-        Raises
-        ------
-        TypeError, ValueError
-            If `n_copies` is no integer above 0.
+        The more copies of each input, the nearer the mean over them is to the expectation.
         """
         shape = (as_count(n_copies, "n_copies"), *self.X.shape)
         corrupted = self.X + self.noise * self.rng.normal(size=shape)
@@ -150,25 +78,14 @@ class Denoising(AutoencoderObjective):
 
 @dataclass(frozen=True, eq=False)
 class FixedDenoising(AutoencoderObjective):
-    """The denoising objective L = −(1/(mN)) Σ_k Σ_i |x_i − f(x̃_ki)|² for corrupted inputs that are given.
+    """The denoising objective L = −(1/(mN)) Σ_k Σ_i |x_i − f(x̃_ki)|² for given corrupted inputs.
 
     Parameters
     ----------
-    X : array_like, shape (N, d)
-        Inputs in rows.
-    activation : str or Activation
-        The units g.
+    X, activation : array_like, and str or Activation
+        Inputs in rows, shape (N, d), and the units g.
     corrupted : array_like, shape (m, N, d)
         X̃: m corrupted copies of the inputs, whatever corrupted them.
-
-    Raises
-    ------
-    TypeError, ValueError
-        If an argument is out of its range.
-
-    Notes
-    -----
-    §1 of the paper; E[D(f(X̂), X)] there, in whose notation X̂ is the corrupted input.
 
     Examples
     --------
@@ -189,47 +106,14 @@ class FixedDenoising(AutoencoderObjective):
         copies = [as_matrix(copy, f"corrupted[{k}]", self.X.shape) for k, copy in enumerate(corrupted)]
         self._accept(corrupted=np.stack(copies))
 
+    @refuses_overflow
     def value_and_gradient(self, parameters: Parameters) -> tuple[float, Parameters]:
-        """Return L and ∂L/∂(W, c, A, b).
-
-        Parameters
-        ----------
-        parameters : Parameters
-            W, c, A, b.
-
-        Returns
-        -------
-        value : float
-            L, in the units of the data squared.
-        gradient : Parameters
-            Uphill: L is maximised.
-
-        Raises
-        ------
-        FloatingPointError
-            If the outputs overflow.
-        """
+        """Return L and ∂L/∂(W, c, A, b)."""
         inputs, targets = self._pairs()
-        return fidelity(self._forward(parameters, inputs), parameters, inputs, targets)
+        return minus_distortion(self._forward(parameters, inputs), parameters, inputs, targets)
 
     def terms(self, parameters: Parameters) -> DenoisingTerms:
-        """Return the parts of L.
-
-        Parameters
-        ----------
-        parameters : Parameters
-            W, c, A, b.
-
-        Returns
-        -------
-        DenoisingTerms
-            The distortion without noise, and the error with it.
-
-        Raises
-        ------
-        FloatingPointError
-            If the outputs overflow.
-        """
+        """Return the distortion without noise, and the error with it."""
         inputs, targets = self._pairs()
         error = distortion(targets, self._forward(parameters, inputs).Xhat)
         return DenoisingTerms(distortion(self.X, self._forward(parameters).Xhat), error)
@@ -256,11 +140,6 @@ class LinearDenoising(AutoencoderObjective):
     noise : float
         Standard deviation s ≥ 0 of each coordinate of ε, in the units of the data.
 
-    Raises
-    ------
-    TypeError, ValueError
-        If an argument is out of its range.
-
     Notes
     -----
     C. M. Bishop: Training with noise is equivalent to Tikhonov regularization, Neural Computation 7, 1995.
@@ -281,29 +160,12 @@ class LinearDenoising(AutoencoderObjective):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        self._accept(noise=as_nonnegative(self.noise, "noise"))
+        self._accept(noise=_as_noise(self.noise))
 
+    @refuses_overflow
     def value_and_gradient(self, parameters: Parameters) -> tuple[float, Parameters]:
-        """Return L and ∂L/∂(W, c, A, b).
-
-        Parameters
-        ----------
-        parameters : Parameters
-            W, c, A, b.
-
-        Returns
-        -------
-        value : float
-            L, in the units of the data squared.
-        gradient : Parameters
-            Uphill: L is maximised.
-
-        Raises
-        ------
-        FloatingPointError
-            If the outputs overflow.
-        """
-        value, gradient = fidelity(self._forward(parameters), parameters, self.X, self.X)
+        """Return L and ∂L/∂(W, c, A, b)."""
+        value, gradient = minus_distortion(self._forward(parameters), parameters, self.X, self.X)
         W, _, A, _ = as_parameters(parameters, self.X.shape[1])
         AW, variance = A @ W, self.noise**2
         return value - variance * float(np.sum(AW**2)), gradient._replace(
@@ -311,24 +173,15 @@ class LinearDenoising(AutoencoderObjective):
             A=gradient.A - 2 * variance * AW @ W.T,
         )
 
+    @refuses_overflow
     def terms(self, parameters: Parameters) -> DenoisingTerms:
-        """Return the parts of L.
-
-        Parameters
-        ----------
-        parameters : Parameters
-            W, c, A, b.
-
-        Returns
-        -------
-        DenoisingTerms
-            The distortion without noise, and the expected error with it.
-
-        Raises
-        ------
-        FloatingPointError
-            If the outputs overflow.
-        """
+        """Return the distortion without noise, and the expected error with it."""
         W, _, A, _ = as_parameters(parameters, self.X.shape[1])
         D = distortion(self.X, self._forward(parameters).Xhat)
         return DenoisingTerms(D, D + self.noise**2 * float(np.sum((A @ W) ** 2)))
+
+
+def _as_noise(noise: float) -> float:
+    s = as_nonnegative(noise, "noise")
+    as_nonnegative(s * s, "the square of noise")
+    return s

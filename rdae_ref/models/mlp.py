@@ -1,17 +1,16 @@
-"""The multilayer perceptron: affine layers with units g between them, forward and backward, for the neighbours.
+"""The multilayer perceptron of the beta-VAE and of IRMAE: affine layers with units g between them.
 
 Notation of the paper, N samples in rows. Layer l has W_l (n_l, n_{l−1}) and b_l (n_l,); with H_0 = X ::
 
     Z_l = H_{l−1} W_lᵀ + 1 b_lᵀ      H_l = g(Z_l)      Y = Z_L      (no unit after the last layer)
 
-Read with B_L = ∂L/∂Y, whatever L is, the way back is ::
+With B_L = ∂L/∂Y for any L, the backward pass is ::
 
     ∂L/∂W_l = B_lᵀ H_{l−1}      ∂L/∂b_l = B_lᵀ 1      B_{l−1} = (B_l W_l) ∘ g′(Z_{l−1})
 """
 
 import itertools
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -42,39 +41,21 @@ __all__ = [
 
 
 class Layer(NamedTuple):
-    """An affine map x ↦ W x + b.
+    """An affine map x ↦ W x + b."""
 
-    Parameters
-    ----------
-    W : Array, shape (m, n)
-        Weights, one row for each output.
-    b : Array, shape (m,)
-        Offsets.
-    """
-
-    W: Array
-    b: Array
+    W: Array  #: weights, shape (m, n), a row for each output
+    b: Array  #: offsets, shape (m,)
 
 
 Layers = tuple[Layer, ...]
 
 
 class LayersForward(NamedTuple):
-    """What one forward pass computes on its way.
+    """A forward pass, with what the backward pass needs of it."""
 
-    Parameters
-    ----------
-    H : tuple of Array, each of shape (N, n_{l−1})
-        What enters each layer: the inputs, then the values of the units.
-    Gprime : tuple of Array, each of shape (N, n_l)
-        g′(Z_l) of all layers but the last.
-    Y : Array, shape (N, n_L)
-        Outputs.
-    """
-
-    H: tuple[Array, ...]
-    Gprime: tuple[Array, ...]
-    Y: Array
+    H: tuple[Array, ...]  # what enters each layer: the inputs, then the values of the units
+    Gprime: tuple[Array, ...]  # g′(Z_l) of all layers but the last
+    Y: Array  # outputs, shape (N, n_L)
 
 
 def initial_layers(sizes: Sequence[int], rng: np.random.Generator, gain: float = 1.0) -> Layers:
@@ -83,21 +64,16 @@ def initial_layers(sizes: Sequence[int], rng: np.random.Generator, gain: float =
     Parameters
     ----------
     sizes : sequence of int
-        Number of inputs, of units of each hidden layer, of outputs.
+        Number of inputs, of units of each hidden layer, of outputs: one more than there are layers.
     rng : numpy.random.Generator
         The source of randomness.
     gain : float
-        1 is what PyTorch's ``Linear`` starts from: weights of variance 1/(3n).
+        The default 1 is that of PyTorch's ``Linear``: weights of variance 1/(3n).
 
     Returns
     -------
-    Layers
-        One `Layer` less than there are sizes.
-
-    Raises
-    ------
-    TypeError, ValueError
-        If there are fewer than two sizes, one is no integer above 0, `rng` is no Generator or `gain` is negative.
+    tuple of Layer
+        The layers, in order.
 
     Examples
     --------
@@ -109,6 +85,7 @@ def initial_layers(sizes: Sequence[int], rng: np.random.Generator, gain: float =
     sizes = [as_count(size, f"sizes[{i}]") for i, size in enumerate(sizes)]
     as_count(len(sizes), "the number of sizes", minimum=2)
     rng, gain = as_generator(rng), as_nonnegative(gain, "gain")
+    as_nonnegative(2 * gain, "twice the gain")  # the width of the interval
     layers = []
     for n, m in itertools.pairwise(sizes):
         bound = gain / np.sqrt(n)
@@ -117,27 +94,7 @@ def initial_layers(sizes: Sequence[int], rng: np.random.Generator, gain: float =
 
 
 def forward_layers(layers: Layers, X: Array, activation: str | Activation) -> LayersForward:
-    """Run the layers: Z_l = H_{l−1} W_lᵀ + 1 b_lᵀ, H_l = g(Z_l), Y = Z_L.
-
-    Parameters
-    ----------
-    layers : Layers
-        At least one.
-    X : Array, shape (N, n_0)
-        Inputs in rows.
-    activation : str or Activation
-        The units g.
-
-    Returns
-    -------
-    LayersForward
-        H, G′ and the outputs Y of shape (N, n_L).
-
-    Raises
-    ------
-    FloatingPointError
-        If the outputs overflow.
-    """
+    """Run the layers: Z_l = H_{l−1} W_lᵀ + 1 b_lᵀ, H_l = g(Z_l), Y = Z_L; FloatingPointError if Y overflows."""
     g, H, slopes, Z = as_activation(activation), [X], [], X
     with np.errstate(over="ignore", invalid="ignore"):
         for i, (W, b) in enumerate(layers):
@@ -151,24 +108,7 @@ def forward_layers(layers: Layers, X: Array, activation: str | Activation) -> La
 
 
 def backward_layers(layers: Layers, forward_pass: LayersForward, dL_dY: Array) -> tuple[Layers, Array]:
-    """Return ∂L/∂(W_l, b_l) of all layers and ∂L/∂X, for the ∂L/∂Y that comes from above.
-
-    Parameters
-    ----------
-    layers : Layers
-        As they were run.
-    forward_pass : LayersForward
-        The forward pass.
-    dL_dY : Array, shape (N, n_L)
-        Derivative of any L by the outputs.
-
-    Returns
-    -------
-    gradient : Layers
-        In the form of the layers.
-    dL_dX : Array, shape (N, n_0)
-        What the layers before these go on with.
-    """
+    """Return ∂L/∂(W_l, b_l) of all layers and ∂L/∂X, from a forward pass and ∂L/∂Y."""
     gradient, back = [], dL_dY
     for i in reversed(range(len(layers))):
         gradient.append(Layer(W=back.T @ forward_pass.H[i], b=back.sum(axis=0)))
@@ -179,27 +119,7 @@ def backward_layers(layers: Layers, forward_pass: LayersForward, dL_dY: Array) -
 
 
 def as_layers(layers: Any, name: str, n_inputs: int | None = None, n_outputs: int | None = None) -> Layers:
-    """Return layers whose shapes fit together, or say which does not.
-
-    Parameters
-    ----------
-    layers : sequence of Layer
-        At least one.
-    name : str
-        How they are called in an error.
-    n_inputs, n_outputs : int, optional
-        What the first takes and the last returns.
-
-    Returns
-    -------
-    Layers
-        In float64.
-
-    Raises
-    ------
-    TypeError, ValueError
-        If something is missing, not finite, or does not fit.
-    """
+    """Return layers in float64 whose shapes fit together, or say which does not; `name` is what an error calls them."""
     try:
         pairs = [(W, b) for W, b in layers]
     except (TypeError, ValueError):
@@ -214,22 +134,8 @@ def as_layers(layers: Any, name: str, n_inputs: int | None = None, n_outputs: in
     return tuple(checked)
 
 
-@dataclass(frozen=True, eq=False)
 class LayeredObjective(DataObjective):
-    """What the objectives on layered networks have in common: inputs of other data than their own.
-
-    Parameters
-    ----------
-    X : array_like, shape (N, d)
-        Inputs in rows.
-    activation : str or Activation
-        The units g of all hidden layers; the package's, or ``"tanh"``.
-
-    Raises
-    ------
-    TypeError, ValueError
-        If `X` is no finite real matrix, or the activation is not known.
-    """
+    """What the objectives on layered networks have in common: they can be asked about other data than their own."""
 
     def _inputs(self, X: Any) -> Array:
         return self.X if X is None else as_samples(X, "X", self.X.shape[1])

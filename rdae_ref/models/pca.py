@@ -1,4 +1,4 @@
-"""Principal component analysis in closed form: what linear units with a bottleneck can reach at best."""
+"""Principal component analysis in closed form: the best that linear units with a bottleneck can reach."""
 
 from typing import NamedTuple
 
@@ -12,60 +12,28 @@ __all__ = ["PrincipalComponents", "pca"]
 
 
 class PrincipalComponents(NamedTuple):
-    """The k leading principal components of a sample.
+    """The k leading principal components of a sample."""
 
-    Parameters
-    ----------
-    mean : Array, shape (d,)
-        Of the data.
-    components : Array, shape (k, d)
-        Orthonormal directions in rows, that of the largest variance first.
-    variances : Array, shape (k,)
-        Of the data along them, divided by N.
-    distortion : float
-        The sum of the variances along all other directions, which is D_emp of the reconstructions.
-    """
-
-    mean: Array
-    components: Array
-    variances: Array
-    distortion: float
+    mean: Array  #: of the data, shape (d,)
+    components: Array  #: orthonormal directions in rows, shape (k, d), that of the largest variance first
+    variances: Array  #: of the data along them, divided by N, shape (k,)
+    distortion: float  #: the sum of the variances along all other directions: D_emp of the reconstructions
 
     def reconstruct(self, X: npt.ArrayLike) -> Array:
-        """Return the projections x̂ = m + Vᵀ V (x − m), V having the components in its rows.
-
-        Parameters
-        ----------
-        X : array_like, shape (M, d)
-            Inputs in rows.
-
-        Returns
-        -------
-        Array, shape (M, d)
-            X̂.
-
-        Raises
-        ------
-        TypeError, ValueError
-            If `X` is no finite real matrix of d columns.
-        """
+        """Return the projections x̂ = m + Vᵀ V (x − m) of inputs in rows, V being the components."""
         X = as_samples(X, "X", len(self.mean))
         return self.mean + (X - self.mean) @ self.components.T @ self.components
 
     def as_parameters(self) -> Parameters:
-        """Return the auto-encoder with k linear units that has the same outputs: W = V, c = −V m, A = Vᵀ, b = m.
-
-        Returns
-        -------
-        parameters : Parameters
-            To start from, or to compare with.
-        """
+        """Return the auto-encoder with k linear units that has the same outputs: W = V, c = −V m, A = Vᵀ, b = m."""
         V, m = self.components, self.mean
         return Parameters(W=V.copy(), c=-V @ m, A=V.T.copy(), b=m.copy())
 
 
 def pca(X: npt.ArrayLike, n_components: int) -> PrincipalComponents:
     """Return the principal components, from the singular values of X − 1 mᵀ = U diag(s) V: variances s²/N.
+
+    For Gaussian data they are the optimal mapping in the rate-distortion sense (§2 of the paper).
 
     Parameters
     ----------
@@ -77,17 +45,7 @@ def pca(X: npt.ArrayLike, n_components: int) -> PrincipalComponents:
     Returns
     -------
     PrincipalComponents
-        Mean, components, variances and the distortion that they leave. Of v and −v it has the one whose largest
-        element is positive.
-
-    Raises
-    ------
-    TypeError, ValueError
-        If `X` is no finite real matrix, or `n_components` out of its range.
-
-    Notes
-    -----
-    §2 of the paper: for Gaussian data the optimal mapping in the rate-distortion sense.
+        Each component signed so that its element of largest magnitude is positive.
 
     Examples
     --------

@@ -1,4 +1,4 @@
-"""What the forms of the beta-VAE share: an auto-encoder whose code is a distribution, and whose rate is priced.
+"""What the forms of the beta-VAE share: an auto-encoder whose code is a distribution, and whose rate has a price.
 
 Notation: N samples in rows. The encoder returns [M, T], both (N, k): q(z | x_i) is Gaussian with means M_ij and
 variances exp(T_ij), m(z) is the standard normal distribution, and p(x | z) has the decoder's outputs Y as means or as
@@ -8,7 +8,7 @@ logits ::
 
 Normalisation: log p and KL are *sums* over features and latents, and *means* over samples; the Gaussian log p is
 −|x − y|²/(2s²) − (d/2) log(2πs²), so the squared error has the factor 1/(2s²) and not 1. Libraries differ in all of
-these; `convert_beta` goes from one convention to another. Units: bits per sample, unless `base` says otherwise.
+these; `convert_beta` converts between them. Units: bits per sample, unless `base` says otherwise.
 """
 
 import dataclasses
@@ -30,6 +30,7 @@ from .._validation import (
     as_nonnegative,
     as_positive,
     as_samples,
+    check_same_shape,
     check_unit_interval,
 )
 from .mlp import (
@@ -42,6 +43,7 @@ from .mlp import (
     forward_layers,
     initial_layers,
 )
+from .overflow import refuses_overflow
 
 __all__ = [
     "LIKELIHOODS",
@@ -61,127 +63,17 @@ CAPACITIES = ("mean", "sample")
 class VAEParameters(NamedTuple):
     """The parameters of encoder and decoder.
 
-    Parameters
-    ----------
-    encoder : Layers
-        From d inputs to 2k outputs: k means, then k log variances.
-    decoder : Layers
-        From k codes to d outputs: means, or logits where the likelihood is Bernoulli's.
-
     Examples
     --------
     >>> import numpy as np
     >>> from rdae_ref.models import Layer, LinearBetaVAE, VAEParameters
     >>> blind = VAEParameters((Layer(np.zeros((2, 1)), np.zeros(2)),), (Layer(np.zeros((1, 1)), np.zeros(1)),))
-    >>> print(LinearBetaVAE([[1.0], [-1.0]]).terms(blind).distortion)  # knows nothing of x: its variance
+    >>> print(LinearBetaVAE([[1.0], [-1.0]]).terms(blind).distortion)  # its code says nothing of x: the variance
     1.0
     """
 
-    encoder: Layers
-    decoder: Layers
-
-
-class Posterior(NamedTuple):
-    """The distributions q(z | x_i) that the encoder returns.
-
-    Parameters
-    ----------
-    M : Array, shape (N, k)
-        Means.
-    T : Array, shape (N, k)
-        Logarithms of the variances.
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> from rdae_ref.models import LinearBetaVAE, initial_vae_parameters
-    >>> rng = np.random.default_rng(0)
-    >>> posterior = LinearBetaVAE(rng.normal(size=(50, 4))).encode(initial_vae_parameters(4, 2, rng))
-    >>> posterior.M.shape, posterior.sample(rng).shape
-    ((50, 2), (50, 2))
-    """
-
-    M: Array
-    T: Array
-
-    def sample(self, rng: np.random.Generator) -> Array:
-        """Draw a code for each input, z = M + exp(T/2) ∘ ε.
-
-        A latent that costs no rate is noise in it, while its means, however small, still tell inputs apart.
-
-        Parameters
-        ----------
-        rng : numpy.random.Generator
-            The source of randomness.
-
-        Returns
-        -------
-        Array, shape (N, k)
-            Z.
-        """
-        return self.M + np.exp(self.T / 2) * as_generator(rng).normal(size=self.M.shape)
-
-
-class VAETerms(NamedTuple):
-    """The parts of L, per sample: L = log_likelihood − β rate, without a capacity.
-
-    Parameters
-    ----------
-    log_likelihood : float
-        (1/N) Σ_i E_q log p(x_i | z), summed over features; in `base`, as the rates.
-    distortion : float
-        (1/N) Σ_i E_q |x_i − x̂|² in the units of the data squared, x̂ being the mean of p(x | z); Eq. (9) for this map.
-    rate : float
-        (1/N) Σ_i KL_i, an upper bound on I(X; Z).
-    rates : Array, shape (k,)
-        What each latent adds to the rate.
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> from rdae_ref.models import LinearBetaVAE, initial_vae_parameters
-    >>> rng = np.random.default_rng(0)
-    >>> terms = LinearBetaVAE(rng.normal(size=(50, 4))).terms(initial_vae_parameters(4, 2, rng))
-    >>> bool(np.isclose(terms.rates.sum(), terms.rate))
-    True
-    """
-
-    log_likelihood: float
-    distortion: float
-    rate: float
-    rates: Array
-
-
-class Likelihood(NamedTuple):
-    """A distribution p(x | y) of inputs for the decoder's outputs y; each function takes (N, d) arrays.
-
-    Parameters
-    ----------
-    value : callable
-        log p(x | y) in nats, summed over features, from X, Y and the variance s² (Gaussian; ignored otherwise).
-    derivative : callable
-        Its derivative by Y, from the same.
-    mean : callable
-        The mean of x, from Y.
-    """
-
-    value: Callable[[Array, Array, float], Array]
-    derivative: Callable[[Array, Array, float], Array]
-    mean: Callable[[Array], Array]
-
-
-def _gaussian_log_density(X: Array, Y: Array, variance: float) -> Array:
-    return -0.5 * np.sum((X - Y) ** 2, axis=1) / variance - 0.5 * X.shape[1] * math.log(2 * math.pi * variance)
-
-
-def _bernoulli_log_density(X: Array, Y: Array, variance: float) -> Array:
-    return np.sum(X * Y - np.logaddexp(0, Y), axis=1)
-
-
-LIKELIHOODS = {
-    "gaussian": Likelihood(_gaussian_log_density, lambda X, Y, variance: (X - Y) / variance, np.array),
-    "bernoulli": Likelihood(_bernoulli_log_density, lambda X, Y, variance: X - expit(Y), expit),
-}
+    encoder: Layers  #: from d inputs to 2k outputs: k means, then k log variances
+    decoder: Layers  #: from k codes to d outputs: means, or logits if the likelihood is Bernoulli's
 
 
 def initial_vae_parameters(
@@ -196,10 +88,8 @@ def initial_vae_parameters(
 
     Parameters
     ----------
-    n_features : int
-        d.
-    n_latents : int
-        k, the number of latents.
+    n_features, n_latents : int
+        d and k.
     rng : numpy.random.Generator
         The source of randomness.
     hidden : sequence of int
@@ -210,12 +100,7 @@ def initial_vae_parameters(
     Returns
     -------
     parameters : VAEParameters
-        encoder, decoder.
-
-    Raises
-    ------
-    TypeError, ValueError
-        If a size is no integer above 0, `rng` is no Generator, or `gain` is negative.
+        Encoder and decoder.
 
     Examples
     --------
@@ -230,6 +115,32 @@ def initial_vae_parameters(
     return VAEParameters(encoder, initial_layers([k, *reversed(hidden), d], rng, gain))
 
 
+class Posterior(NamedTuple):
+    """The distributions q(z | x_i) that the encoder returns.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from rdae_ref.models import LinearBetaVAE, initial_vae_parameters
+    >>> rng = np.random.default_rng(0)
+    >>> posterior = LinearBetaVAE(rng.normal(size=(50, 4))).encode(initial_vae_parameters(4, 2, rng))
+    >>> posterior.M.shape, posterior.sample(rng).shape
+    ((50, 2), (50, 2))
+    """
+
+    M: Array  #: means, shape (N, k)
+    T: Array  #: logarithms of the variances, shape (N, k)
+
+    @refuses_overflow
+    def sample(self, rng: np.random.Generator) -> Array:
+        """Draw a code for each input, z = M + exp(T/2) ∘ ε.
+
+        A latent without rate is noise in such a code, while its mean, however small, still tells inputs apart.
+        """
+        return self.M + np.exp(self.T / 2) * as_generator(rng).normal(size=self.M.shape)
+
+
+@refuses_overflow
 def kl_divergence(posterior: Posterior) -> Array:
     """Return KL(q(z_j | x_i) ‖ N(0, 1)) = ½ (M² + exp T − T − 1), element by element, in nats.
 
@@ -252,60 +163,65 @@ def kl_divergence(posterior: Posterior) -> Array:
     >>> print(kl_divergence(Posterior(M=np.array([[0.0, 2.0]]), T=np.zeros((1, 2)))))
     [[0. 2.]]
     """
-    M, T = posterior
+    M, T = as_samples(posterior[0], "M"), as_samples(posterior[1], "T")
+    check_same_shape(M, T, "M and T")
     return 0.5 * (M**2 + np.expm1(T) - T)
 
 
-class Fidelity(NamedTuple):
-    """The fidelity F = (1/N) Σ_i E_q log p(x_i | z) in nats, with its derivatives.
+class Likelihood(NamedTuple):
+    """A distribution p(x | y) of inputs for the decoder's outputs y; X and Y are (N, d)."""
 
-    Parameters
-    ----------
-    value : float
-        F.
-    by_decoder : Layers
-        Derivatives by the decoder's parameters.
-    by_mean, by_log_variance : Array, shape (N, k)
-        ∂F/∂M and ∂F/∂T.
-    distortion : float
-        (1/N) Σ_i E_q |x_i − x̂|² of the same outputs.
-    """
+    value: Callable[[Array, Array, float], Array]  # log p(x | y) in nats, from X, Y, s²
+    derivative: Callable[[Array, Array, float], Array]  # its derivative by Y, from the same
+    mean: Callable[[Array], Array]  # the mean of x, from Y
+
+
+def _gaussian_log_density(X: Array, Y: Array, s2: float) -> Array:
+    return -0.5 * np.sum((X - Y) ** 2, axis=1) / s2 - 0.5 * X.shape[1] * math.log(2 * math.pi * s2)
+
+
+def _bernoulli_log_density(X: Array, Y: Array, s2: float) -> Array:
+    return np.sum(X * Y - np.logaddexp(0, Y), axis=1)
+
+
+LIKELIHOODS = {
+    "gaussian": Likelihood(_gaussian_log_density, lambda X, Y, s2: (X - Y) / s2, np.array),
+    "bernoulli": Likelihood(_bernoulli_log_density, lambda X, Y, s2: X - expit(Y), expit),
+}
+
+
+class Fidelity(NamedTuple):
+    """The fidelity F = (1/N) Σ_i E_q log p(x_i | z) in nats, with its derivatives."""
 
     value: float
     by_decoder: Layers
     by_mean: Array
     by_log_variance: Array
-    distortion: float
+    distortion: float  # (1/N) Σ_i E_q |x_i − x̂|² of the same outputs
+
+
+class VAETerms(NamedTuple):
+    """The parts of L, per sample: L = log_likelihood − β rate, without a capacity.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from rdae_ref.models import LinearBetaVAE, initial_vae_parameters
+    >>> rng = np.random.default_rng(0)
+    >>> terms = LinearBetaVAE(rng.normal(size=(50, 4))).terms(initial_vae_parameters(4, 2, rng))
+    >>> bool(np.isclose(terms.rates.sum(), terms.rate))
+    True
+    """
+
+    log_likelihood: float  #: (1/N) Σ_i E_q log p(x_i | z), summed over features; in `base`, as the rates
+    distortion: float  #: (1/N) Σ_i E_q |x_i − x̂|², x̂ being the mean of p(x | z): Eq. (9) for this map
+    rate: float  #: (1/N) Σ_i KL_i, an upper bound on I(X; Z)
+    rates: Array  #: the share of each latent in the rate, shape (k,)
 
 
 @dataclass(frozen=True, eq=False)
 class Variational(LayeredObjective):
-    """What all three forms share: encoder, price of the rate, likelihood. They differ in how E_q is taken.
-
-    Parameters
-    ----------
-    X : array_like, shape (N, d)
-        Inputs in rows.
-    activation : str or Activation
-        The units g of all hidden layers; the package's, or ``"tanh"``.
-    beta : float
-        Price β ≥ 0 of the rate.
-    likelihood : str
-        ``"gaussian"`` or ``"bernoulli"``.
-    variance : float
-        s² > 0 of the Gaussian likelihood.
-    capacity : float, optional
-        C ≥ 0 in `base`.
-    capacity_of : str
-        ``"mean"`` or ``"sample"``.
-    base : float
-        Of the logarithm.
-
-    Raises
-    ------
-    TypeError, ValueError
-        If an argument is out of its range.
-    """
+    """What the forms of the beta-VAE share; they differ in `_noise` and `_fidelity`: how E_q is taken."""
 
     _: dataclasses.KW_ONLY
     beta: float = 1.0
@@ -328,78 +244,50 @@ class Variational(LayeredObjective):
         if self.likelihood == "bernoulli":
             check_unit_interval(self.X, "X")
 
+    @refuses_overflow
+    def value_and_gradient(self, parameters: VAEParameters) -> tuple[float, VAEParameters]:
+        """Return L in `base` and its gradient: ∂L/∂M and ∂L/∂T have a part from the likelihood and one from the KL."""
+        encoder, decoder = self._checked(parameters)
+        (M, T), encoded = self._encode(encoder, self.X)
+        fidelity = self._fidelity(Posterior(M, T), decoder, self._noise(M.shape[1]))
+        price, dprice_dkl = self._price(kl_divergence(Posterior(M, T)).sum(axis=1))
+        dM = fidelity.by_mean - dprice_dkl[:, None] * M
+        dT = fidelity.by_log_variance - dprice_dkl[:, None] * 0.5 * np.expm1(T)
+        dencoder, _ = backward_layers(encoder, encoded, np.hstack([dM, dT]))
+        unit = math.log(self.base)
+        gradient = VAEParameters(*(_over(layers, unit) for layers in (dencoder, fidelity.by_decoder)))
+        return (fidelity.value - price) / unit, gradient
+
+    @refuses_overflow
+    def terms(self, parameters: VAEParameters) -> VAETerms:
+        """Return the parts of L, for the noise that the next evaluation will have."""
+        encoder, decoder = self._checked(parameters)
+        posterior, _ = self._encode(encoder, self.X)
+        fidelity = self._fidelity(posterior, decoder, self._noise(posterior.M.shape[1], peek=True))
+        rates = kl_divergence(posterior).mean(axis=0) / math.log(self.base)
+        return VAETerms(fidelity.value / math.log(self.base), fidelity.distortion, float(rates.sum()), rates)
+
     def encode(self, parameters: VAEParameters, X: npt.ArrayLike | None = None) -> Posterior:
-        """Return q(z | x) for each input.
-
-        Parameters
-        ----------
-        parameters : VAEParameters
-            encoder, decoder.
-        X : array_like, shape (M, d), optional
-            Inputs; those of the objective, if there are none.
-
-        Returns
-        -------
-        Posterior
-            Means and logarithms of the variances, of shape (M, k).
-        """
+        """Return q(z | x) for each input in the rows of X, or of the objective's own data."""
         return self._encode(self._checked(parameters).encoder, self._inputs(X))[0]
 
     def decode(self, parameters: VAEParameters, Z: npt.ArrayLike) -> Array:
-        """Return the mean of p(x | z) for each code, also one drawn from the prior N(0, I).
-
-        Parameters
-        ----------
-        parameters : VAEParameters
-            encoder, decoder.
-        Z : array_like, shape (M, k)
-            Codes in rows.
-
-        Returns
-        -------
-        Array, shape (M, d)
-            X̂.
-        """
+        """Return the mean of p(x | z) for codes in rows, also for codes drawn from the prior N(0, I)."""
         decoder = self._checked(parameters).decoder
         Z = as_samples(Z, "Z", decoder[0].W.shape[1])
         return LIKELIHOODS[self.likelihood].mean(forward_layers(decoder, Z, self.activation).Y)
 
     def reconstruct(self, parameters: VAEParameters, X: npt.ArrayLike | None = None) -> Array:
-        """Return the outputs X̂ for the mean codes.
-
-        Parameters
-        ----------
-        parameters : VAEParameters
-            encoder, decoder.
-        X : array_like, shape (M, d), optional
-            Inputs; those of the objective, if there are none.
-
-        Returns
-        -------
-        Array, shape (M, d)
-            X̂: what z = M gives, without the noise that `terms` has in its distortion.
-        """
+        """Return the outputs X̂ for the mean codes z = M, without the noise that `terms` has in its distortion."""
         return self.decode(parameters, self.encode(parameters, X).M)
 
     def with_beta(self, beta: float) -> Any:
-        """Return the same objective with another price of the rate.
-
-        Parameters
-        ----------
-        beta : float
-            β ≥ 0.
-
-        Returns
-        -------
-        object
-            A new one of the same class; this one stays as it is.
-
-        Raises
-        ------
-        TypeError, ValueError
-            If `beta` is out of its range.
-        """
+        """Return the same objective with another price β ≥ 0 of the rate."""
         return dataclasses.replace(self, beta=beta)
+
+    def _noise(self, n_latents: int, peek: bool = False) -> Array | None:
+        """Return ε of shape (m, N, k), if the form has any; `peek` leaves the next evaluation the same."""
+        return None
 
     def _fidelity(self, posterior: Posterior, decoder: Layers, noise: Array | None) -> Fidelity:
         """Return the sampled form: z = M + exp(T/2) ∘ ε, whose derivatives by M and T are 1 and ½ exp(T/2) ∘ ε."""
@@ -418,39 +306,13 @@ class Variational(LayeredObjective):
 
     def _price(self, kl: Array) -> tuple[float, Array]:
         """Return what is subtracted from the log likelihood, in nats, and its derivative by the KL_i in `kl`."""
-        N, price = len(kl), self.beta
+        N, beta = len(kl), self.beta
         if self.capacity is None:
-            return price * float(kl.mean()), np.full(N, price / N)
+            return beta * float(kl.mean()), np.full(N, beta / N)
         excess = kl - self.capacity * math.log(self.base)
         if self.capacity_of == "mean":
-            return price * abs(float(excess.mean())), np.full(N, price * np.sign(excess.mean()) / N)
-        return price * float(np.abs(excess).mean()), price * np.sign(excess) / N
-
-    def _evaluate(self, parameters: VAEParameters, noise: Array | None) -> tuple[float, VAEParameters]:
-        """Return L and its gradient: ∂L/∂M and ∂L/∂T have a part from the likelihood and one from the KL."""
-        encoder, decoder = self._checked(parameters)
-        with np.errstate(over="ignore", invalid="ignore"):
-            (M, T), encoded = self._encode(encoder, self.X)
-            fidelity = self._fidelity(Posterior(M, T), decoder, noise)
-            price, dprice_dkl = self._price(kl_divergence(Posterior(M, T)).sum(axis=1))
-            dM = fidelity.by_mean - dprice_dkl[:, None] * M
-            dT = fidelity.by_log_variance - dprice_dkl[:, None] * 0.5 * np.expm1(T)
-            dencoder, _ = backward_layers(encoder, encoded, np.hstack([dM, dT]))
-        value, unit = fidelity.value - price, math.log(self.base)
-        if not np.isfinite(value):
-            raise FloatingPointError("a variance of the codes overflows: the parameters are too large")
-        gradient = VAEParameters(_over(dencoder, unit), _over(fidelity.by_decoder, unit))
-        return value / unit, gradient
-
-    def _terms(self, parameters: VAEParameters, noise: Array | None) -> VAETerms:
-        encoder, decoder = self._checked(parameters)
-        with np.errstate(over="ignore", invalid="ignore"):
-            posterior, _ = self._encode(encoder, self.X)
-            fidelity = self._fidelity(posterior, decoder, noise)
-            rates = kl_divergence(posterior).mean(axis=0) / math.log(self.base)
-        if not np.isfinite(rates).all():
-            raise FloatingPointError("a variance of the codes overflows: the parameters are too large")
-        return VAETerms(fidelity.value / math.log(self.base), fidelity.distortion, float(rates.sum()), rates)
+            return beta * abs(float(excess.mean())), np.full(N, beta * np.sign(excess.mean()) / N)
+        return beta * float(np.abs(excess).mean()), beta * np.sign(excess) / N
 
     def _encode(self, encoder: Layers, X: Array) -> tuple[Posterior, LayersForward]:
         forward_pass = forward_layers(encoder, X, self.activation)
@@ -461,9 +323,8 @@ class Variational(LayeredObjective):
         try:
             encoder, decoder = parameters
         except (TypeError, ValueError):
-            raise TypeError(
-                f"parameters must be VAEParameters(encoder, decoder), got {type(parameters).__name__}"
-            ) from None
+            name = type(parameters).__name__
+            raise TypeError(f"parameters must be VAEParameters(encoder, decoder), got {name}") from None
         d = self.X.shape[1]
         decoder = as_layers(decoder, "decoder", n_outputs=d)
         # Two outputs of the encoder, mean and log variance, for each input of the decoder.
