@@ -1,36 +1,39 @@
 """Files of fitted estimators: npz, nothing pickled, and read whole or refused.
 
-The arrays W, c, A, b stand under their names; all that is not an array is JSON text under the name ``about``.
+The arrays W, c, A, b and history have members of their own; all that is not an array is JSON text in the member
+``about``.
 """
 
 import json
 import math
 import os
-from collections.abc import Mapping
+import sys
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import numpy as np
 
-from ._validation import as_nonnegative, as_positive
+from ._validation import as_choice, as_count, as_nonnegative, as_positive
 from ._version import __version__
 from .activations import ACTIVATIONS, TANH, as_activation
 from .autoencoder import Parameters, as_parameters
 from .estimator import RateDistortionAutoencoder, check_is_fitted
-from .files import ContentError, read_npz, written_whole
-from .objective import Terms
+from .files import ContentError, Header, as_text, parse_json, read_npz, written_whole
+from .objective import RateDistortion, Terms
 
 __all__ = ["ModelFileError", "load_model", "save_model"]
 
 FORMAT = "rdae_ref model"
-VERSION = 2  # of the format: one more with each change that an older reader would misunderstand
+VERSION = 3  # of the format: one more with each change that an older reader would misunderstand
+READABLE = (2, 3)  # 2 has the history in the text, and nothing about a collapse
 
 LEFT_OUT = ("callback", "verbose")  # they belong to a session
-PERHAPS = ("init", "random_state")  # kept unless they are arrays or generators, which matter to a fit only
+PERHAPS = ("init", "random_state", "method")  # not in every file; arrays and generators matter to a fit only
 FITTED = ("mu", "sigma_x", "sigma_xhat", "value", "terms", "history", "message", "converged", "feature_names")
 
 
 class ModelFileError(ContentError):
-    """A file that was read is no whole model; it says what is missing."""
+    """A file could be read but is not a whole model; the message says what is missing."""
 
 
 def save_model(model: RateDistortionAutoencoder, path: str | os.PathLike[str]) -> None:
@@ -39,38 +42,51 @@ def save_model(model: RateDistortionAutoencoder, path: str | os.PathLike[str]) -
     Parameters
     ----------
     model : RateDistortionAutoencoder
-        Fitted. Of its settings the callback and `verbose` are not kept, nor a generator as `random_state` or arrays as
-        `init`: in the model that is read these have their defaults.
+        Fitted. Its settings are written as they were at the fit, whatever `set_params` changed after it. The callback,
+        `verbose`, a generator as `random_state` and arrays as `init` are not kept: in the model that is read these have
+        their defaults.
     path : str or path-like
-        Where; an older file is replaced, once the new one is whole.
+        Where; an older file is replaced once the new one is whole.
 
     Raises
     ------
     NotFittedError, OSError
         If the estimator is not fitted, or the folder cannot be written to.
     ValueError
-        If its units are not among those of this package: a file does not keep code.
+        If its activation is not one of this package, as a file does not keep code; or if `load_model` would refuse it.
     """
     check_is_fitted(model, "parameters_")
+    columns = sorted({name for entry in model.history_ for name in entry})
     about = {
         "format": FORMAT,
         "version": VERSION,
         "written_by": f"rdae_ref {__version__}",
-        "settings": _settings(model),
+        "settings": _settings(getattr(model, "fitted_settings_", model.get_params(deep=False))),
         "fitted": {
             "mu": model.mu_,
             "sigma_x": model.sigma_x_,
             "sigma_xhat": model.sigma_xhat_,
             "value": model.value_,
             "terms": model.terms_._asdict(),
-            "history": model.history_,
+            "history": columns,
             "message": model.message_,
             "converged": model.converged_,
+            "collapsed": model.collapsed_,
             "feature_names": list(model.feature_names_in_) if hasattr(model, "feature_names_in_") else None,
         },
     }
+    history = [[entry.get(name, math.nan) for name in columns] for entry in model.history_]
+    content = {
+        "about": np.array(json.dumps(about, allow_nan=False)),
+        "history": np.array(history, dtype=np.float64).reshape(len(history), len(columns)),
+        **model.parameters_._asdict(),
+    }
+    try:
+        _model(content)
+    except (ValueError, TypeError, OverflowError) as error:
+        raise ValueError(f"the model cannot be saved: {error}") from None
     with written_whole(path, "wb") as file:
-        np.savez(file, about=np.array(json.dumps(about, allow_nan=False)), **model.parameters_._asdict())
+        np.savez(file, **content)
 
 
 def load_model(path: str | os.PathLike[str]) -> RateDistortionAutoencoder:
@@ -89,20 +105,37 @@ def load_model(path: str | os.PathLike[str]) -> RateDistortionAutoencoder:
     Raises
     ------
     OSError
-        If there is no such file, or it is not to be read.
-    ModelFileError, ValueError
-        If it is no npz file, or no whole model; with what is missing.
+        If there is no such file, or it cannot be read.
+    ModelFileError
+        If it is not an npz file, or not a whole model; with what is missing. Settings are checked as `fit` does.
     """
-    content = read_npz(path)
+    try:
+        content = read_npz(path, _choose, compressed=False)
+    except ContentError as error:
+        said = str(error) if str(path) in str(error) else f"{path} is no model of rdae_ref that can be read: {error}"
+        raise ModelFileError(said) from None
     try:
         return _model(content)
-    except (ValueError, TypeError, OverflowError, RecursionError) as error:  # the last from endlessly nested JSON
+    except (ValueError, TypeError, OverflowError) as error:
         raise ModelFileError(f"{path} is no model of rdae_ref that can be read: {error}") from None
 
 
-def _settings(model: RateDistortionAutoencoder) -> dict[str, Any]:
-    settings = {name: _plain(value) for name, value in model.get_params(deep=False).items() if name not in LEFT_OUT}
-    activation = as_activation(model.activation)
+def _choose(headers: Mapping[str, Header]) -> Iterable[str]:
+    """Refuse other members than those of a model, and shapes that do not fit together."""
+    _check_names(headers, ("about", *Parameters._fields), "the file")
+    unknown = sorted(set(headers) - {"about", "history", *Parameters._fields})
+    if unknown:
+        raise ContentError(f"a model has no member {unknown[0]!r}")
+    p, d = _matrix_shape(headers["W"])
+    for name, shape in {"c": (p,), "A": (d, p), "b": (d,)}.items():
+        if headers[name].shape != shape:
+            raise ContentError(f"{name} must have shape {shape}, got {headers[name].shape}")
+    return headers
+
+
+def _settings(of_fit: Mapping[str, Any]) -> dict[str, Any]:
+    settings = {name: _plain(value) for name, value in of_fit.items() if name not in LEFT_OUT}
+    activation = as_activation(of_fit["activation"])
     if activation is not {**ACTIVATIONS, TANH.name: TANH}.get(activation.name):
         raise ValueError(f"a file does not keep the code of the units {activation.name!r}: pickle the model instead")
     settings["activation"] = activation.name
@@ -120,38 +153,34 @@ def _plain(value: Any) -> Any:
 
 
 def _model(content: Mapping[str, Any]) -> RateDistortionAutoencoder:
-    _check_names(content, ("about", *Parameters._fields), "the file")
     about = _about(content["about"])
-    settings, fitted = _part(about, "settings"), _part(about, "fitted")
-    known = [name for name in RateDistortionAutoencoder().get_params(deep=False) if name not in LEFT_OUT]
-    _check_names(settings, [name for name in known if name not in PERHAPS], "settings")
-    unknown = sorted(set(settings) - set(known))
-    if unknown:
-        raise ValueError(f"there is no setting {unknown[0]!r}")
+    model = _with_settings(_part(about, "settings"))
+    fitted, (p, d) = _part(about, "fitted"), _matrix_shape(content["W"])
     _check_names(fitted, FITTED, "fitted")
-
-    model = RateDistortionAutoencoder(**settings)
-    as_activation(model.activation)
-    model.alpha = float(model.alpha)  # which may be the word "inf"
-    model.parameters_ = as_parameters(Parameters(*(content[name] for name in Parameters._fields)), _width(content["W"]))
-    model.n_features_in_ = _width(content["W"])
-    if len(model.parameters_.W) != model.n_hidden:
-        raise ValueError(f"W must have one row for each of the {model.n_hidden} units, got {len(model.parameters_.W)}")
+    model.parameters_ = as_parameters(Parameters(*(content[name] for name in Parameters._fields)), d)
+    model.n_features_in_ = d
+    if p != model.n_hidden:
+        raise ValueError(f"W must have one row for each of the {model.n_hidden} units, got {p}")
     model.mu_ = as_nonnegative(fitted["mu"], "mu")
     model.sigma_x_, model.sigma_xhat_ = (as_positive(fitted[name], name) for name in ("sigma_x", "sigma_xhat"))
     model.value_ = _number(fitted["value"], "value")
     terms = _part(fitted, "terms")
     _check_names(terms, Terms._fields, "terms")
     model.terms_ = Terms(*(_number(terms[name], name) for name in Terms._fields))
-    model.history_ = _history(fitted["history"])
+    of_text = about["version"] == 2
+    model.history_ = _history(fitted["history"] if of_text else _entries(fitted["history"], content.get("history")))
     model.n_iter_ = len(model.history_)
-    model.message_, model.converged_ = str(fitted["message"]), fitted["converged"]
-    if model.converged_ not in (True, False, None):
-        raise ValueError(f"converged must be true, false or null, got {model.converged_!r}")
+    if not isinstance(fitted["message"], str):
+        raise ValueError(f"message must be text, got {fitted['message']!r}")
+    model.message_ = fitted["message"]
+    model.converged_, model.collapsed_ = fitted["converged"], fitted.get("collapsed")
+    for name, value in (("converged", model.converged_), ("collapsed", model.collapsed_)):
+        if not isinstance(value, (bool, type(None))):
+            raise ValueError(f"{name} must be true, false or null, got {value!r}")
     names = fitted["feature_names"]
     if names is not None:
-        if not isinstance(names, list) or [type(name) for name in names] != [str] * model.n_features_in_:
-            raise ValueError(f"feature_names must be {model.n_features_in_} names, got {names!r}")
+        if not isinstance(names, list) or [type(name) for name in names] != [str] * d:
+            raise ValueError(f"feature_names must be {d} names, got {names!r:.200}")
         model.feature_names_in_ = np.array(names, dtype=object)
     return model
 
@@ -159,12 +188,43 @@ def _model(content: Mapping[str, Any]) -> RateDistortionAutoencoder:
 def _about(array: Any) -> dict[str, Any]:
     if array.dtype.kind != "U" or array.ndim != 0:
         raise ValueError("about must be JSON text")
-    about = json.loads(str(array))
+    about = parse_json(as_text(array, "about"), "about")
     if not isinstance(about, dict) or about.get("format") != FORMAT:
         raise ValueError(f"its format is not {FORMAT!r}")
-    if about.get("version") != VERSION:
-        raise ValueError(f"its version is {about.get('version')!r}, and this rdae_ref reads {VERSION}")
+    if about.get("version") not in READABLE:
+        readable = " and ".join(map(str, READABLE))
+        raise ValueError(f"its version is {about.get('version')!r:.80}, and this rdae_ref reads {readable}")
     return about
+
+
+def _with_settings(settings: dict[str, Any]) -> RateDistortionAutoencoder:
+    """Return an estimator with settings that have passed the checks of a fit."""
+    known = [name for name in RateDistortionAutoencoder().get_params(deep=False) if name not in LEFT_OUT]
+    _check_names(settings, [name for name in known if name not in PERHAPS], "settings")
+    unknown = sorted(set(settings) - set(known))
+    if unknown:
+        raise ValueError(f"there is no setting {unknown[0]!r:.80}")
+    model = RateDistortionAutoencoder(**settings | {"alpha": math.inf} if settings["alpha"] == "inf" else settings)
+    as_count(model.n_hidden, "n_hidden")
+    model._check_settings(sys.maxsize)
+    if not isinstance(model.init, str):
+        raise ValueError(f"init must be a word, got {model.init!r:.80}")
+    if model.random_state is not None:
+        as_count(model.random_state, "random_state", minimum=0)
+    sizes = {"sigma": model.sigma, "sigma_xhat": model.sigma if model.sigma_xhat is None else model.sigma_xhat}
+    sigma_x, sigma_xhat = (_kernel_size(size, name) for name, size in sizes.items())
+    units = {"mu": model.mu, "sigma_x": sigma_x, "sigma_xhat": sigma_xhat, "base": model.base, "method": model.method}
+    RateDistortion(np.eye(2), activation=model.activation, alpha=model.alpha, **units)  # refuses what it cannot use
+    model.fitted_settings_ = model.get_params(deep=False)
+    return model
+
+
+def _kernel_size(size: Any, name: str) -> float:
+    """Return a kernel size; one of any size for the median."""
+    if isinstance(size, str):
+        as_choice(size, name, ("median",))
+        return 1.0
+    return as_positive(size, name)
 
 
 def _part(about: Mapping[str, Any], name: str) -> dict[str, Any]:
@@ -177,19 +237,30 @@ def _part(about: Mapping[str, Any], name: str) -> dict[str, Any]:
 def _check_names(found: Mapping[str, Any], wanted: Any, where: str) -> None:
     missing = [name for name in wanted if name not in found]
     if missing:
-        raise ValueError(f"{where} lacks {', '.join(missing)}")
+        raise ContentError(f"{where} lacks {', '.join(missing)}")
 
 
-def _width(W: Any) -> int:
-    if W.ndim != 2:
-        raise ValueError(f"W must be a matrix, got shape {W.shape}")
-    return int(W.shape[1])
+def _matrix_shape(W: Any) -> tuple[int, int]:
+    if len(W.shape) != 2:
+        raise ContentError(f"W must be a matrix, got shape {W.shape}")
+    return W.shape[0], W.shape[1]
 
 
 def _number(value: Any, name: str) -> float:
     if isinstance(value, bool) or not isinstance(value, (int, float)) or not abs(value) < math.inf:
-        raise ValueError(f"{name} must be a finite number, got {value!r}")
+        raise ValueError(f"{name:.80} must be a finite number, got {value!r:.80}")
     return float(value)
+
+
+def _entries(columns: Any, values: Any) -> list[dict[str, float]]:
+    """Return a history from the names and the values of its columns; NaN stands for what an entry does not have."""
+    if not isinstance(columns, list) or not all(isinstance(name, str) for name in columns):
+        raise ValueError("history must be the names of the columns of the array history")
+    shape = None if values is None else values.shape
+    if shape is None or len(shape) != 2 or shape[1] != len(columns) or values.dtype != np.float64:
+        raise ValueError(f"the file must have an array history of {len(columns)} columns, got shape {shape}")
+    rows = values.tolist()
+    return [{n: v for n, v in zip(columns, row, strict=True) if not math.isnan(v)} for row in rows]
 
 
 def _history(entries: Any) -> list[dict[str, Any]]:

@@ -19,6 +19,7 @@ from sklearn.utils.estimator_checks import check_estimator
 
 import rdae_ref
 from rdae_ref import Parameters, RateDistortion, RateDistortionAutoencoder, continuation, initial_parameters, maximize
+from rdae_ref.cli import main
 from rdae_ref.data import gaussian
 from rdae_ref.data.batches import clustered_batches, random_batches
 from rdae_ref.estimator import CollapseWarning
@@ -529,6 +530,15 @@ def test_outputs_without_entropy_have_collapsed_whatever_their_distortion():
         model = quick(sigma=1e4, activation="linear", max_iter=3000).fit(X)
     assert model.collapsed_
     assert model.terms_.distortion < 0.1
+
+
+@pytest.mark.parametrize(("mu", "code"), [("0.01", 1), ("6", 0)])
+def test_the_command_fails_where_the_fit_collapsed(mu, code, tmp_path, capsys):
+    np.savetxt(tmp_path / "data.csv", X, delimiter=",")
+    settings = ["--mu", mu, "--sigma", "0.5", "--activation", "linear", "--max-iter", "3000"]
+    assert main(["fit", str(tmp_path / "data.csv"), "-o", str(tmp_path / "model.npz"), *settings]) == code
+    assert ("the outputs have collapsed" in capsys.readouterr().err) == bool(code)
+    assert rdae_ref.load_model(tmp_path / "model.npz").collapsed_ is bool(code)
 
 
 def test_masked_arrays_are_refused(model):

@@ -14,6 +14,8 @@ from rdae_ref import Activation, Parameters, RateDistortionAutoencoder, initial_
 from rdae_ref.data import gaussian
 from rdae_ref.model_file import ModelFileError
 
+pytestmark = pytest.mark.filterwarnings("ignore:the outputs have collapsed")
+
 X = gaussian(30, np.random.default_rng(0))
 SETTINGS = {"n_hidden": 3, "sigma": 0.5, "tol": 1.0, "random_state": 0}
 
@@ -93,6 +95,16 @@ def test_what_cannot_be_kept_is_refused_and_nothing_is_written(tmp_path):
     assert not list(tmp_path.iterdir())
 
 
+def test_older_files_lack_the_method_and_whether_the_fit_collapsed(content, model, tmp_path):
+    arrays, about = content
+    older = {**about, "settings": without(about["settings"], "method"), "fitted": without(about["fitted"], "collapsed")}
+    np.savez(tmp_path / "model.npz", about=np.array(json.dumps(older)), **arrays)
+    again = load_model(tmp_path / "model.npz")
+    assert again.method == "auto"
+    assert again.collapsed_ is False
+    assert np.array_equal(again.transform(X), model.transform(X))
+
+
 def without(mapping, *names):
     return {name: value for name, value in mapping.items() if name not in names}
 
@@ -131,6 +143,7 @@ BAD_CONTENT = {
     ),
     "half a history": (lambda a, s: (a, changed(s, "fitted", history=[{"value": 1}])), "history lacks gradient_norm"),
     "convergence": (lambda a, s: (a, changed(s, "fitted", converged="yes")), "converged must be true, false or null"),
+    "collapse": (lambda a, s: (a, changed(s, "fitted", collapsed="yes")), "collapsed must be true or false"),
     "names": (lambda a, s: (a, changed(s, "fitted", feature_names=["a"])), "feature_names must be 2 names"),
     "shapes": (lambda a, s: ({**a, "c": np.zeros(7)}, s), "c must have shape"),
     "a vector": (lambda a, s: ({**a, "W": np.zeros(7)}, s), "W must be a matrix"),

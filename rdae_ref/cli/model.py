@@ -37,6 +37,7 @@ SETTINGS: dict[str, tuple[Any, str]] = {
     "sigma": (_number_or_word, "kernel size of the inputs, a number or median (default median)"),
     "sigma_xhat": (_number_or_word, "that of the outputs (default: that of the inputs)"),
     "base": (float, "of the logarithm (default 2)"),
+    "method": (str, "how L is computed: auto, paper, exact or low-rank (default auto)"),
     "solver": (str, "lbfgs or ascent (default lbfgs)"),
     "step_size": (float, "of the ascent (default: found by a line search)"),
     "momentum": (float, "of the ascent (default 0.0)"),
@@ -51,7 +52,10 @@ SETTINGS: dict[str, tuple[Any, str]] = {
 def add_fit(verbs: Verbs) -> None:
     """Add the verb."""
     fit = add_verb(
-        verbs, "fit", "Fit an auto-encoder to the rows of a table; exit code 1 if it did not converge.", MAKE
+        verbs,
+        "fit",
+        "Fit an auto-encoder to the rows of a table; exit code 1 if it did not converge, or collapsed.",
+        MAKE,
     )
     which = fit.add_mutually_exclusive_group(required=True)
     _add_data(fit, which.add_argument, nargs="?")
@@ -90,7 +94,7 @@ def _fit(options: argparse.Namespace) -> int:
         for said in caught:
             print(f"rdae-ref: {said.message}", file=sys.stderr)
         print(_summary(model))
-    return 1 if model.converged_ is False else 0
+    return 1 if model.converged_ is False or model.collapsed_ else 0
 
 
 def add_transform(verbs: Verbs) -> None:
