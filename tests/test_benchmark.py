@@ -42,7 +42,7 @@ def test_a_quick_run_measures_and_draws(tmp_path):
     results = quick_run(tmp_path, 2, 9)
     check_entries(results["rows"], [2, 9])
     assert results["setting"]["threads"] == 1
-    assert (tmp_path / "benchmark.svg").exists()
+    assert (tmp_path / "benchmark.png").exists()
 
 
 @pytest.mark.slow

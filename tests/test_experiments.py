@@ -1,4 +1,5 @@
 import csv
+import io
 import json
 import os
 import re
@@ -17,11 +18,12 @@ from rdae_ref.cli import main
 from rdae_ref.cli.figures import _update
 from rdae_ref.experiments import FIGURES, figure1, figure2, figure3, load
 from rdae_ref.experiments.claims import BEGIN, END, claim, claims_table
-from rdae_ref.experiments.output import read_claims, write_csv, write_figure, write_json
-from rdae_ref.experiments.runs import run_all
+from rdae_ref.experiments.output import palette_png, read_claims, write_csv, write_figure, write_json
+from rdae_ref.experiments.runs import CacheWarning, run_all
 from rdae_ref.experiments.training import Training, finished, jacobians, train_plain
 from rdae_ref.workers import Processes
 
+FIGURE_FOLDER = Path(__file__).parents[1] / "figures"
 TINY = Training(n_hidden=4, factors=(8, 1), max_iterations=(5, 5), plain_iterations=20)
 SETTINGS = {
     "figure1": figure1.Settings(n_samples=20, training=TINY, seeds=(0, 1)),
@@ -43,16 +45,26 @@ MEMBERS = {
 }
 
 
+def files_in(folder):
+    return {path.name for path in folder.iterdir() if path.is_file()}
+
+
 @pytest.mark.parametrize("name", MODULES)
 def test_a_figure_leaves_its_files_and_draws_the_same_bytes_twice(name, tmp_path):
     module, settings = MODULES[name], SETTINGS[name]
     first, second = tmp_path / "first", tmp_path / "second"
-    claims = module.write(module.run(settings, folder=first, workers=map), first)
-    module.write(module.run(settings, folder=second, workers=map), second)
-    files = sorted(path.name for path in first.iterdir() if path.is_file())
-    assert {f"{name}.{kind}" for kind in ("png", "svg", "csv", "json")} <= set(files)
+    claims = module.write(module.run(settings, folder=first, workers=map), first, all_files=True)
+    result = module.run(settings, folder=second, workers=map)
+    module.write(result, second, all_files=True)
+    files = files_in(first)
+    assert {f"{name}.{kind}" for kind in ("png", "svg", "csv", "json")} <= files
     for file in files:
         assert (first / file).read_bytes() == (second / file).read_bytes(), file
+    assert module.write(result, tmp_path / "default") == claims
+    on_demand = {file for file in files if file.endswith((".svg", "_jacobian.csv"))}
+    assert files_in(tmp_path / "default") == files - on_demand
+    for file in files - on_demand:
+        assert (tmp_path / "default" / file).read_bytes() == (first / file).read_bytes(), file
     assert read_claims(first, name) == list(claims)
     with open(first / f"{name}.csv", newline="") as file:
         rows = list(csv.reader(file))
@@ -102,7 +114,8 @@ def test_a_damaged_file_of_a_run_is_made_anew(tmp_path):
     run_all(counted, tasks, folder=runs, workers=map)
     (file,) = runs.iterdir()
     file.write_bytes(file.read_bytes()[:50])
-    assert int(run_all(counted, tasks, folder=runs, workers=map)[0]["square"]) == 9
+    with pytest.warns(CacheWarning, match="is no npz file"):
+        assert int(run_all(counted, tasks, folder=runs, workers=map)[0]["square"]) == 9
     assert len(log.read_text()) == 2
 
 
@@ -161,9 +174,7 @@ def test_the_jacobian_is_that_of_the_map(unit):
         z = W @ x + c
         return A @ (np.log(1 + np.exp(z)) if unit == "softplus" else z) + b
 
-    numeric = [
-        np.column_stack([(f(x + step * u) - f(x - step * u)) / (2 * step) for u in np.eye(2)]) for x in X
-    ]
+    numeric = [np.column_stack([(f(x + step * u) - f(x - step * u)) / (2 * step) for u in np.eye(2)]) for x in X]
     np.testing.assert_allclose(jacobians(parameters, X, unit), numeric, rtol=1e-6, atol=1e-8)
 
 
@@ -197,12 +208,52 @@ def test_writing_figures_leaves_the_users_style_alone(tmp_path):
     before = dict(mpl.rcParams)
     figure = Figure()
     figure.subplots().plot([0, 1])
-    assert [path.suffix for path in write_figure(figure, tmp_path / "new", "f")] == [".png", ".svg"]
+    assert [path.suffix for path in write_figure(figure, tmp_path / "new", "f")] == [".png"]
+    assert [path.suffix for path in write_figure(figure, tmp_path / "new", "f", svg=True)] == [".png", ".svg"]
     assert dict(mpl.rcParams) == before
     write_csv(tmp_path, "t", ("a", "b"), [(1, 0.5), ("x", np.float64(1) / 3)])
     assert (tmp_path / "t.csv").read_text() == "a,b\n1,0.5\nx,0.3333333333\n"
     write_json(tmp_path, "t", {"alpha": 1.01}, [])
     assert json.loads((tmp_path / "t.json").read_text())["settings"] == {"alpha": 1.01}
+
+
+def test_a_picture_has_a_palette_whose_colours_are_those_of_the_picture():
+    """A landscape in 256 colours and a thin line: each pixel within 8 of 255 levels, white stays white."""
+    from matplotlib import colormaps
+    from PIL import Image
+
+    levels = colormaps["viridis"](np.linspace(0, 1, 4000).reshape(40, 100))[..., :3]
+    pixels = np.full((60, 120, 3), 255, dtype=np.uint8)
+    pixels[10:50, 10:110] = np.round(255 * levels)
+    pixels[:, 5] = [213, 94, 0]
+    content = palette_png(Image.fromarray(pixels))
+    assert content == palette_png(Image.fromarray(pixels))
+    image = Image.open(io.BytesIO(content))
+    assert (image.mode, image.size) == ("P", (120, 60))
+    back = np.asarray(image.convert("RGB")).astype(int)
+    assert np.abs(back - pixels).max() <= 8
+    assert (back[0, 10] == 255).all()
+
+
+@pytest.mark.parametrize("path", sorted(FIGURE_FOLDER.glob("*.png")), ids=lambda path: path.name)
+def test_the_committed_pictures_have_a_palette(path):
+    from PIL import Image
+
+    with Image.open(path) as image:
+        assert image.mode == "P"
+        assert image.info.get("Software") is None
+
+
+def test_the_committed_figures_are_small():
+    tracked = subprocess.run(
+        ["git", "ls-files", "-z", "figures"], cwd=FIGURE_FOLDER.parent, capture_output=True, text=True, check=False
+    )
+    if tracked.returncode or not tracked.stdout:
+        pytest.skip("not a git repository")
+    names = tracked.stdout.rstrip("\0").split("\0")
+    paths = [path for name in names if (path := FIGURE_FOLDER.parent / name).exists()]
+    assert sum(path.stat().st_size for path in paths) <= 8_000_000
+    assert not [path.name for path in paths if path.suffix == ".svg"]
 
 
 def test_the_command_lists_figures_and_refuses_unknown_ones(capsys):
@@ -219,12 +270,12 @@ def test_every_figure_has_the_four_functions(name):
     assert all(callable(getattr(module, function)) for function in ("run", "draw", "claims", "write"))
 
 
-def test_an_interrupt_leaves_by_exit_code_two_and_a_sentence(monkeypatch, capsys):
+def test_an_interrupt_leaves_by_exit_code_130_and_a_sentence(monkeypatch, capsys):
     def interrupted(**_):
         raise KeyboardInterrupt
 
     monkeypatch.setattr(figure1, "run", interrupted)
-    assert main(["figures", "1"]) == 2
+    assert main(["figures", "1"]) == 130
     assert "finished runs are kept" in capsys.readouterr().err
 
 
@@ -232,7 +283,7 @@ def test_an_interrupt_leaves_by_exit_code_two_and_a_sentence(monkeypatch, capsys
 def test_the_committed_claims_are_those_that_the_code_makes(name, tmp_path):
     module = MODULES[name]
     claims = module.claims(module.run(SETTINGS[name], folder=tmp_path, workers=map))
-    committed = read_claims(Path(__file__).parents[1] / "figures", name)
+    committed = read_claims(FIGURE_FOLDER, name)
     said = [(item.sentence, item.quantity, item.threshold) for item in claims]
     assert said == [(item.sentence, item.quantity, item.threshold) for item in committed], "run scripts/reproduce"
 
@@ -258,7 +309,7 @@ def test_ctrl_c_ends_all_processes_and_keeps_whole_runs_only(tmp_path):
         time.sleep(0.1)
     os.killpg(process.pid, signal.SIGINT)
     _, errors = process.communicate(timeout=60)
-    assert process.returncode == 2
+    assert process.returncode == 130
     assert "finished runs are kept" in errors
     assert "Traceback" not in errors
     kept = list(runs.glob("*.npz"))
@@ -280,5 +331,5 @@ def test_the_table_of_a_page_keeps_the_figures_that_were_not_drawn(tmp_path, cap
     assert "about figure2" in text
     assert "stale" not in text
     page.write_text("no table")
-    assert main(["figures", "1", "--readme", str(page), "--output", str(tmp_path)]) == 2
+    assert main(["figures", "1", "--claims", str(page), "--output", str(tmp_path)]) == 2
     assert "marks" in capsys.readouterr().err

@@ -52,7 +52,7 @@ TABLES = {
 def figure(request, tmp_path_factory):
     name, folder = request.param, tmp_path_factory.mktemp(request.param)
     result = MODULES[name].run(SMALL[name], folder=folder, workers=map)
-    return name, MODULES[name], result, MODULES[name].write(result, folder), folder
+    return name, MODULES[name], result, MODULES[name].write(result, folder, all_files=True), folder
 
 
 def rows_of(folder, name):
@@ -62,12 +62,16 @@ def rows_of(folder, name):
 
 def test_a_figure_leaves_whole_tables_and_draws_the_same_bytes_twice(figure, tmp_path):
     name, module, _, claims, folder = figure
-    module.write(module.run(SMALL[name], folder=folder, workers=map), tmp_path)
-    written = {path.name for path in tmp_path.iterdir()}
+    again, default = tmp_path / "again", tmp_path / "default"
+    result = module.run(SMALL[name], folder=folder, workers=map)
+    module.write(result, again, all_files=True)
+    module.write(result, default)
+    written = {path.name for path in again.iterdir()}
     own = stem(name)
+    assert {path.name for path in default.iterdir()} == written - {f"{own}.svg"}
     assert written == {f"{own}.{kind}" for kind in ("png", "svg", "json")} | {f"{table}.csv" for table in TABLES[name]}
     for file in written:
-        assert (folder / file).read_bytes() == (tmp_path / file).read_bytes(), file
+        assert (folder / file).read_bytes() == (again / file).read_bytes(), file
     for table, length in TABLES[name].items():
         rows = rows_of(folder, table)
         assert len(rows) == length

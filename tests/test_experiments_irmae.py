@@ -51,8 +51,11 @@ def results(tmp_path_factory):
 @pytest.mark.parametrize("name", MODULES)
 def test_a_figure_leaves_its_files(name, results, tmp_path):
     claims = MODULES[name].write(results[name], tmp_path)
-    files = {path.name for path in tmp_path.iterdir()}
-    assert files == {f"{name}.{kind}" for kind in ("png", "svg", "json")} | {f"{table}.csv" for table in TABLES[name]}
+    tables = {f"{table}.csv" for table in TABLES[name]}
+    assert {path.name for path in tmp_path.iterdir()} == {f"{name}.{kind}" for kind in ("png", "json")} | tables
+    MODULES[name].write(results[name], tmp_path / "all", all_files=True)
+    files = {path.name for path in (tmp_path / "all").iterdir()}
+    assert files == {f"{name}.{kind}" for kind in ("png", "svg", "json")} | tables
     assert read_claims(tmp_path, name) == list(claims)
     assert {item.figure for item in claims} == {name}
     assert len({item.quantity for item in claims}) == len(claims)

@@ -39,7 +39,7 @@ DETERMINISTIC = {"rate-distortion", "plain", "denoising", "contractive", "IRMAE"
 def written(tmp_path_factory):
     folder = tmp_path_factory.mktemp("plane")
     result = plane.run(SMALL, folder=folder, workers=map)
-    return folder, result, plane.write(result, folder)
+    return folder, result, plane.write(result, folder, all_files=True)
 
 
 def table(folder):
@@ -47,9 +47,11 @@ def table(folder):
         return list(csv.DictReader(file))
 
 
-def test_files_columns_and_claims(written):
-    folder, _, claims = written
+def test_files_columns_and_claims(written, tmp_path):
+    folder, result, claims = written
     assert {path.name for path in folder.iterdir()} == {".runs", *(f"plane.{k}" for k in ("png", "svg", "csv", "json"))}
+    assert plane.write(result, tmp_path) == claims
+    assert {path.name for path in tmp_path.iterdir()} == {f"plane.{kind}" for kind in ("png", "csv", "json")}
     assert read_claims(folder, "plane") == list(claims)
     assert len({item.quantity for item in claims}) == len(claims)
     assert {item.figure for item in claims} == {"plane"}

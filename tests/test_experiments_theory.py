@@ -49,12 +49,14 @@ def results(tmp_path_factory):
 @pytest.mark.parametrize("name", MODULES)
 def test_a_figure_leaves_its_files_and_draws_the_same_bytes_twice(name, results, tmp_path):
     module, first, second = MODULES[name], tmp_path / "first", tmp_path / "second"
-    claims = module.write(results[name], first)
-    module.write(module.run(SETTINGS[name], folder=second, workers=map), second)
+    claims = module.write(results[name], first, all_files=True)
+    module.write(module.run(SETTINGS[name], folder=second, workers=map), second, all_files=True)
+    module.write(results[name], tmp_path / "default")
     files = sorted(path.name for path in first.iterdir())
     assert {f"{name}.{kind}" for kind in ("png", "svg", "csv", "json")} <= set(files)
     for file in files:
         assert (first / file).read_bytes() == (second / file).read_bytes(), file
+    assert {path.name for path in (tmp_path / "default").iterdir()} == set(files) - {f"{name}.svg"}
     assert read_claims(first, name) == list(claims)
     with open(first / f"{name}.csv", newline="") as file:
         rows = list(csv.reader(file))

@@ -67,7 +67,7 @@ def source(tmp_path_factory):
 def swept(source, tmp_path_factory):
     folder = tmp_path_factory.mktemp("figures")
     result = figure4.run(SMALL, folder=folder, workers=map, source=source, sweep=True)
-    return folder, result, figure4.write(result, folder)
+    return folder, result, figure4.write(result, folder, all_files=True)
 
 
 def rows(path):
@@ -77,7 +77,8 @@ def rows(path):
 
 def test_the_figure_leaves_its_files_and_with_the_sweep_more(source, swept, tmp_path):
     folder, result, claims = swept
-    alone = figure4.write(figure4.run(SMALL, folder=tmp_path, workers=map, source=source), tmp_path)
+    only = figure4.run(SMALL, folder=tmp_path, workers=map, source=source)
+    alone = figure4.write(only, tmp_path, all_files=True)
     own = {f"figure4.{kind}" for kind in ("png", "svg", "csv", "json")} | {"figure4_history.csv"}
     assert {path.name for path in tmp_path.iterdir()} == own | {".runs"}
     for name in own:
@@ -85,6 +86,12 @@ def test_the_figure_leaves_its_files_and_with_the_sweep_more(source, swept, tmp_
     more = {f"figure4_{what}.{kind}" for what in ("control", "sweep", "kernels", "inactive") for kind in ("png", "svg")}
     more |= {"figure4_sweep.csv", "figure4_sweep.json", "figure4_sweep_history.csv"}
     assert {path.name for path in folder.iterdir()} == own | more | {".runs"}
+    default = tmp_path / "default"
+    assert figure4.write(only, default) == alone
+    assert {path.name for path in default.iterdir()} == own - {"figure4.svg"}
+    assert figure4.write(result, default) == claims
+    on_demand = {name for name in own | more if name.endswith(".svg")} | {"figure4_sweep.csv"}
+    assert {path.name for path in default.iterdir()} == (own | more) - on_demand
     assert [*read_claims(folder, "figure4"), *read_claims(folder, "figure4_sweep")] == list(claims)
     assert list(alone) == list(claims[: len(alone)])
     assert len({item.quantity for item in claims}) == len(claims)
@@ -227,8 +234,12 @@ def test_agreement_of_vectors_at_a_known_angle(degrees):
 def test_the_figure_on_batches_leaves_its_files(source, tmp_path):
     result = batching.run(FEW, folder=tmp_path, workers=map, source=source)
     claims = batching.write(result, tmp_path)
-    kinds = ("png", "svg", "csv", "json")
+    kinds = ("png", "csv", "json")
     assert {p.name for p in tmp_path.iterdir()} == {*(f"batches.{k}" for k in kinds), "batches_sigma.csv", ".runs"}
+    assert batching.write(result, tmp_path / "all", all_files=True) == claims
+    assert {p.name for p in (tmp_path / "all").iterdir()} == {
+        *(f"batches.{kind}" for kind in (*kinds, "svg")), "batches_sigma.csv"
+    }  # fmt: skip
     assert read_claims(tmp_path, "batches") == list(claims)
     assert {item.figure for item in claims} == {"batches"}
     assert len(rows(tmp_path / "batches.csv")) == 2 * 2 * 2 * 2 * 2  # seeds, mean or single, points, kinds, sizes
@@ -274,7 +285,7 @@ def test_without_digits_figure_4_is_refused_by_name_and_left_out_otherwise(monke
     drawn = []
     for module in (figure1, figure2, figure3):
         monkeypatch.setattr(module, "run", lambda name=module.__name__, **_: drawn.append(name))
-        monkeypatch.setattr(module, "write", lambda *_: [])
+        monkeypatch.setattr(module, "write", lambda *_, **__: [])
     assert main(["figures", "--output", str(tmp_path)]) == 0
     assert [name[-1] for name in drawn] == ["1", "2", "3"]
     said = capsys.readouterr().err.strip()

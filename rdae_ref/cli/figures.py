@@ -6,9 +6,10 @@ from pathlib import Path
 from typing import Any
 
 from ..data.digits import digits_source
-from ..experiments import FIGURES, load, stem
-from ..experiments.claims import claims_table, with_claims
+from ..experiments import FIGURES, LITERAL, load, stem
+from ..experiments.claims import Claim, claims_table, with_claims, with_literal
 from ..experiments.output import read_claims
+from ..experiments.training import literal
 from ..files import written_whole
 from .common import Verbs, add_verb
 
@@ -21,18 +22,24 @@ def add_figures(verbs: Verbs) -> None:
         "Draw figures, with the numbers behind them as CSV and the claims of the paper as JSON.",
         "rdae-ref figures 1 --output figures",
     )
-    figures.add_argument("names", nargs="*", metavar="NAME", help="which figures; those of the paper, if none is named")
-    figures.add_argument("--all", action="store_true", help="the supplementary ones, too")
-    figures.add_argument("--list", action="store_true", help="say which there are, and stop")
+    figures.add_argument("names", nargs="*", metavar="NAME", help="figures to draw (default: those of the paper)")
+    figures.add_argument("--all", action="store_true", help="draw the supplementary figures, too")
+    figures.add_argument("--list", action="store_true", help="list the figures and exit")
     figures.add_argument("--output", type=Path, default=Path("figures"), metavar="FOLDER", help="default: figures")
-    figures.add_argument("--workers", type=int, help="processes side by side (default: one for each core)")
+    figures.add_argument("--workers", type=int, help="number of processes (default: one for each core)")
+    figures.add_argument(
+        "--literal",
+        action="store_true",
+        help="draw figures 1, 2 and 3 with the equations as printed, method='paper', into files of their own",
+    )
+    figures.add_argument("--all-files", action="store_true", help="write SVG files and long tables, too")
     figures.add_argument(
         "--mnist",
         metavar="DIR",
-        help="where the files of MNIST are, for figure 4 (default: what RDAE_MNIST says); 'sklearn' for small digits",
+        help="folder of the MNIST files, for figure 4 (default: that of RDAE_MNIST); 'sklearn' for small digits",
     )
     figures.add_argument("--sweep", action="store_true", help="figure 4: a control, other µ, decay and noise, too")
-    figures.add_argument("--readme", type=Path, metavar="FILE", help="put the claims into the table of this page")
+    figures.add_argument("--claims", type=Path, metavar="FILE", help="update the tables of claims in this page")
     figures.add_argument("--quiet", action="store_true", help="do not print the claims")
     figures.set_defaults(command=_figures)
 
@@ -45,31 +52,38 @@ def _figures(options: argparse.Namespace) -> int:
         return 0
     chosen, source = _chosen(options), digits_source(options.mnist)
     if options.output.exists() and not options.output.is_dir():
-        raise NotADirectoryError(f"{options.output} is no folder: name one for the figures")
-    if options.readme and not options.readme.is_file():
-        raise FileNotFoundError(f"there is no page {options.readme} to put the claims in")
+        raise NotADirectoryError(f"{options.output} is not a folder: name one for the figures")
+    if options.claims and not options.claims.is_file():
+        raise FileNotFoundError(f"there is no page {options.claims} to put the claims in")
     modules = [load(name) for name in chosen]  # a wrong name is refused before the first one is drawn
-    if options.readme:
-        with_claims(options.readme.read_text(encoding="utf-8"), [])  # and so is a page without a table
-    claims = []
+    if options.claims:
+        with_claims(options.claims.read_text(encoding="utf-8"), [])  # and so is a page without a table
+    claims: list[Claim] = []
     for name, module in zip(chosen, modules, strict=True):
         more: dict[str, Any] = {"source": source} if FIGURES[name].digits else {}
         if options.sweep and name == "4":
             more["sweep"] = True
+        if options.literal:
+            more["settings"] = literal(module.Settings())
         result = module.run(folder=options.output, workers=options.workers, **more)
-        claims += module.write(result, options.output)
+        claims += module.write(result, options.output, all_files=options.all_files)
         if not options.quiet:
-            file = getattr(result, "name", module.__name__.rsplit(".", 1)[1])
-            print(f"figure {name}: {options.output / file}.png, .svg, .csv, .json")
+            file = getattr(result, "name", stem(name)) + ("_literal" if options.literal else "")
+            print(f"figure {name}: {options.output / file}.png, .csv, .json")
     if claims and not options.quiet:
         print(claims_table(claims))
-    if options.readme:
-        _update(options.readme, options.output)
+    if options.claims:
+        _update(options.claims, options.output)
     return 0
 
 
 def _chosen(options: argparse.Namespace) -> list[str]:
-    """Return the figures that are to be drawn; those of digits are left out, unless asked for, where there are none."""
+    """Return the figures to draw; those of digits are left out where there are none, unless they are named."""
+    if options.literal:
+        other = [name for name in options.names if name not in LITERAL]
+        if other or options.all or options.sweep:
+            raise ValueError(f"--literal draws figures {', '.join(LITERAL)}, got {', '.join(other) or 'more'}")
+        return options.names or list(LITERAL)
     drawn = options.names or [n for n, experiment in FIGURES.items() if options.all or not experiment.supplementary]
     without = [name for name in drawn if name in FIGURES and FIGURES[name].digits and not digits_source(options.mnist)]
     if not without:
@@ -82,10 +96,19 @@ def _chosen(options: argparse.Namespace) -> list[str]:
 
 
 def _update(page: Path, folder: Path) -> None:
-    """Put the claims of the paper's figures, drawn now or before, into the table of a page."""
+    """Put the claims of the paper's figures, drawn now or before, into the tables of a page."""
     drawn = [stem(name) for name, experiment in FIGURES.items() if not experiment.supplementary]
-    files = [file for name in drawn for file in (name, f"{name}_sweep") if (folder / f"{file}.json").exists()]
-    claims = [item for file in files for item in read_claims(folder, file)]
-    text = with_claims(page.read_text(encoding="utf-8"), claims)
+    text = with_claims(
+        page.read_text(encoding="utf-8"), _read(folder, [f"{n}{s}" for n in drawn for s in ("", "_sweep")])
+    )
+    both = [name for name in map(stem, LITERAL) if (folder / f"{name}_literal.json").exists()]
+    if both:
+        literal = _read(folder, [f"{name}_literal" for name in both])
+        text = with_literal(text, _read(folder, both), literal, _read(folder, ["ascent"]))
     with written_whole(page) as file:
         file.write(text)
+
+
+def _read(folder: Path, names: list[str]) -> list[Claim]:
+    """Return the claims of all files that exist."""
+    return [item for name in names if (folder / f"{name}.json").exists() for item in read_claims(folder, name)]

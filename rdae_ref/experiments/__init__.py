@@ -1,30 +1,23 @@
-"""The experiments: one file per figure, each with run -> result, draw -> Figure, claims -> table, write -> files."""
+"""The experiments: Figures 1 to 4 and what they share; all others are in `supplement`.
+
+Each figure is one module, which follows `protocol.FigureModule`: run, draw, claims, write.
+"""
 
 import importlib
-from types import ModuleType
-from typing import NamedTuple
+from typing import NamedTuple, cast
 
 from .._validation import as_choice
+from .protocol import FigureModule
 
-__all__ = ["FIGURES", "Experiment", "load", "stem"]
+__all__ = ["FIGURES", "LITERAL", "Experiment", "load", "stem"]
 
 
 class Experiment(NamedTuple):
-    """Where a figure comes from.
-
-    Parameters
-    ----------
-    title : str
-        What it shows.
-    supplementary : bool
-        Not in the paper: drawn when it is asked for.
-    digits : bool
-        Made from handwritten digits, which have to be there.
-    """
+    """What a figure shows, and what drawing it takes."""
 
     title: str
-    supplementary: bool = False
-    digits: bool = False
+    supplementary: bool = False  # not in the paper: drawn on demand
+    digits: bool = False  # needs handwritten digits
 
 
 FIGURES = {
@@ -32,13 +25,14 @@ FIGURES = {
     "2": Experiment("Mixture data: outputs of linear, ReLU, logsig and saturated linear units"),
     "3": Experiment("Mixture data: energy landscapes of three auto-encoders with softplus units"),
     "4": Experiment("Handwritten digits: analysis and synthesis bases of 200 logsig units", digits=True),
+    "ascent": Experiment("Figure 1 by the paper's own gradient ascent: from a reconstruction, in nats, direct", True),
     "choices": Experiment("Figure 1 again, with other answers to what the paper leaves open", True),
     "constraint": Experiment("Jumps of D(µ), and the rate–distortion curve of Eq. (14)", True),
     "motivation": Experiment("Gaussian data: water-filling, PCA and the auto-encoder (§2.1)", True),
     "rate-distortion": Experiment("Finite sources: R(D) with bounds, and closed forms", True),
     "manifold": Experiment("Noisy circle and arc: the stochastic map onto points, Eq. (1)", True),
     "beta-vae": Experiment("beta-VAE: on the water-filling curve, and the bound on I(X; Z)", True),
-    "disentanglement": Experiment("beta-VAE: what latents tell of known factors, over beta", True),
+    "disentanglement": Experiment("beta-VAE: information of the latents about known factors, over beta", True),
     "irmae": Experiment("IRMAE: linear layers lower the rank of the codes, and why", True),
     "representation": Experiment("IRMAE and beta-VAE: interpolation, generation, linear probe", True),
     "plane": Experiment("Every model in one rate-distortion plane, with the bound of its own samples", True),
@@ -46,40 +40,16 @@ FIGURES = {
 }
 
 
-def load(name: str) -> ModuleType:
-    """Return the module of a figure.
+LITERAL = ("1", "2", "3")  # also drawn with ``method="paper"``
 
-    Parameters
-    ----------
-    name : str
-        A key of `FIGURES`.
 
-    Returns
-    -------
-    module
-        With ``run``, ``draw``, ``claims`` and ``write``.
-
-    Raises
-    ------
-    ValueError
-        If there is no such figure.
-    """
+def load(name: str) -> FigureModule:
+    """Return the module of a figure by its key in `FIGURES`; a ``ValueError`` names the keys."""
     experiment = FIGURES[as_choice(name, "figure", FIGURES)]
     module = f"supplement.figure_{stem(name)}" if experiment.supplementary else stem(name)
-    return importlib.import_module(f"{__name__}.{module}")
+    return cast(FigureModule, importlib.import_module(f"{__name__}.{module}"))
 
 
 def stem(name: str) -> str:
-    """Return the name of a figure's files, without the ending.
-
-    Parameters
-    ----------
-    name : str
-        A key of `FIGURES`.
-
-    Returns
-    -------
-    str
-        As in ``figure1`` or ``beta_vae``.
-    """
+    """Return the name of a figure's files without the ending, as in ``figure1`` or ``beta_vae``."""
     return name.replace("-", "_") if FIGURES[name].supplementary else f"figure{name}"

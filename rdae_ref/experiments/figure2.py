@@ -1,14 +1,14 @@
 """Figure 2: outputs of over-complete auto-encoders on a mixture of Gaussians, with four kinds of units.
 
-The paper fixes data (27), 20 units, μ = 1.5 and σ = 0.2·√2; what it leaves open stands in `Settings` and `Training`.
-Beside the figure stand a sweep over μ, which shows when outputs collapse, and the gains of the Jacobian.
+The paper fixes data (27), 20 units, μ = 1.5 and σ = 0.2·√2; what it leaves open is in `Settings` and `Training`.
+Two more experiments go with the figure: a sweep over μ, which shows when outputs collapse, and the gains of the
+Jacobian.
 """
 
 import os
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, field, replace
-from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any
 
 import numpy as np
 
@@ -19,14 +19,21 @@ from ..data.sources import RIDGE_DIRECTIONS
 from ..optimize import maximize
 from ..workers import Workers
 from .claims import Claim, claim
-from .output import COLOURS, paper_style, terms_table, write_csv, write_figure, write_json
-from .runs import Outcome, run_all
-from .training import Task, Trained, Training, finished, jacobians, rate_distortion, train_plain, train_rate_distortion
+from .output import COLOURS, Figure, column_rows, draw_outputs, new_figure, terms_table, write_files
+from .protocol import Result, run_tasks
+from .runs import Outcome
+from .training import (
+    Task,
+    Training,
+    finished,
+    jacobians,
+    literal_name,
+    rate_distortion,
+    train_plain,
+    train_rate_distortion,
+)
 
-if TYPE_CHECKING:
-    from matplotlib.figure import Figure
-
-__all__ = ["Result", "Settings", "claims", "draw", "draw_sweep", "run", "sweep_one", "train_one", "write"]
+__all__ = ["Result", "Settings", "claims", "draw", "ridge_ratio", "run", "sweep_one", "train_one", "write"]
 
 UNITS = ("linear", "relu", "logsig", "satlin")
 NAMES = {"linear": "linear", "relu": "ReLU", "logsig": "logsig", "satlin": "saturated linear"}
@@ -35,62 +42,25 @@ NONLINEAR = ("relu", "logsig", "satlin")
 
 @dataclass(frozen=True)
 class Settings:
-    """What the numbers of the figure depend on.
+    """Everything that the numbers of the figure depend on."""
 
-    Parameters
-    ----------
-    n_samples : int
-        N. Not stated.
-    training : Training
-        Units, μ, σ and the choices that the paper leaves open.
-    sweep : tuple of float
-        The values of μ, falling, each run starting from where the one before ended.
-    sweep_iterations : int
-        Of L-BFGS, for each μ.
-    seeds : tuple of int
-        One sample of the data, and one start, for each. The figure shows the first.
-    """
-
-    n_samples: int = 200
+    n_samples: int = 200  # N, not stated
     training: Training = field(default_factory=lambda: Training(n_hidden=20))
-    sweep: tuple[float, ...] = tuple(round(6 / 2 ** (k / 2), 4) for k in range(13))
-    sweep_iterations: int = 40
+    sweep: tuple[float, ...] = tuple(round(6 / 2 ** (k / 2), 4) for k in range(13))  # μ, each run starts at the last
+    sweep_iterations: int = 40  # of L-BFGS, for each μ
     seeds: tuple[int, ...] = (0, 1, 2, 3, 4)
-
-
-class Result(NamedTuple):
-    """All runs of the figure.
-
-    Parameters
-    ----------
-    settings : Settings
-        What they depend on.
-    runs : dict
-        Outcome of each run by model, unit and seed; with model ``"sweep"`` the sweep's.
-    """
-
-    settings: Settings
-    runs: dict[tuple[str, str, int], Outcome]
 
 
 def train_one(task: Task) -> dict[str, Any]:
     """Train one auto-encoder and measure how it contracts along the principal curve and across it.
 
-    Parameters
-    ----------
-    task : Task
-        What to train on what.
-
-    Returns
-    -------
-    dict
-        Arrays X, component, Xhat; for each sample the gains ‖J u‖ of the Jacobian along and across the curve, and its
-        singular values; the terms of the objective.
+    Besides X, component, Xhat and the terms of the objective: for each sample the gains ‖J u‖ of the Jacobian along and
+    across the curve, and its singular values.
     """
     rng = np.random.default_rng(task.seed)
     X, component = mixture(task.settings.n_samples, rng)
     train = train_plain if task.model == "plain" else train_rate_distortion
-    trained: Trained = train(X, task.activation, task.settings.training, rng)
+    trained = train(X, task.activation, task.settings.training, rng)
     across = project_on_ridge(X).normal
     along = across[:, ::-1] * [1, -1]
     J = jacobians(trained.parameters, X, task.activation)
@@ -104,18 +74,10 @@ def train_one(task: Task) -> dict[str, Any]:
 
 
 def sweep_one(task: Task) -> dict[str, Any]:
-    """Lower μ step by step, and measure what becomes of the outputs.
+    """Lower μ step by step; return for each μ the columns of `SWEEP_COLUMNS`.
 
-    Parameters
-    ----------
-    task : Task
-        Units and seed.
-
-    Returns
-    -------
-    dict
-        For each μ: L, conditional_entropy, distortion; major and minor, the standard deviations of the outputs along
-        their own principal axes; ridge, their median distance to the principal curve over that of the data.
+    ``major`` and ``minor`` are the standard deviations of the outputs along their own principal axes, ``ridge`` is
+    their median distance to the principal curve over that of the data.
     """
     settings, rng = task.settings, np.random.default_rng(task.seed)
     X = mixture(settings.n_samples, rng).X
@@ -144,71 +106,28 @@ def ridge_ratio(X: Array, Xhat: Array) -> float:
 def run(
     settings: Settings | None = None, *, folder: str | os.PathLike[str] = "figures", workers: Workers = None
 ) -> Result:
-    """Train every unit, as a rate-distortion and as a conventional auto-encoder, and sweep μ, for every seed.
-
-    Parameters
-    ----------
-    settings : Settings, optional
-        Those of the figure, if there are none.
-    folder : path-like
-        Finished runs are kept in its subfolder ``.runs``.
-    workers : int, callable or None
-        See `rdae_ref.experiments.runs.run_all`.
-
-    Returns
-    -------
-    Result
-        The outcome of each run.
-    """
-    settings, kept = settings or Settings(), Path(folder) / ".runs"
-    trained = [
-        Task(model, unit, seed, settings)
-        for model in ("rate-distortion", "plain")
-        for seed in settings.seeds
-        for unit in UNITS
-    ]
-    swept = [Task("sweep", unit, seed, settings) for seed in settings.seeds for unit in UNITS]
-    outcomes = run_all(train_one, trained, folder=kept, workers=workers, description="figure 2")
-    outcomes += run_all(sweep_one, swept, folder=kept, workers=workers, description="figure 2, sweep over µ")
-    tasks = trained + swept
-    return Result(
-        settings,
-        {(task.model, task.activation, task.seed): out for task, out in zip(tasks, outcomes, strict=True)},
+    """Train and sweep μ; keys are (model, unit, seed), with the model "rate-distortion", "plain" or "sweep"."""
+    settings = settings or Settings()
+    trained, swept = (
+        {(m, unit, seed): Task(m, unit, seed, settings) for m in models for seed in settings.seeds for unit in UNITS}
+        for models in (("rate-distortion", "plain"), ("sweep",))
     )
+    runs = run_tasks(train_one, trained, folder, workers, "figure 2")
+    return Result(settings, runs | run_tasks(sweep_one, swept, folder, workers, "figure 2, sweep over µ"))
 
 
-def draw(result: Result) -> "Figure":
-    """Draw the outputs over the inputs, for the first seed, with the principal curve.
-
-    Parameters
-    ----------
-    result : Result
-        Of `run`.
-
-    Returns
-    -------
-    matplotlib.figure.Figure
-        Four panels, as in the paper.
-    """
-    from matplotlib.figure import Figure  # noqa: PLC0415  # only drawing needs it
-
-    seed = result.settings.seeds[0]
-    with paper_style():
-        figure = Figure(figsize=(7.2, 4.6), layout="constrained")
+def draw(result: Result) -> Figure:
+    """Draw the outputs over the inputs in four panels, as in the paper, with the principal curve."""
+    with new_figure(7.2, 4.6) as figure:
         panels = figure.subplots(2, 2, sharex=True, sharey=True)
         for axes, unit in zip(panels.flat, UNITS, strict=True):
-            outcome = result.runs["rate-distortion", unit, seed]
-            X = outcome["X"]
-            draw_ridge(axes, X)
-            axes.plot(*X.T, "o", ms=2.5, mew=0, color=COLOURS["grey"], alpha=0.55, label="inputs $x$")
-            axes.plot(*outcome["Xhat"].T, "o", ms=3, mew=0, color=COLOURS["vermilion"], label=r"outputs $\hat x$")
+            outcome = result.first("rate-distortion", unit)
+            draw_ridge(axes, outcome["X"])
+            draw_outputs(axes, outcome["X"], outcome["Xhat"])
             axes.set(title=f"{NAMES[unit]} units", aspect="equal", xlim=(-5.2, 9.2), ylim=(-5.8, 3.0))
             axes.set_xticks(range(-4, 9, 4))
-            axes.text(
-                0.99, 0.02,
-                f"$L$ = {float(outcome['L']):.2f} bits, $D$ = {float(outcome['distortion']):.2f}",
-                transform=axes.transAxes, ha="right", va="bottom", fontsize=7,
-            )  # fmt: skip
+            said = f"$L$ = {float(outcome['L']):.2f} bits, $D$ = {float(outcome['distortion']):.2f}"
+            axes.text(0.99, 0.02, said, transform=axes.transAxes, ha="right", va="bottom", fontsize=7)
         for axes in panels[1]:
             axes.set_xlabel("$x_1$")
         for axes in panels[:, 0]:
@@ -225,29 +144,14 @@ def draw_ridge(axes: Any, X: Array) -> None:
     axes.plot(*np.array([start, first, last, end]).T, color=COLOURS["blue"], lw=0.8, label="principal curve", zorder=1)
 
 
-def draw_sweep(result: Result) -> "Figure":
-    """Draw what becomes of the outputs when μ is lowered.
-
-    Parameters
-    ----------
-    result : Result
-        Of `run`.
-
-    Returns
-    -------
-    matplotlib.figure.Figure
-        Standard deviations of the outputs along their principal axes, over μ, one panel for each unit.
-    """
-    from matplotlib.figure import Figure  # noqa: PLC0415  # only drawing needs it
-
-    with paper_style():
-        figure = Figure(figsize=(7.2, 2.2), layout="constrained")
+def draw_sweep(result: Result) -> Figure:
+    """Draw the standard deviations of the outputs along their principal axes as μ is lowered."""
+    with new_figure(7.2, 2.2) as figure:
         panels = figure.subplots(1, len(UNITS), sharex=True, sharey=True)
         for axes, unit in zip(panels, UNITS, strict=True):
-            for seed in result.settings.seeds:
-                table = result.runs["sweep", unit, seed]
+            for k, table in enumerate(result.over_seeds("sweep", unit)):
                 for name, colour in (("major", "vermilion"), ("minor", "blue")):
-                    label = f"{name} axis" if seed == result.settings.seeds[0] else None
+                    label = None if k else f"{name} axis"
                     axes.loglog(table["mu"], table[name], ".-", lw=0.7, ms=4, color=COLOURS[colour], label=label)
             axes.axvline(result.settings.training.mu, color=COLOURS["grey"], lw=0.8, ls=":")
             axes.set(title=f"{NAMES[unit]} units", xlabel=r"$\mu$, lowered", ylim=(5e-4, 6))
@@ -267,35 +171,20 @@ CONTRACT = "we can think of the mapping f as a contraction (§2.2)"
 
 
 def claims(result: Result) -> list[Claim]:
-    """Hold what the paper says about the figure against the runs.
-
-    Parameters
-    ----------
-    result : Result
-        Of `run`.
-
-    Returns
-    -------
-    list of Claim
-        Over all seeds.
-    """
+    """Compare what the paper says about the figure with the runs."""
     return [*_curve_claims(result), *_linear_claims(result), *_sweep_claims(result), *_contraction_claims(result)]
-
-
-def _outcomes(result: Result, model: str, unit: str) -> list[Outcome]:
-    return [result.runs[model, unit, seed] for seed in result.settings.seeds]
 
 
 def _curve_claims(result: Result) -> Iterator[Claim]:
     for unit in NONLINEAR:
-        ratios = [ridge_ratio(out["X"], out["Xhat"]) for out in _outcomes(result, "rate-distortion", unit)]
+        ratios = [ridge_ratio(out["X"], out["Xhat"]) for out in result.over_seeds("rate-distortion", unit)]
         quantity = f"{NAMES[unit]}: median distance to the principal curve, outputs over data"
         yield claim("2", CURVES, quantity, ratios, at_most=0.4)
 
 
 def _linear_claims(result: Result) -> Iterator[Claim]:
     favour, follow = [], []
-    for out in _outcomes(result, "rate-distortion", "linear"):
+    for out in result.over_seeds("rate-distortion", "linear"):
         axes = np.linalg.eigh(np.cov(out["X"].T))[1]
         minor, major = (out["Xhat"] @ axes).std(axis=0) / (out["X"] @ axes).std(axis=0)
         favour.append(minor / major)
@@ -309,13 +198,13 @@ def _linear_claims(result: Result) -> Iterator[Claim]:
 def _sweep_claims(result: Result) -> Iterator[Claim]:
     def flatness(unit: str) -> list[float]:
         """Return the smallest ratio of minor to major axis while the major one is at least half of the data's."""
-        tables = _outcomes(result, "sweep", unit)
+        tables = result.over_seeds("sweep", unit)
         long = [table["major"] > 0.5 * table["data_major"] for table in tables]
         return [float((t["minor"] / t["major"])[kept].min()) for t, kept in zip(tables, long, strict=True)]
 
     flattest = "outputs' minor over major axis, smallest in the sweep while the major one is above half of the data's"
     yield claim("2", COLLAPSE, f"linear: {flattest}", flatness("linear"), at_most=0.02)
-    line, point = zip(*map(_transitions, _outcomes(result, "sweep", "linear")), strict=True)
+    line, point = zip(*map(_transitions, result.over_seeds("sweep", "linear")), strict=True)
     quantity = "linear: largest µ with outputs on a line (minor below 5 % of major axis)"
     yield claim("2", COLLAPSE, quantity, line, at_most=1.5)
     quantity = "linear: largest µ with outputs in a point (major below 1 % of the data's)"
@@ -334,63 +223,48 @@ def _transitions(table: Outcome) -> tuple[float, float]:
 def _contraction_claims(result: Result) -> Iterator[Claim]:
     for unit in UNITS:
         for way in ("across", "along"):
-            gains = [float(np.median(out[f"gain_{way}"])) for out in _outcomes(result, "rate-distortion", unit)]
+            gains = [float(np.median(out[f"gain_{way}"])) for out in result.over_seeds("rate-distortion", unit)]
             yield claim("2", CONTRACT, f"{NAMES[unit]}: median gain ‖J u‖ {way} the curve", gains, at_most=1.0)
-        largest = [float(np.median(o["singular_values"][:, 0])) for o in _outcomes(result, "rate-distortion", unit)]
+        largest = [float(np.median(o["singular_values"][:, 0])) for o in result.over_seeds("rate-distortion", unit)]
         yield claim("2", CONTRACT, f"{NAMES[unit]}: median of the larger singular value of J", largest, at_most=1.0)
-    plain = [
-        min(float(np.median(result.runs["plain", unit, seed]["singular_values"][:, 1])) for unit in UNITS)
-        for seed in result.settings.seeds
-    ]
+    conventional = zip(*(result.over_seeds("plain", unit) for unit in UNITS), strict=True)
+    plain = [min(float(np.median(out["singular_values"][:, 1])) for out in of_seed) for of_seed in conventional]
     quantity = "conventional, least of the four units: median of the smaller singular value of J"
     yield claim("2", CONTRACT, quantity, plain, at_least=0.95)
 
 
 COLUMNS = ("unit", "seed", "sample", "component", "x1", "x2", "xhat1", "xhat2")
+JACOBIAN_COLUMNS = ("model", "unit", "seed", "sample", "gain_along", "gain_across", "singular1", "singular2")
 
 
-def write(result: Result, folder: str | os.PathLike[str]) -> Sequence[Claim]:
-    """Write figure2.png, .svg, .csv, .json, the sweep as figure2_sweep.png, .svg, .csv, and figure2_jacobian.csv.
+def write(result: Result, folder: str | os.PathLike[str], *, all_files: bool = False) -> Sequence[Claim]:
+    """Write figure2.png, .csv and .json, figure2_sweep.png and .csv; on demand figure2_jacobian.csv.
 
-    Parameters
-    ----------
-    result : Result
-        Of `run`.
-    folder : path-like
-        Made if it is not there.
-
-    Returns
-    -------
-    sequence of Claim
-        As in the JSON file.
+    With ``method="paper"`` the names begin with figure2_literal.
     """
-    table = claims(result)
-    write_figure(draw(result), folder, "figure2")
-    write_figure(draw_sweep(result), folder, "figure2_sweep")
-    write_csv(folder, "figure2", COLUMNS, _rows(result))
-    write_csv(folder, "figure2_sweep", ("unit", "seed", *SWEEP_COLUMNS), _sweep_rows(result))
-    write_csv(folder, "figure2_jacobian", JACOBIAN_COLUMNS, _jacobian_rows(result))
+    name = literal_name("figure2", result.settings)
     outcomes = [(unit, seed, out) for (model, unit, seed), out in result.runs.items() if model == "rate-distortion"]
-    write_json(
+    swept = [((unit, seed), out) for (model, unit, seed), out in result.runs.items() if model == "sweep"]
+    return write_files(
         folder,
-        "figure2",
-        asdict(result.settings) | {"units": "bits"},
-        table,
+        claims(result),
+        settings=asdict(result.settings) | {"units": "bits"},
+        figures={name: draw(result), f"{name}_sweep": draw_sweep(result)},
+        tables={
+            name: (COLUMNS, _rows(outcomes)),
+            f"{name}_sweep": (("unit", "seed", *SWEEP_COLUMNS), column_rows(swept, SWEEP_COLUMNS)),
+        },
+        long_tables={f"{name}_jacobian": (JACOBIAN_COLUMNS, _jacobian_rows(result))},
+        all_files=all_files,
         seed=result.settings.seeds[0],
         runs=terms_table(outcomes),
     )
-    return table
 
 
-def _rows(result: Result) -> Iterator[tuple[object, ...]]:
-    for (model, unit, seed), out in result.runs.items():
-        if model == "rate-distortion":
-            samples = zip(out["component"], out["X"], out["Xhat"], strict=True)
-            for sample, (component, x, xhat) in enumerate(samples):
-                yield unit, seed, sample, int(component), *map(float, x), *map(float, xhat)
-
-
-JACOBIAN_COLUMNS = ("model", "unit", "seed", "sample", "gain_along", "gain_across", "singular1", "singular2")
+def _rows(outcomes: Sequence[tuple[str, int, Outcome]]) -> Iterator[tuple[object, ...]]:
+    for unit, seed, out in outcomes:
+        for sample, (component, x, xhat) in enumerate(zip(out["component"], out["X"], out["Xhat"], strict=True)):
+            yield unit, seed, sample, int(component), *map(float, x), *map(float, xhat)
 
 
 def _jacobian_rows(result: Result) -> Iterator[tuple[object, ...]]:
@@ -398,9 +272,3 @@ def _jacobian_rows(result: Result) -> Iterator[tuple[object, ...]]:
         if model != "sweep":
             rows = zip(out["gain_along"], out["gain_across"], *out["singular_values"].T, strict=True)
             yield from ((model, unit, seed, sample, *map(float, row)) for sample, row in enumerate(rows))
-
-
-def _sweep_rows(result: Result) -> Iterator[tuple[object, ...]]:
-    for (model, unit, seed), out in result.runs.items():
-        if model == "sweep":
-            yield from ((unit, seed, *map(float, row)) for row in zip(*(out[c] for c in SWEEP_COLUMNS), strict=True))

@@ -1,14 +1,13 @@
 """Figure 3: energy landscapes |x − x̂|² of three over-complete auto-encoders with softplus units.
 
-Non-regularised, denoising (isotropic Gaussian noise) and rate-distortion, on the mixture (27). A point reconstructs if
-its energy is low; a ravine is where only the data does.
+Non-regularised, denoising (isotropic Gaussian noise) and rate-distortion, on the mixture (27). Where the energy is low
+a point is reconstructed; in a ravine it is low on the data only.
 """
 
 import os
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, field
-from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -19,19 +18,16 @@ from ..models import Denoising
 from ..optimize import maximize
 from ..workers import Workers
 from .claims import Claim, claim
-from .output import COLOURS, paper_style, write_csv, write_figure, write_json
-from .runs import Outcome, run_all
-from .training import Training, finished, train_plain, train_rate_distortion
-
-if TYPE_CHECKING:
-    from matplotlib.figure import Figure
+from .output import COLOURS, Figure, new_figure, plain_ticks, write_files
+from .protocol import Result, run_tasks
+from .runs import Outcome
+from .training import Training, finished, literal_name, train_plain, train_rate_distortion
 
 __all__ = ["Result", "Settings", "Task", "claims", "draw", "draw_sensitivity", "energy", "run", "train_one", "write"]
 
 UNIT = "softplus"
 MODELS = ("plain", "denoising", "rate-distortion")
 TITLES = {"plain": "non-regularised", "denoising": "denoising", "rate-distortion": "rate-distortion"}
-
 
 NOISE_CHOICE = (
     "0.5 is about twice the spread of the data across its curve (the square root of .05, .22), so that the noise "
@@ -42,112 +38,37 @@ NOISE_CHOICE = (
 
 @dataclass(frozen=True)
 class Settings:
-    """What the numbers of the figure depend on.
+    """Everything that the numbers of the figure depend on."""
 
-    Parameters
-    ----------
-    n_samples : int
-        N. Not stated.
-    training : Training
-        Units, μ, σ and the choices that the paper leaves open.
-    noise : float
-        Of the denoising auto-encoder, a standard deviation; not stated. See `NOISE_CHOICE`.
-    noises : tuple of float
-        Those whose landscapes are compared, to show how much hangs on that choice.
-    n_copies, noise_iterations : int
-        Noisy copies of each sample, and L-BFGS iterations, for the denoising auto-encoder.
-    displacements : tuple of float
-        Distances δ from the curve at which the energy is taken.
-    n_fresh : int
-        Fresh samples for the claims.
-    margin : float
-        How far the landscape reaches beyond the data.
-    step : float
-        Of its grid.
-    seeds : tuple of int
-        One sample of the data, and one start, for each. The figure shows the first.
-    """
-
-    n_samples: int = 200
+    n_samples: int = 200  # N, not stated
     training: Training = field(default_factory=lambda: Training(n_hidden=20))
-    noise: float = 0.5
-    noises: tuple[float, ...] = (0.125, 0.25, 0.5, 1.0)
-    n_copies: int = 5
-    noise_iterations: int = 1000
-    displacements: tuple[float, ...] = (0.5, 1.0, 2.0)
-    n_fresh: int = 1000
-    margin: float = 3.0
-    step: float = 0.2
+    noise: float = 0.5  # std, of the denoising auto-encoder; not stated: see `NOISE_CHOICE`
+    noises: tuple[float, ...] = (0.125, 0.25, 0.5, 1.0)  # compared, to show what depends on that choice
+    n_copies: int = 5  # noisy copies of each sample
+    noise_iterations: int = 1000  # of L-BFGS, for the denoising auto-encoder
+    displacements: tuple[float, ...] = (0.5, 1.0, 2.0)  # distances δ from the curve at which the energy is taken
+    n_fresh: int = 1000  # samples for the claims
+    margin: float = 3.0  # of the landscape around the data
+    step: float = 0.2  # of its grid
     seeds: tuple[int, ...] = (0, 1, 2, 3, 4)
 
 
 class Task(NamedTuple):
-    """One training run.
+    """One training run."""
 
-    Parameters
-    ----------
-    model : str
-        ``"plain"``, ``"denoising"`` or ``"rate-distortion"``.
-    noise : float
-        Of the denoising auto-encoder; 0 for the others.
-    seed : int
-        Of data, noise and start.
-    settings : Settings
-        The rest.
-    """
-
-    model: str
-    noise: float
-    seed: int
+    model: str  # one of `MODELS`
+    noise: float  # of the denoising auto-encoder; 0 for the others
+    seed: int  # of data, noise and start
     settings: Settings
-
-
-class Result(NamedTuple):
-    """All runs of the figure.
-
-    Parameters
-    ----------
-    settings : Settings
-        What they depend on.
-    runs : dict
-        Outcome of each run by model, noise and seed.
-    """
-
-    settings: Settings
-    runs: dict[tuple[str, float, int], Outcome]
 
 
 def energy(parameters: Parameters, points: Array) -> Array:
-    """Return |x − x̂|² at each point.
-
-    Parameters
-    ----------
-    parameters : Parameters
-        W, c, A, b.
-    points : Array, shape (M, d)
-        Where.
-
-    Returns
-    -------
-    Array, shape (M,)
-        One energy for each.
-    """
+    """Return |x − x̂|² at each point."""
     return np.sum((points - forward(parameters, points, UNIT).Xhat) ** 2, axis=1)
 
 
 def train_one(task: Task) -> dict[str, Any]:
-    """Train one auto-encoder, and take its energies on fresh samples, off the curve, and over the plane.
-
-    Parameters
-    ----------
-    task : Task
-        What to train on what.
-
-    Returns
-    -------
-    dict
-        X; on_data and off_curve, median energies; grid_x, grid_y, landscape.
-    """
+    """Train one auto-encoder, and take its energies on fresh samples, off the curve, and over the plane."""
     settings, rng = task.settings, np.random.default_rng(task.seed)
     X = mixture(settings.n_samples, rng).X
     if task.model == "denoising":
@@ -189,66 +110,27 @@ def _displaced(fresh: Array, delta: float) -> Array:
 def run(
     settings: Settings | None = None, *, folder: str | os.PathLike[str] = "figures", workers: Workers = None
 ) -> Result:
-    """Train the three auto-encoders, and the denoising one with other noise, for every seed.
-
-    Parameters
-    ----------
-    settings : Settings, optional
-        Those of the figure, if there are none.
-    folder : path-like
-        Finished runs are kept in its subfolder ``.runs``.
-    workers : int, callable or None
-        See `rdae_ref.experiments.runs.run_all`.
-
-    Returns
-    -------
-    Result
-        The outcome of each run.
-    """
+    """Train the three auto-encoders, and the denoising one with other noise; keys are (model, noise, seed)."""
     settings = settings or Settings()
     kinds = [("rate-distortion", 0.0), *(("denoising", noise) for noise in settings.noises), ("plain", 0.0)]
-    tasks = [Task(model, noise, seed, settings) for model, noise in kinds for seed in settings.seeds]
-    outcomes = run_all(train_one, tasks, folder=Path(folder) / ".runs", workers=workers, description="figure 3")
-    return Result(
-        settings, {(task.model, task.noise, task.seed): out for task, out in zip(tasks, outcomes, strict=True)}
-    )
+    tasks = {(*kind, seed): Task(*kind, seed, settings) for kind in kinds for seed in settings.seeds}
+    return Result(settings, run_tasks(train_one, tasks, folder, workers, "figure 3"))
 
 
 def _shown(result: Result, model: str) -> list[Outcome]:
-    noise = result.settings.noise if model == "denoising" else 0.0
-    return [result.runs[model, noise, seed] for seed in result.settings.seeds]
+    return result.over_seeds(model, result.settings.noise if model == "denoising" else 0.0)
 
 
-def draw(result: Result) -> "Figure":
-    """Draw the energy landscapes side by side on one logarithmic colour scale, for the first seed.
-
-    Parameters
-    ----------
-    result : Result
-        Of `run`.
-
-    Returns
-    -------
-    matplotlib.figure.Figure
-        Three panels, as in the paper.
-    """
+def draw(result: Result) -> Figure:
+    """Draw the energy landscapes in three panels, as in the paper, on one logarithmic colour scale."""
     from matplotlib.colors import LogNorm  # noqa: PLC0415  # only drawing needs it
-    from matplotlib.figure import Figure  # noqa: PLC0415
 
-    with paper_style():
-        figure = Figure(figsize=(7.2, 2.6), layout="constrained")
+    with new_figure(7.2, 2.6) as figure:
         panels = figure.subplots(1, 3, sharex=True, sharey=True)
         for axes, model in zip(panels, MODELS, strict=True):
             outcome = _shown(result, model)[0]
-            image = axes.pcolormesh(
-                outcome["grid_x"],
-                outcome["grid_y"],
-                outcome["landscape"],
-                norm=LogNorm(1e-3, 30),
-                cmap="viridis",
-                shading="gouraud",
-                rasterized=True,
-            )
+            look = {"norm": LogNorm(1e-3, 30), "cmap": "viridis", "shading": "gouraud", "rasterized": True}
+            image = axes.pcolormesh(outcome["grid_x"], outcome["grid_y"], outcome["landscape"], **look)
             axes.plot(*outcome["X"].T, ".", ms=1.2, mew=0, color="white")
             axes.set(title=TITLES[model], xlabel="$x_1$", aspect="equal")
         panels[0].set_ylabel("$x_2$")
@@ -256,25 +138,14 @@ def draw(result: Result) -> "Figure":
     return figure
 
 
-def draw_sensitivity(result: Result) -> "Figure":
-    """Draw how the energy of the denoising auto-encoder depends on the noise it was trained with.
+def draw_sensitivity(result: Result) -> Figure:
+    """Draw how the energy of the denoising auto-encoder depends on its noise.
 
-    Parameters
-    ----------
-    result : Result
-        Of `run`.
-
-    Returns
-    -------
-    matplotlib.figure.Figure
-        Median over seeds of energy over δ², for each displacement, and of the energy on the data; the rate-distortion
-        auto-encoder's as dashed lines.
+    Medians over seeds of energy over δ², for each displacement, and of the energy on the data; those of the
+    rate-distortion auto-encoder as dashed lines.
     """
-    from matplotlib.figure import Figure  # noqa: PLC0415  # only drawing needs it
-
     settings = result.settings
-    with paper_style():
-        figure = Figure(figsize=(3.6, 2.6), layout="constrained")
+    with new_figure(3.6, 2.6) as figure:
         axes = figure.subplots()
         series = [*zip(settings.displacements, ("vermilion", "orange", "purple"), strict=True), (0.0, "blue")]
         for delta, colour in series:
@@ -283,16 +154,14 @@ def draw_sensitivity(result: Result) -> "Figure":
             axes.loglog(settings.noises, values, "o-", ms=3, color=COLOURS[colour], label=label)
             axes.axhline(_median_energy(result, "rate-distortion", 0.0, delta), color=COLOURS[colour], ls="--", lw=0.8)
         axes.set(xlabel="noise (std) of the denoising auto-encoder", ylabel="median energy (dashed: rate-distortion)")
-        axes.set_xticks(settings.noises, [f"{noise:g}" for noise in settings.noises])
-        axes.set_xticks([], minor=True)
+        plain_ticks(axes, settings.noises)
         axes.legend(fontsize=7)
     return figure
 
 
 def _median_energy(result: Result, model: str, noise: float, delta: float) -> float:
     """Return the median over seeds of energy over δ², or for δ = 0 of the energy on the data."""
-    outcomes = [result.runs[model, noise, seed] for seed in result.settings.seeds]
-    return float(np.median([_scaled(out, result.settings, delta) for out in outcomes]))
+    return float(np.median([_scaled(out, result.settings, delta) for out in result.over_seeds(model, noise)]))
 
 
 def _scaled(outcome: Outcome, settings: Settings, delta: float) -> float:
@@ -310,18 +179,7 @@ DENOISING = "(Figure 3) the denoising auto-encoder does not"
 
 
 def claims(result: Result) -> list[Claim]:
-    """Hold what the paper says about the figure against fresh samples.
-
-    Parameters
-    ----------
-    result : Result
-        Of `run`.
-
-    Returns
-    -------
-    list of Claim
-        Over all seeds.
-    """
+    """Compare what the paper says about the figure with fresh samples."""
     return list(_claims(result))
 
 
@@ -342,29 +200,21 @@ def _claims(result: Result) -> Iterator[Claim]:
             yield claim("3", sentences[model], quantity, depth, at_least=5.0)
 
 
-def write(result: Result, folder: str | os.PathLike[str]) -> Sequence[Claim]:
-    """Write figure3.png, .svg, .csv, .json, and figure3_noise.png, .svg, .csv.
-
-    Parameters
-    ----------
-    result : Result
-        Of `run`.
-    folder : path-like
-        Made if it is not there.
-
-    Returns
-    -------
-    sequence of Claim
-        As in the JSON file.
-    """
-    settings, table = result.settings, claims(result)
-    write_figure(draw(result), folder, "figure3")
-    write_figure(draw_sensitivity(result), folder, "figure3_noise")
-    write_csv(folder, "figure3", ("model", "x1", "x2", "energy"), _grid_rows(result))
-    write_csv(folder, "figure3_noise", ("model", "noise", "seed", "delta", "energy"), _energy_rows(result))
-    choice = {"noise_choice": NOISE_CHOICE}
-    write_json(folder, "figure3", asdict(settings) | choice, table, seed=settings.seeds[0])
-    return table
+def write(result: Result, folder: str | os.PathLike[str], *, all_files: bool = False) -> Sequence[Claim]:
+    """Write figure3.png, .csv and .json, figure3_noise.png and .csv; with ``method="paper"`` as figure3_literal."""
+    settings, name = result.settings, literal_name("figure3", result.settings)
+    return write_files(
+        folder,
+        claims(result),
+        settings=asdict(settings) | {"noise_choice": NOISE_CHOICE},
+        figures={name: draw(result), f"{name}_noise": draw_sensitivity(result)},
+        tables={
+            name: (("model", "x1", "x2", "energy"), _grid_rows(result)),
+            f"{name}_noise": (("model", "noise", "seed", "delta", "energy"), _energy_rows(result)),
+        },
+        all_files=all_files,
+        seed=settings.seeds[0],
+    )
 
 
 def _grid_rows(result: Result) -> Iterator[tuple[object, ...]]:

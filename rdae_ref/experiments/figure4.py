@@ -1,40 +1,25 @@
 """Figure 4: analysis and synthesis bases of a rate-distortion auto-encoder trained on 20 000 handwritten digits.
 
 The paper fixes the data, 200 logsig units, the trade-off 0.5, the kernel size 8.4 and mini-batches by pre-clustering;
-what it leaves open stands in `Settings`. With ``sweep`` come a plain auto-encoder as a control, and other runs, which
+what it leaves open is in `Settings`. With ``sweep`` a plain auto-encoder is trained as a control, and other runs, which
 `figure4_sweep` draws.
 """
 
 import os
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
 
 from . import figure4_sweep
 from .claims import Claim, claim
 from .digit_runs import Budget, Result, Run, Settings, Task, basis_of, measures, run, train_one, write_runs
 from .figure4_sweep import LOCALISED, SMOOTH, draw_bases
 from .filters import Basis
-from .output import write_figure
-
-if TYPE_CHECKING:
-    from matplotlib.figure import Figure
+from .output import Figure
 
 __all__ = ["Budget", "Result", "Run", "Settings", "Task", "claims", "draw", "run", "train_one", "write"]
 
 
-def draw(result: Result) -> "Figure":
-    """Draw both bases, the filters of the largest synthesis norm first.
-
-    Parameters
-    ----------
-    result : Result
-        Of `run`.
-
-    Returns
-    -------
-    matplotlib.figure.Figure
-        Two panels, as in the paper.
-    """
+def draw(result: Result) -> Figure:
+    """Draw both bases in two panels, as in the paper, the filters of the largest synthesis norm first."""
     return draw_bases(result, ["rate-distortion"])
 
 
@@ -43,18 +28,7 @@ STROKES = "but it also learns pen strokes without a explicit sparsity constraint
 
 
 def claims(result: Result) -> list[Claim]:
-    """Hold what the paper says about the figure against the runs.
-
-    Parameters
-    ----------
-    result : Result
-        Of `run`.
-
-    Returns
-    -------
-    list of Claim
-        Over all seeds.
-    """
+    """Compare what the paper says about the figure with the runs."""
     bases = [basis_of(outcome) for outcome in result.outcomes()]
     table = []
     for sentence, index, what, bound in (
@@ -67,23 +41,11 @@ def claims(result: Result) -> list[Claim]:
     return table
 
 
-def write(result: Result, folder: str | os.PathLike[str]) -> Sequence[Claim]:
-    """Write figure4.png, .svg, .csv, .json, figure4_history.csv; after a sweep the files of `figure4_sweep`, too.
-
-    Parameters
-    ----------
-    result : Result
-        Of `run`.
-    folder : path-like
-        Made if it is not there.
-
-    Returns
-    -------
-    sequence of Claim
-        As in the JSON files.
-    """
+def write(result: Result, folder: str | os.PathLike[str], *, all_files: bool = False) -> Sequence[Claim]:
+    """Write figure4.png, .csv, .json and figure4_history.csv; after a sweep the files of `figure4_sweep`, too."""
     table, s = claims(result), result.settings
-    write_figure(draw(result), folder, result.name)
     runs = [Run("rate-distortion", s.mu, s.sigma, s.full, seed) for seed in s.seeds]
-    write_runs(result, folder, result.name, runs, table)
-    return [*table, *figure4_sweep.write(result, folder)] if result.outcomes("plain") else table
+    write_runs(result, folder, result.name, runs, table, {result.name: draw(result)}, all_files=all_files)
+    if not result.outcomes("plain"):
+        return table
+    return [*table, *figure4_sweep.write(result, folder, all_files=all_files)]

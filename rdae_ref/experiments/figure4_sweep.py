@@ -1,12 +1,12 @@
 """Beside Figure 4: the plain auto-encoder, other trade-offs and kernels, and the weights of inactive inputs.
 
-All of it hangs on ``rdae-ref figures 4 --sweep``.
+Drawn by ``rdae-ref figures 4 --sweep``.
 """
 
 import os
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import cycle
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from scipy.stats import spearmanr
@@ -15,11 +15,8 @@ from .._validation import Array
 from .claims import Claim, claim
 from .digit_runs import Result, basis_of, measures, write_runs
 from .filters import Basis, draw_tiles
-from .output import COLOURS, paper_style, write_figure
+from .output import COLOURS, Figure, new_figure
 from .runs import Outcome
-
-if TYPE_CHECKING:
-    from matplotlib.figure import Figure
 
 __all__ = ["claims", "draw_bases", "draw_control", "draw_inactive", "draw_kernels", "draw_sweep", "write"]
 
@@ -32,41 +29,14 @@ NAMES = {
 }
 
 
-def draw_control(result: Result) -> "Figure":
-    """Draw the bases of the plain auto-encoder below those of the figure.
-
-    Parameters
-    ----------
-    result : Result
-        Of `run` with ``sweep``.
-
-    Returns
-    -------
-    matplotlib.figure.Figure
-        Two rows of two panels.
-    """
+def draw_control(result: Result) -> Figure:
+    """Draw the bases of the plain auto-encoder below those of the figure."""
     return draw_bases(result, ["rate-distortion", "plain"])
 
 
-def draw_bases(result: Result, models: Sequence[str]) -> "Figure":
-    """Draw both bases of each model, the filters of the largest synthesis norm first, for the first seed.
-
-    Parameters
-    ----------
-    result : Result
-        Of `run`.
-    models : sequence of str
-        One row for each.
-
-    Returns
-    -------
-    matplotlib.figure.Figure
-        Two panels in a row.
-    """
-    from matplotlib.figure import Figure  # noqa: PLC0415  # only drawing needs it
-
-    with paper_style():
-        figure = Figure(figsize=(7.2, 3.75 if len(models) == 1 else 2.15 * len(models)), layout="constrained")
+def draw_bases(result: Result, models: Sequence[str]) -> Figure:
+    """Draw both bases of each model in a row, the filters of the largest synthesis norm first."""
+    with new_figure(7.2, 3.75 if len(models) == 1 else 2.15 * len(models)) as figure:
         rows = figure.subplots(len(models), 2, squeeze=False)
         for panels, model in zip(rows, models, strict=True):
             outcome = result.outcomes(model)[0]
@@ -77,24 +47,10 @@ def draw_bases(result: Result, models: Sequence[str]) -> "Figure":
     return figure
 
 
-def draw_sweep(result: Result) -> "Figure":
-    """Draw synthesis filters for each trade-off, and what they are like over the distortion.
-
-    Parameters
-    ----------
-    result : Result
-        Of `run` with ``sweep``.
-
-    Returns
-    -------
-    matplotlib.figure.Figure
-        A row of filters, the distortion growing, above three panels of measures.
-    """
-    from matplotlib.figure import Figure  # noqa: PLC0415  # only drawing needs it
-
+def draw_sweep(result: Result) -> Figure:
+    """Draw synthesis filters for each trade-off, the distortion growing, and their measures over the distortion."""
     swept = _swept(result)
-    with paper_style():
-        figure: Any = Figure(figsize=(7.2, 4.1), layout="constrained")
+    with new_figure(7.2, 4.1) as figure:
         above, below = figure.subfigures(2, 1, height_ratios=[1, 1.25])
         for axes, (mu, outcomes) in zip(above.subplots(1, len(swept)), swept.items(), strict=True):
             _draw_strongest(axes, result, outcomes, rf"$\mu$ = {mu:g}", 4)
@@ -109,24 +65,10 @@ def draw_sweep(result: Result) -> "Figure":
     return figure
 
 
-def draw_kernels(result: Result) -> "Figure":
-    """Draw synthesis filters for smaller kernels, and what they are like over the distortion for each kernel.
-
-    Parameters
-    ----------
-    result : Result
-        Of `run` with ``sweep``.
-
-    Returns
-    -------
-    matplotlib.figure.Figure
-        A row of filters for each kernel size above three panels of measures.
-    """
-    from matplotlib.figure import Figure  # noqa: PLC0415  # only drawing needs it
-
+def draw_kernels(result: Result) -> Figure:
+    """Draw synthesis filters for smaller kernels, a row for each, and their measures over the distortion."""
     s = result.settings
-    with paper_style():
-        figure: Any = Figure(figsize=(7.2, 0.95 * len(s.kernels) + 2.3), layout="constrained")
+    with new_figure(7.2, 0.95 * len(s.kernels) + 2.3) as figure:
         above, below = figure.subfigures(2, 1, height_ratios=[0.95 * len(s.kernels), 2.3])
         rows = above.subplots(len(s.kernels), len(s.kernel_mus), squeeze=False)
         for panels, sigma in zip(rows, s.kernels, strict=True):
@@ -152,7 +94,7 @@ LABELS = ("extent, over that of a digit", "correlation of neighbours", "|cos| to
 def _draw_measures(
     panels: Any, result: Result, runs: Iterable[Sequence[Outcome]], kind: str, colour: str, style: str, label: str
 ) -> None:
-    """Draw, for each seed, what the filters of some runs are like over their distortion."""
+    """Draw, for each seed, the measures of the filters of some runs over their distortion."""
     for outcomes in runs:
         distortions = [float(outcome["distortion"]) for outcome in outcomes]
         found = np.array([measures(result.digits, basis_of(outcome), kind) for outcome in outcomes])
@@ -186,25 +128,12 @@ def _by_seed(swept: dict[float, list[Outcome]]) -> list[tuple[Outcome, ...]]:
 INACTIVE = (("rate-distortion", "as it is"), ("decay", "weight decay"), ("noise", "noise on the digits"))
 
 
-def draw_inactive(result: Result) -> "Figure":
-    """Draw the weights of each input, and which inputs are never active.
-
-    Parameters
-    ----------
-    result : Result
-        Of `run` with ``sweep``.
-
-    Returns
-    -------
-    matplotlib.figure.Figure
-        The root mean square of the analysis weights of each pixel, three panels on one scale.
-    """
+def draw_inactive(result: Result) -> Figure:
+    """Draw the root mean square of the analysis weights of each pixel, and which pixels are never active."""
     from matplotlib.colors import LogNorm  # noqa: PLC0415  # only drawing needs it
-    from matplotlib.figure import Figure  # noqa: PLC0415
 
     shape, idle = result.digits.shape, _inactive(result)
-    with paper_style():
-        figure = Figure(figsize=(7.2, 2.5), layout="constrained")
+    with new_figure(7.2, 2.5) as figure:
         panels = figure.subplots(1, 3)
         for axes, (model, title) in zip(panels, INACTIVE, strict=True):
             weights = _input_weights(result.outcomes(model, swept=True)[0])
@@ -250,18 +179,7 @@ ZEROED = 0.1
 
 
 def claims(result: Result) -> list[Claim]:
-    """Hold what the paper says about other trade-offs, and about inactive inputs, against the runs.
-
-    Parameters
-    ----------
-    result : Result
-        Of `run` with ``sweep``.
-
-    Returns
-    -------
-    list of Claim
-        Over all seeds.
-    """
+    """Compare what the paper says about other trade-offs, and about inactive inputs, with the runs."""
     return [*_control_claims(result), *_regime_claims(result), *_kernel_claims(result), *_inactive_claims(result)]
 
 
@@ -316,27 +234,15 @@ def _inactive_claims(result: Result) -> Iterator[Claim]:
         yield claim("4", ZERO_OUT, quantity, left, at_most=ZEROED)
 
 
-def write(result: Result, folder: str | os.PathLike[str]) -> Sequence[Claim]:
-    """Write figure4_control, _sweep, _kernels, _inactive as .png and .svg; figure4_sweep.csv, .json, and its history.
+def write(result: Result, folder: str | os.PathLike[str], *, all_files: bool = False) -> Sequence[Claim]:
+    """Write figure4_sweep, _control, _inactive and _kernels as PNG, figure4_sweep.json and _history.csv.
 
-    Parameters
-    ----------
-    result : Result
-        Of `run` with ``sweep``.
-    folder : path-like
-        Made if it is not there.
-
-    Returns
-    -------
-    sequence of Claim
-        As in the JSON file.
+    The measures of every filter, figure4_sweep.csv, are a long table.
     """
-    table = claims(result)
-    drawings = {"control": draw_control, "sweep": draw_sweep, "inactive": draw_inactive}
+    name = f"{result.name}_sweep"
+    drawings = {"sweep": draw_sweep, "control": draw_control, "inactive": draw_inactive}
     if result.settings.kernels:
         drawings["kernels"] = draw_kernels
-    for what, draw in drawings.items():
-        write_figure(draw(result), folder, f"{result.name}_{what}")
+    figures = {f"{result.name}_{what}": draw(result) for what, draw in drawings.items()}
     others = [run for run in result.runs if run.model != "rate-distortion" or run.budget == result.settings.short]
-    write_runs(result, folder, f"{result.name}_sweep", others, table)
-    return table
+    return write_runs(result, folder, name, others, claims(result), figures, long=True, all_files=all_files)

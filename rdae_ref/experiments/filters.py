@@ -1,4 +1,7 @@
-"""Bases of images: in order, drawn, and in numbers: how far a filter reaches, how smooth it is, what it resembles."""
+"""Bases of images: in order, drawn, and in numbers: the extent of a filter, its smoothness, the nearest digit.
+
+Images are rows of h × w pixels; `shape` is (h, w). None of them is zero throughout.
+"""
 
 from typing import Any, NamedTuple
 
@@ -11,35 +14,17 @@ __all__ = ["Basis", "draw_tiles", "extents", "neighbour_correlations", "ordered_
 
 
 class Basis(NamedTuple):
-    """Both bases of an auto-encoder, one row for each unit.
+    """Both bases of an auto-encoder, one row for each unit."""
 
-    Parameters
-    ----------
-    analysis : Array, shape (p, d)
-        Rows of W.
-    synthesis : Array, shape (p, d)
-        Columns of A.
-    """
-
-    analysis: Array
-    synthesis: Array
+    analysis: Array  # rows of W
+    synthesis: Array  # columns of A
 
 
 def ordered_basis(parameters: Parameters) -> Basis:
     """Return the bases sorted by the norm of the synthesis filters, largest first, in one sign convention.
 
-    With logsig units (w, a) and (−w, −a) are the same unit but for an offset: g(−z) = 1 − g(z). Of the two stands here
-    the one whose synthesis filter has its largest element positive.
-
-    Parameters
-    ----------
-    parameters : Parameters
-        W, c, A, b.
-
-    Returns
-    -------
-    Basis
-        Both in the same order.
+    With logsig units (w, a) and (−w, −a) are the same unit but for an offset: g(−z) = 1 − g(z). Of the two the one is
+    returned whose synthesis filter has its largest element positive.
     """
     W, synthesis = parameters.W, parameters.A.T
     largest = np.take_along_axis(synthesis, np.abs(synthesis).argmax(axis=1)[:, None], axis=1)
@@ -49,25 +34,13 @@ def ordered_basis(parameters: Parameters) -> Basis:
 
 
 def extents(images: Array, shape: tuple[int, int]) -> Array:
-    """Return how far each image reaches, in pixels: the root of the mean squared distance of its energy to its centre.
+    """Return the extent of each image in pixels: the root of the mean squared distance of its energy to its centre.
 
     ::
 
         centre = Σ_u e(u) u      extent² = Σ_u e(u) |u − centre|²      e(u) = f(u)² / Σ f²
 
     A disc of radius r has r/√2, a line of length l has l/√12, all of an image of h × w pixels √((h² + w² − 2)/12).
-
-    Parameters
-    ----------
-    images : Array, shape (n, h w)
-        None of them zero throughout.
-    shape : (int, int)
-        h and w.
-
-    Returns
-    -------
-    Array, shape (n,)
-        0 for a single pixel.
     """
     energy = images**2 / np.sum(images**2, axis=1, keepdims=True)
     places = np.indices(shape).reshape(2, -1)
@@ -75,20 +48,7 @@ def extents(images: Array, shape: tuple[int, int]) -> Array:
 
 
 def neighbour_correlations(images: Array, shape: tuple[int, int]) -> Array:
-    """Return the correlation of neighbouring pixels of each image, across and down: 0 for noise, near 1 if smooth.
-
-    Parameters
-    ----------
-    images : Array, shape (n, h w)
-        None of them constant.
-    shape : (int, int)
-        h and w.
-
-    Returns
-    -------
-    Array, shape (n,)
-        From −1 to 1.
-    """
+    """Return the correlation of neighbouring pixels of each image, across and down: 0 for noise, near 1 if smooth."""
     grid = images.reshape(-1, *shape)
     first, second = (
         np.concatenate([across.reshape(len(grid), -1), down.reshape(len(grid), -1)], axis=1)
@@ -99,41 +59,16 @@ def neighbour_correlations(images: Array, shape: tuple[int, int]) -> Array:
 
 
 def resemblances(images: Array, others: Array) -> Array:
-    """Return |cos| of the angle between each image and the one of the others that is nearest to it, up to sign.
+    """Return |cos| of the angle between each image and the nearest of the others up to sign, shape (n,).
 
-    Parameters
-    ----------
-    images : Array, shape (n, d)
-        None of them zero throughout.
-    others : Array, shape (m, d)
-        Likewise.
-
-    Returns
-    -------
-    Array, shape (n,)
-        1 if it is a multiple of one of the others; its square is the share of energy that they have in common.
+    It is 1 for a multiple of one of the others; its square is the share of energy that the two have in common.
     """
     units = [part / np.linalg.norm(part, axis=1, keepdims=True) for part in (images, others)]
     return np.abs(units[0] @ units[1].T).max(axis=1)
 
 
 def tiled(images: Array, shape: tuple[int, int], columns: int) -> Array:
-    """Return images side by side as one, each divided by its largest element, with a line of NaN between them.
-
-    Parameters
-    ----------
-    images : Array, shape (n, h w)
-        None of them zero throughout.
-    shape : (int, int)
-        h and w.
-    columns : int
-        Images in a row.
-
-    Returns
-    -------
-    Array, shape (rows (h + 1) − 1, columns (w + 1) − 1)
-        NaN where there is none.
-    """
+    """Return images side by side as one, each divided by its largest element, with a line of NaN between them."""
     (height, width), rows = shape, -(-len(images) // columns)
     page = np.full((rows * (height + 1), columns * (width + 1)), np.nan)
     for index, image in enumerate(images):
@@ -143,19 +78,7 @@ def tiled(images: Array, shape: tuple[int, int], columns: int) -> Array:
 
 
 def draw_tiles(axes: Any, images: Array, shape: tuple[int, int], columns: int) -> None:
-    """Draw images side by side, positive red and negative blue, each on a scale of its own.
-
-    Parameters
-    ----------
-    axes : matplotlib.axes.Axes
-        Where.
-    images : Array, shape (n, h w)
-        None of them zero throughout.
-    shape : (int, int)
-        h and w.
-    columns : int
-        Images in a row.
-    """
+    """Draw images side by side, positive red and negative blue, each on its own scale."""
     from matplotlib import colormaps  # noqa: PLC0415  # only drawing needs it
 
     colours = colormaps["RdBu_r"].with_extremes(bad="#bbbbbb")

@@ -1,5 +1,6 @@
-"""What an experiment leaves on the disk: the figure as PNG and SVG, the numbers as CSV, settings and claims as JSON."""
+"""The files of a figure: PNG (and SVG on demand), the numbers as CSV, settings and claims as JSON."""
 
+import io
 import json
 import os
 import platform
@@ -7,18 +8,40 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from importlib import metadata
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 
+from .._validation import Array
 from .._version import __version__
 from ..files import written_whole
 from .claims import Claim
 
 if TYPE_CHECKING:
-    from matplotlib.figure import Figure
+    import matplotlib.figure
 
-__all__ = ["paper_style", "read_claims", "terms_table", "write_csv", "write_figure", "write_json"]
+__all__ = [
+    "COLOURS",
+    "Figure",
+    "Table",
+    "column_rows",
+    "draw_outputs",
+    "legend_below",
+    "new_figure",
+    "palette_png",
+    "paper_style",
+    "plain_ticks",
+    "read_claims",
+    "terms_table",
+    "write_csv",
+    "write_figure",
+    "write_files",
+    "write_json",
+]
+
+Figure: TypeAlias = "matplotlib.figure.Figure"  # a name only: matplotlib is imported when a figure is drawn
+Folder: TypeAlias = str | os.PathLike[str]
+Table: TypeAlias = tuple[Sequence[str], Iterable[Sequence[object]]]  # column names and rows
 
 STYLE: dict[str, Any] = {
     "figure.dpi": 100,
@@ -30,10 +53,10 @@ STYLE: dict[str, Any] = {
     "legend.frameon": False,
     "lines.linewidth": 1.2,
     "svg.hashsalt": "rdae_ref",  # ids from the content, not from the clock
-    "svg.fonttype": "path",  # a reader's machine need not have the font
+    "svg.fonttype": "path",  # the reader's machine need not have the font
 }
 
-# Okabe and Ito's colours, which readers of every kind of colour vision tell apart.
+# The palette of Okabe and Ito, which remains distinguishable under colour-vision deficiency.
 COLOURS = {
     "grey": "#999999",
     "orange": "#E69F00",
@@ -47,13 +70,7 @@ COLOURS = {
 
 @contextmanager
 def paper_style() -> Iterator[None]:
-    """Draw in the style of this package's figures, leaving the user's own settings as they are.
-
-    Yields
-    ------
-    None
-        The style holds inside of the ``with`` block.
-    """
+    """Draw in the style of this package's figures; the user's own settings are left unchanged."""
     import matplotlib as mpl  # noqa: PLC0415  # only drawing needs it
 
     defaults = {name: value for name, value in mpl.rcParamsDefault.items() if name != "backend"}
@@ -61,65 +78,71 @@ def paper_style() -> Iterator[None]:
         yield
 
 
-def write_figure(figure: "Figure", folder: str | os.PathLike[str], name: str) -> list[Path]:
-    """Write a figure as NAME.png and NAME.svg, the same bytes on every run.
+@contextmanager
+def new_figure(width: float, height: float) -> Iterator[Any]:
+    """Yield an empty figure, in inches; what is drawn inside the ``with`` block has the package's style."""
+    from matplotlib.figure import Figure  # noqa: PLC0415  # only drawing needs it
 
-    Parameters
-    ----------
-    figure : matplotlib.figure.Figure
-        To be written.
-    folder : path-like
-        Made if it is not there.
-    name : str
-        Without ending.
-
-    Returns
-    -------
-    list of Path
-        The files.
-
-    Raises
-    ------
-    OSError
-        If the folder cannot be written to.
-    """
-    kinds: dict[str, dict[str, Any]] = {"png": {"Software": None}, "svg": {"Date": None}}
-    paths = []
     with paper_style():
-        for kind, entries in kinds.items():
-            path = _in(folder, f"{name}.{kind}")
-            with written_whole(path, "wb") as file:
-                figure.savefig(file, format=kind, metadata=entries, bbox_inches="tight")
-            paths.append(path)
+        yield Figure(figsize=(width, height), layout="constrained")
+
+
+def draw_outputs(axes: Any, X: Array, Xhat: Array) -> None:
+    """Draw inputs in grey and outputs over them."""
+    axes.plot(*X.T, "o", ms=2.5, mew=0, color=COLOURS["grey"], alpha=0.55, label="inputs $x$")
+    axes.plot(*Xhat.T, "o", ms=3, mew=0, color=COLOURS["vermilion"], label=r"outputs $\hat x$")
+
+
+def legend_below(figure: Any, panels: Any, **style: Any) -> None:
+    """Put one legend below a figure, with each label of its panels once."""
+    handles: dict[str, Any] = {}
+    for axes in np.ravel(panels):
+        handles |= dict(zip(*axes.get_legend_handles_labels()[::-1], strict=True))
+    look = {"loc": "outside lower center", "ncols": 3, "fontsize": 8} | style
+    figure.legend([*handles.values()], [*handles], **look)
+
+
+def plain_ticks(axes: Any, ticks: Sequence[float], **style: Any) -> None:
+    """Label a logarithmic x axis with plain numbers."""
+    axes.set_xticks(ticks, [f"{tick:g}" for tick in ticks], **style)
+    axes.set_xticks([], minor=True)
+
+
+def palette_png(image: Any) -> bytes:
+    """Return a Pillow image as a PNG with a palette of 256 colours: a quarter of the size, the same to the eye.
+
+    Every colour is within a few of its 255 levels, since the palette covers the range of colours evenly (maximum
+    coverage) before it is fitted to them (k-means): landscapes and maps keep their gradients.
+    """
+    from PIL import Image  # noqa: PLC0415  # it comes with matplotlib
+
+    reduced, file = image.convert("RGB").quantize(256, Image.Quantize.MAXCOVERAGE, kmeans=1), io.BytesIO()
+    reduced.save(file, format="PNG", optimize=True, dpi=image.info.get("dpi"))
+    return file.getvalue()
+
+
+def write_figure(figure: Figure, folder: Folder, name: str, *, svg: bool = False) -> list[Path]:
+    """Write a figure as NAME.png and on demand as NAME.svg; the bytes are the same in every process."""
+    from PIL import Image  # noqa: PLC0415  # it comes with matplotlib
+
+    contents, drawn = {}, io.BytesIO()
+    with paper_style():
+        figure.savefig(drawn, format="png", metadata={"Software": None}, bbox_inches="tight")
+        contents["png"] = palette_png(Image.open(drawn))
+        if svg:
+            drawn = io.BytesIO()
+            figure.savefig(drawn, format="svg", metadata={"Date": None}, bbox_inches="tight")
+            contents["svg"] = drawn.getvalue()
+    paths = []
+    for kind, content in contents.items():
+        paths.append(_in(folder, f"{name}.{kind}"))
+        with written_whole(paths[-1], "wb") as file:
+            file.write(content)
     return paths
 
 
-def write_csv(
-    folder: str | os.PathLike[str], name: str, columns: Sequence[str], rows: Iterable[Sequence[object]]
-) -> Path:
-    """Write rows as NAME.csv: numbers with ten digits, more than any plot shows and fewer than rounding moves.
-
-    Parameters
-    ----------
-    folder : path-like
-        Made if it is not there.
-    name : str
-        Without ending.
-    columns : sequence of str
-        The first line.
-    rows : iterable of sequence
-        Numbers and words.
-
-    Returns
-    -------
-    Path
-        The file.
-
-    Raises
-    ------
-    OSError
-        If the folder cannot be written to.
-    """
+def write_csv(folder: Folder, name: str, columns: Sequence[str], rows: Iterable[Sequence[object]]) -> Path:
+    """Write rows as NAME.csv: numbers with ten digits, more than a plot shows and fewer than rounding changes."""
     path = _in(folder, f"{name}.csv")
     with written_whole(path) as file:
         for row in (columns, *rows):
@@ -127,34 +150,8 @@ def write_csv(
     return path
 
 
-def write_json(
-    folder: str | os.PathLike[str], name: str, settings: dict[str, Any], claims: Sequence[Claim], **more: Any
-) -> Path:
-    """Write settings, versions and claims as NAME.json.
-
-    Parameters
-    ----------
-    folder : path-like
-        Made if it is not there.
-    name : str
-        Without ending.
-    settings : dict
-        Everything that the numbers depend on.
-    claims : sequence of Claim
-        What the paper says, and what was measured.
-    **more : object
-        Further entries.
-
-    Returns
-    -------
-    Path
-        The file.
-
-    Raises
-    ------
-    OSError
-        If the folder cannot be written to.
-    """
+def write_json(folder: Folder, name: str, settings: dict[str, Any], claims: Sequence[Claim], **more: Any) -> Path:
+    """Write settings, versions, claims and any further entries as NAME.json."""
     versions = {name: metadata.version(name) for name in ("numpy", "scipy", "matplotlib")} | {"rdae_ref": __version__}
     content = {
         "settings": settings,
@@ -169,49 +166,51 @@ def write_json(
     return path
 
 
-def terms_table(outcomes: Iterable[tuple[str, int, Mapping[str, Any]]]) -> list[dict[str, Any]]:
-    """Return L and its terms, for each run, as a JSON file keeps them.
+def write_files(
+    folder: Folder,
+    claims: Sequence[Claim],
+    *,
+    settings: dict[str, Any],
+    figures: Mapping[str, Figure],
+    tables: Mapping[str, Table],
+    long_tables: Mapping[str, Table] | None = None,
+    all_files: bool = False,
+    **more: Any,
+) -> Sequence[Claim]:
+    """Write figures and tables by name, and the JSON file under the name of the first figure; return the claims.
 
-    Parameters
-    ----------
-    outcomes : iterable of (str, int, dict)
-        Unit, seed and outcome of each run.
-
-    Returns
-    -------
-    list of dict
-        unit, seed, and every single number of the outcome.
+    SVG files and long tables are written with `all_files` only.
     """
+    for name, figure in figures.items():
+        write_figure(figure, folder, name, svg=all_files)
+    for name, (columns, rows) in {**tables, **((long_tables or {}) if all_files else {})}.items():
+        write_csv(folder, name, columns, rows)
+    write_json(folder, next(iter(figures)), settings, claims, **more)
+    return claims
+
+
+def column_rows(
+    runs: Iterable[tuple[tuple[Any, ...], Mapping[str, Any]]], columns: Sequence[str]
+) -> Iterator[tuple[object, ...]]:
+    """Yield the rows of a table: the key of each run, followed by one entry of each of its arrays."""
+    for key, outcome in runs:
+        yield from ((*key, *map(float, row)) for row in zip(*(outcome[name] for name in columns), strict=True))
+
+
+def terms_table(outcomes: Iterable[tuple[str, int, Mapping[str, Any]]]) -> list[dict[str, Any]]:
+    """Return every single number of the outcomes, for a JSON file; each comes with its unit and seed."""
     return [
         {"unit": unit, "seed": seed} | {name: float(value) for name, value in out.items() if np.ndim(value) == 0}
         for unit, seed, out in outcomes
     ]
 
 
-def read_claims(folder: str | os.PathLike[str], name: str) -> list[Claim]:
-    """Read back the claims of NAME.json.
-
-    Parameters
-    ----------
-    folder : path-like
-        Where `write_json` wrote.
-    name : str
-        Without ending.
-
-    Returns
-    -------
-    list of Claim
-        In order.
-
-    Raises
-    ------
-    OSError
-        If the file is not there.
-    """
+def read_claims(folder: Folder, name: str) -> list[Claim]:
+    """Return the claims of NAME.json."""
     with open(Path(folder) / f"{name}.json", encoding="utf-8") as file:
         return [Claim(**entry) for entry in json.load(file)["claims"]]
 
 
-def _in(folder: str | os.PathLike[str], name: str) -> Path:
+def _in(folder: Folder, name: str) -> Path:
     Path(folder).mkdir(parents=True, exist_ok=True)
     return Path(folder) / name

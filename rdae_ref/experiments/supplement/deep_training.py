@@ -1,4 +1,4 @@
-"""How the deep auto-encoders of the neighbours are trained, in one place: two figures look at the same networks."""
+"""How the deep auto-encoders of `irmae` and `representation` are trained, in one place: both use the same networks."""
 
 from dataclasses import dataclass
 from typing import Any, NamedTuple
@@ -8,14 +8,8 @@ import numpy as np
 from ..._validation import Array
 from ...autoencoder import distortion
 from ...data import SHAPE_RANGES, curved_manifold, shapes
-from ...models import (
-    IRMAE,
-    BetaVAE,
-    effective_rank,
-    initial_irmae_parameters,
-    initial_vae_parameters,
-    latent_singular_values,
-)
+from ...measures import effective_rank, latent_singular_values
+from ...models import IRMAE, BetaVAE, initial_irmae_parameters, initial_vae_parameters
 from ...optimize import MiniBatches, adam
 from ...pytree import ravel
 from ..runs import Outcome
@@ -26,46 +20,24 @@ __all__ = ["MANIFOLD", "SHAPES", "DeepTask", "DeepTraining", "Network", "Samples
 
 @dataclass(frozen=True)
 class DeepTraining:
-    """Settings of a training run.
+    """Settings of a training run."""
 
-    Parameters
-    ----------
-    data : str
-        ``"manifold"``: `curved_manifold`, centred; or ``"shapes"``.
-    n_samples, n_test : int
-        How many to train on, and how many to measure on.
-    hidden : tuple of int
-        Numbers of ReLU units of the encoder's hidden layers; the decoder has them in reverse.
-    n_latents : int
-        k, more than the data need.
-    stages : tuple of (float, int)
-        Step size and number of steps of Adam, one after another.
-    n_dimensions, n_features : int
-        Of the manifold, and of the space that it is in.
-    size : int
-        Pixels in a row of an image of a shape.
-    batch_size : int
-        Samples in each step.
-    beta, variance : float
-        Of the beta-VAE, with a Gaussian likelihood.
-    """
-
-    data: str
-    n_samples: int
-    n_test: int
-    hidden: tuple[int, ...]
-    n_latents: int
-    stages: tuple[tuple[float, int], ...]
-    n_dimensions: int = 3
-    n_features: int = 30
-    size: int = 16
+    data: str  # "manifold", a centred `curved_manifold`, or "shapes"
+    n_samples: int  # to train on
+    n_test: int  # to measure on
+    hidden: tuple[int, ...]  # ReLU units of the encoder's hidden layers; the decoder has them in reverse
+    n_latents: int  # k, more than the data need
+    stages: tuple[tuple[float, int], ...]  # step size and number of steps of Adam, in turn
+    n_dimensions: int = 3  # of the manifold
+    n_features: int = 30  # of the space that contains it
+    size: int = 16  # pixels in a row of an image of a shape
     batch_size: int = 100
-    beta: float = 1.0
+    beta: float = 1.0  # this and the next of the beta-VAE, with a Gaussian likelihood
     variance: float = 0.05
 
     @property
     def dimension(self) -> int:
-        """Return the number of coordinates, or factors, that the data have."""
+        """The number of coordinates, or factors, of the data."""
         return 1 + len(SHAPE_RANGES) if self.data == "shapes" else self.n_dimensions
 
 
@@ -74,36 +46,16 @@ SHAPES = DeepTraining("shapes", 4000, 2000, (128, 64), 32, ((1e-3, 4000), (2e-4,
 
 
 class DeepTask(NamedTuple):
-    """One training run.
+    """One training run."""
 
-    Parameters
-    ----------
-    model : str
-        ``"irmae"`` or ``"beta-vae"``.
-    n_linear : int
-        l, the number of linear layers; 0 is the plain auto-encoder.
-    seed : int
-        Of data, start and batches.
-    training : DeepTraining
-        The rest.
-    """
-
-    model: str
-    n_linear: int
-    seed: int
+    model: str  # "irmae" or "beta-vae"
+    n_linear: int  # l, the number of linear layers; 0 is the plain auto-encoder
+    seed: int  # of data, start and batches
     training: DeepTraining
 
 
 class Samples(NamedTuple):
-    """What a network is trained on, and what it is measured on.
-
-    Parameters
-    ----------
-    X, X_test : Array, shapes (N, d) and (M, d)
-        Samples in rows.
-    factors_test : Array, shape (M, f)
-        What those of `X_test` were generated from.
-    """
+    """Samples to train on, others to measure on, and the factors that the latter were generated from."""
 
     X: Array
     X_test: Array
@@ -111,84 +63,28 @@ class Samples(NamedTuple):
 
 
 class Network(NamedTuple):
-    """A trained network.
+    """A trained network: the objective of its training, and its parameters."""
 
-    Parameters
-    ----------
-    objective : IRMAE or BetaVAE
-        Of its training.
-    parameters : IRMAEParameters or VAEParameters
-        What it ended in.
-    """
-
-    objective: Any
+    objective: Any  # IRMAE or BetaVAE
     parameters: Any
 
     def codes(self, X: Array) -> Array:
-        """Return the codes of inputs; of the beta-VAE, their means.
-
-        Parameters
-        ----------
-        X : Array, shape (M, d)
-            Inputs in rows.
-
-        Returns
-        -------
-        Array, shape (M, k)
-            Z.
-        """
+        """Return the codes Z of inputs; of the beta-VAE, their means."""
         encoded = self.objective.encode(self.parameters, X)
         return encoded if isinstance(self.objective, IRMAE) else encoded.M
 
     def drawn_codes(self, X: Array, rng: np.random.Generator) -> Array:
-        """Return the codes of inputs; of the beta-VAE, drawn from q(z | x), as its decoder was trained.
-
-        Parameters
-        ----------
-        X : Array, shape (M, d)
-            Inputs in rows.
-        rng : numpy.random.Generator
-            The source of randomness.
-
-        Returns
-        -------
-        Array, shape (M, k)
-            Z.
-        """
+        """Return the codes of inputs; of the beta-VAE, drawn from q(z | x), as its decoder was trained."""
         encoded = self.objective.encode(self.parameters, X)
         return encoded if isinstance(self.objective, IRMAE) else encoded.sample(rng)
 
     def decode(self, Z: Array) -> Array:
-        """Return the outputs for codes.
-
-        Parameters
-        ----------
-        Z : Array, shape (M, k)
-            Codes in rows.
-
-        Returns
-        -------
-        Array, shape (M, d)
-            X̂.
-        """
+        """Return the outputs X̂ for codes."""
         return self.objective.decode(self.parameters, Z)
 
 
 def draw_samples(training: DeepTraining, seed: int) -> Samples:
-    """Draw the data of a run: those to train on and those to measure on, from the same manifold.
-
-    Parameters
-    ----------
-    training : DeepTraining
-        Which, and how many.
-    seed : int
-        Of the data.
-
-    Returns
-    -------
-    Samples
-        X, X_test and factors_test.
-    """
+    """Draw the samples of a run: those to train on and those to measure on, from the same manifold."""
     rng, n = np.random.default_rng(seed), training.n_samples
     if training.data == "shapes":
         images = shapes(n + training.n_test, rng, size=training.size)
@@ -203,16 +99,8 @@ def draw_samples(training: DeepTraining, seed: int) -> Samples:
 def train(task: DeepTask) -> dict[str, Any]:
     """Train one network, and measure its codes and outputs on samples that it has not seen.
 
-    Parameters
-    ----------
-    task : DeepTask
-        Model, seed and settings.
-
-    Returns
-    -------
-    dict
-        parameters, flat; singular_values of the covariance of the codes, and their number above 1 % of the largest as
-        rank; distortion, of samples that it was trained on and, as test_distortion, of the others; variance of these.
+    ``singular_values`` are those of the covariance of the codes, ``rank`` their number above 1 % of the largest;
+    ``variance`` is that of the samples not trained on, whose distortion is ``test_distortion``.
     """
     samples = draw_samples(task.training, task.seed)
     rng = np.random.default_rng([task.seed, 1])
@@ -233,20 +121,7 @@ def train(task: DeepTask) -> dict[str, Any]:
 
 
 def network(task: DeepTask, outcome: Outcome) -> Network:
-    """Return the network that a run has trained.
-
-    Parameters
-    ----------
-    task : DeepTask
-        Of the run.
-    outcome : dict
-        What `train` returned.
-
-    Returns
-    -------
-    Network
-        Objective, on the samples that it was trained on, and parameters.
-    """
+    """Return the network that a run has trained, from the outcome of `train`."""
     objective, start = _start(task, draw_samples(task.training, task.seed).X, np.random.default_rng(0))
     return Network(objective, ravel(start)[1](outcome["parameters"]))
 

@@ -1,13 +1,12 @@
-"""Why pre-clustering (§4.2): the entropy gradient of the whole beside that of clustered and of random batches.
+"""Why pre-clustering (§4.2): the entropy gradient of all samples beside that of clustered and of random batches.
 
-And the reason that the paper gives: how much of the Gram matrix lies in the blocks of the clusters.
+And the reason that the paper gives: the share of the Gram matrix in the blocks of the clusters.
 """
 
 import os
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, field, replace
-from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -15,18 +14,15 @@ from ..._validation import Array
 from ...autoencoder import Parameters, initial_parameters
 from ...data.batches import Rows, clustered_batches, energy_in_blocks, random_batches
 from ...data.digits import centred, fingerprint, load_digits
-from ...gram import gaussian_gram
+from ...matrices import gaussian_gram
 from ...objective import RateDistortion
 from ...optimize import BatchedObjective, batch_ascent
 from ...pytree import ravel
 from ...workers import Workers
 from ..claims import Claim, claim
-from ..output import COLOURS, paper_style, write_csv, write_figure, write_json
-from ..runs import Outcome, run_all
+from ..output import COLOURS, Figure, new_figure, plain_ticks, write_files
+from ..protocol import Result, run_tasks
 from ..training import finished
-
-if TYPE_CHECKING:
-    from matplotlib.figure import Figure
 
 __all__ = ["Agreement", "Result", "Settings", "Task", "agreement", "claims", "draw", "measure_one", "run", "write"]
 
@@ -36,112 +32,44 @@ POINTS = ("start", "trained")
 
 @dataclass(frozen=True)
 class Settings:
-    """What the numbers of the figure depend on.
+    """Everything that the numbers of the figure depend on."""
 
-    Parameters
-    ----------
-    n_digits : int
-        From which the samples are drawn.
-    n_samples : int
-        N of the whole, whose gradient is still at hand.
-    n_hidden : int
-        p.
-    mu, sigma, alpha : float
-        As for Figure 4.
-    sizes : tuple of int
-        Most samples in a batch, each above the number of samples in a narrow cluster.
-    blocks : int
-        Which of them is the bound for the Gram matrix.
-    sigmas : tuple of float
-        Kernel sizes for it.
-    start, step_size, momentum, largest, epochs : float, int
-        Of the training, as for Figure 4 but shorter.
-    seeds : tuple of int
-        One draw of digits, start and clustering for each. The figure shows medians, and the first one's Gram matrix.
-    """
-
-    n_digits: int = 20_000
-    n_samples: int = 2000
+    n_digits: int = 20_000  # from which the samples are drawn
+    n_samples: int = 2000  # few enough for the gradient of all of them
     n_hidden: int = 200
-    mu: float = 0.5
+    mu: float = 0.5  # this and the next three as for Figure 4
     sigma: float = 8.4
     alpha: float = 1.01
-    sizes: tuple[int, ...] = (50, 100, 200, 500, 1000)
-    blocks: int = 200
-    sigmas: tuple[float, ...] = (1.05, 2.1, 4.2, 8.4)
-    start: float = 0.01
+    sizes: tuple[int, ...] = (50, 100, 200, 500, 1000)  # most samples in a batch: more than in a narrow cluster
+    blocks: int = 200  # the size that is the bound for the Gram matrix
+    sigmas: tuple[float, ...] = (1.05, 2.1, 4.2, 8.4)  # kernel sizes for it
+    start: float = 0.01  # of the training, as for Figure 4 but shorter
     step_size: float = 0.005
     momentum: float = 0.9
     largest: int = 500
     epochs: int = 30
-    seeds: tuple[int, ...] = (0, 1, 2)
+    seeds: tuple[int, ...] = (0, 1, 2)  # of digits, start and clustering; the figure shows medians
 
 
 @dataclass(frozen=True)
 class Task:
-    """One seed.
-
-    Parameters
-    ----------
-    seed : int
-        Of digits, start and clustering.
-    settings : Settings
-        The rest.
-    pixels : str
-        A digest of the digits.
-    source : str
-        Where they are; it does not change the numbers.
-    """
+    """One seed."""
 
     seed: int
     settings: Settings
-    pixels: str
-    source: str = field(repr=False)
-
-
-class Result(NamedTuple):
-    """All runs of the figure.
-
-    Parameters
-    ----------
-    settings : Settings
-        What they depend on.
-    runs : dict
-        Outcome by seed.
-    """
-
-    settings: Settings
-    runs: dict[int, Outcome]
+    pixels: str  # a digest of the digits
+    source: str = field(repr=False)  # where they are; it does not change the numbers
 
 
 class Agreement(NamedTuple):
-    """How a gradient agrees with that of the whole.
+    """How close a gradient g is to that of all samples, G."""
 
-    Parameters
-    ----------
-    angle : float
-        Between the two, in degrees.
-    error : float
-        |g − G| / |G|.
-    """
-
-    angle: float
-    error: float
+    angle: float  # between the two, in degrees
+    error: float  # |g − G| / |G|
 
 
 def agreement(g: Array, G: Array) -> Agreement:
-    """Return angle and relative error of a gradient g beside the one of the whole, G.
-
-    Parameters
-    ----------
-    g, G : Array, shape (n,)
-        Neither zero.
-
-    Returns
-    -------
-    Agreement
-        Angle in degrees, and relative error.
-    """
+    """Return angle and relative error of a gradient g beside that of all samples, G; neither is zero."""
     norms = np.linalg.norm(g), np.linalg.norm(G)
     unit, UNIT = g / norms[0], G / norms[1]
     # Not arccos of the cosine, which has no digits left near 0°.
@@ -152,17 +80,9 @@ def agreement(g: Array, G: Array) -> Agreement:
 def measure_one(task: Task) -> dict[str, Any]:
     """Measure gradients at the start and after training, and the Gram matrix.
 
-    Parameters
-    ----------
-    task : Task
-        Seed and settings.
-
-    Returns
-    -------
-    dict
-        mean and single, arrays of angle and error by point, kind and size: of the mean over batches, and the median of
-        those of single batches; by_sigma, those of the mean after training, by kind and kernel size; blocks, the share
-        of the Gram matrix in blocks, likewise; order, samples sorted by cluster, and K, the Gram matrix.
+    The outcome has ``mean`` and ``single``, angle and error by point, kind and size: of the mean over batches, and the
+    median of those of single batches; ``by_sigma``, those of the mean after training, by kind and kernel size;
+    ``blocks``, the share of the Gram matrix in blocks, likewise; ``order``, samples sorted by cluster; ``K``.
     """
     s, rng = task.settings, np.random.default_rng([task.seed, 0])
     X = centred(load_digits(task.source, s.n_digits))
@@ -201,7 +121,7 @@ Table = list[list[tuple[Agreement, Agreement]]]
 
 
 def _agreements(X: Array, parameters: Parameters, divisions: Sequence[dict[str, list[Rows]]], s: Settings) -> Table:
-    """Return, by kind and division, how the mean over batches agrees with the whole, and the median single batch."""
+    """Return, by kind and division, the agreement of the mean over batches, and of the median single batch."""
     whole = _entropy_gradient(X, parameters, s)
 
     def agreements(batches: list[Rows]) -> tuple[Agreement, Agreement]:
@@ -225,48 +145,16 @@ def run(
     workers: Workers = None,
     source: str,
 ) -> Result:
-    """Measure for every seed.
-
-    Parameters
-    ----------
-    settings : Settings, optional
-        Those of the figure, if there are none.
-    folder : path-like
-        Finished runs are kept in its subfolder ``.runs``.
-    workers : int, callable or None
-        See `rdae_ref.experiments.runs.run_all`.
-    source : str
-        Where the digits are: see `rdae_ref.data.digits.load_digits`.
-
-    Returns
-    -------
-    Result
-        The outcome of each run.
-    """
+    """Measure for every seed; keys are (seed,)."""
     s = settings or Settings()
     pixels = fingerprint(load_digits(source, s.n_digits))
-    tasks = [Task(seed, s, pixels, source) for seed in s.seeds]
-    outcomes = run_all(measure_one, tasks, folder=Path(folder) / ".runs", workers=workers, description="batches")
-    return Result(s, dict(zip(s.seeds, outcomes, strict=True)))
+    tasks = {(seed,): Task(seed, s, pixels, source) for seed in s.seeds}
+    return Result(s, run_tasks(measure_one, tasks, folder, workers, "batches"))
 
 
-def draw(result: Result) -> "Figure":
-    """Draw the Gram matrix before and after sorting, its share in blocks, and how gradients agree.
-
-    Parameters
-    ----------
-    result : Result
-        Of `run`.
-
-    Returns
-    -------
-    matplotlib.figure.Figure
-        Eight panels.
-    """
-    from matplotlib.figure import Figure  # noqa: PLC0415  # only drawing needs it
-
-    with paper_style():
-        figure = Figure(figsize=(7.2, 6.6), layout="constrained")
+def draw(result: Result) -> Figure:
+    """Draw the Gram matrix before and after sorting, its share in blocks, and how gradients agree."""
+    with new_figure(7.2, 6.6) as figure:
         gram, over_size, over_sigma = figure.subplots(3, 3)
         _draw_gram(figure, gram, result)
         _draw_over_size(over_size, result)
@@ -281,8 +169,8 @@ STYLES = {"clustered": ("vermilion", "o-"), "random": ("blue", "s--")}
 ANGLE, ERROR = "angle to the whole, degrees", "relative error"
 
 
-def _draw_gram(figure: "Figure", panels: Any, result: Result) -> None:
-    s, first = result.settings, result.runs[result.settings.seeds[0]]
+def _draw_gram(figure: Figure, panels: Any, result: Result) -> None:
+    s, first = result.settings, result.first()
     every = max(1, s.n_samples // 250)
     for axes, order, title in (
         (panels[0], np.arange(s.n_samples), "(a) Gram matrix, as drawn"),
@@ -329,8 +217,7 @@ def _line(axes: Any, x: Sequence[float], runs: Sequence[Array], kind: str, **mor
     """Draw the median over seeds."""
     colour, style = STYLES[kind]
     axes.semilogx(x, np.median(runs, axis=0), style, ms=4, color=COLOURS[colour], **more)
-    axes.set_xticks(x, [f"{value:g}" for value in x], fontsize=7)
-    axes.minorticks_off()
+    plain_ticks(axes, x, fontsize=7)
 
 
 BLOCKS = (
@@ -341,18 +228,7 @@ BETTER = "(§4.2) so that clustered batches give a better estimate of the gradie
 
 
 def claims(result: Result) -> list[Claim]:
-    """Hold what the paper says about batches against the runs.
-
-    Parameters
-    ----------
-    result : Result
-        Of `run`.
-
-    Returns
-    -------
-    list of Claim
-        Over all seeds.
-    """
+    """Compare what the paper says about batches with the runs."""
     s, outcomes = result.settings, list(result.runs.values())
     quantity = f"share of Σ K_ij² off the diagonal that lies in clusters of up to {s.blocks} of {s.n_samples}"
     shares = [out["blocks"][0, s.sigmas.index(s.sigma)] for out in outcomes]
@@ -368,38 +244,30 @@ def claims(result: Result) -> list[Claim]:
     return table
 
 
-def write(result: Result, folder: str | os.PathLike[str]) -> Sequence[Claim]:
-    """Write batches.png, .svg, .csv, .json, and what depends on the kernel size as batches_sigma.csv.
-
-    Parameters
-    ----------
-    result : Result
-        Of `run`.
-    folder : path-like
-        Made if it is not there.
-
-    Returns
-    -------
-    sequence of Claim
-        As in the JSON file.
-    """
-    table, s = claims(result), result.settings
-    write_figure(draw(result), folder, "batches")
-    write_csv(folder, "batches", ("seed", "of", "point", "kind", "size", *Agreement._fields), _rows(result))
+def write(result: Result, folder: str | os.PathLike[str], *, all_files: bool = False) -> Sequence[Claim]:
+    """Write batches.png, .csv and .json, and what depends on the kernel size as batches_sigma.csv."""
+    s = result.settings
     over_sigma = (
-        (seed, kind, sigma, float(out["blocks"][k, i]), *map(float, out["by_sigma"][k, i]))
-        for seed, out in result.runs.items()
+        (*key, kind, sigma, float(out["blocks"][k, i]), *map(float, out["by_sigma"][k, i]))
+        for key, out in result.runs.items()
         for k, kind in enumerate(KINDS)
         for i, sigma in enumerate(s.sigmas)
     )
-    columns = ("seed", "kind", "sigma", "share_in_blocks", *Agreement._fields)
-    write_csv(folder, "batches_sigma", columns, over_sigma)
-    write_json(folder, "batches", asdict(s) | {"units": "bits"}, table)
-    return table
+    return write_files(
+        folder,
+        claims(result),
+        settings=asdict(s) | {"units": "bits"},
+        figures={"batches": draw(result)},
+        tables={
+            "batches": (("seed", "of", "point", "kind", "size", *Agreement._fields), _rows(result)),
+            "batches_sigma": (("seed", "kind", "sigma", "share_in_blocks", *Agreement._fields), over_sigma),
+        },
+        all_files=all_files,
+    )
 
 
 def _rows(result: Result) -> Iterator[tuple[object, ...]]:
-    for seed, out in result.runs.items():
+    for key, out in result.runs.items():
         for which in ("mean", "single"):
             for (p, k, i), _ in np.ndenumerate(out[which][..., 0]):
-                yield seed, which, POINTS[p], KINDS[k], result.settings.sizes[i], *map(float, out[which][p, k, i])
+                yield *key, which, POINTS[p], KINDS[k], result.settings.sizes[i], *map(float, out[which][p, k, i])

@@ -1,17 +1,17 @@
 """The beta-VAE as rate–distortion theory: on the water-filling curve, and the chain I(X; Z) ≤ E KL(q(z | x) ‖ m(z)).
 
-A linear beta-VAE on a Gaussian source whose covariance is known ends where reverse water-filling does, Eqs. (4) and
-(5), at the level λ = βs²: by its exact expected objective, and trained as usual, with noise, mini-batches and Adam.
-An affine encoder and decoder cannot fall below that curve, so there the distance to it is what training left undone.
-Quoted is "the essay", a lab's notes on beta-VAE and rate–distortion, whose steps `docs/beta_vae.md` follows.
+A linear beta-VAE on a Gaussian source whose covariance is known ends at the solution of reverse water-filling, Eqs. (4)
+and (5), at the level λ = βs²: by its exact expected objective, and trained as usual, with noise, mini-batches and Adam.
+An affine encoder and decoder cannot fall below that curve, so the distance to it is an error of training.
+The quotations are from "the essay", a lab's notes on beta-VAE and rate–distortion, whose steps `docs/beta_vae.md`
+follows.
 """
 
 import math
 import os
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
-from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -24,26 +24,12 @@ from ...optimize import MiniBatches, adam, maximize
 from ...theory import gaussian_rate_distortion
 from ...workers import Workers
 from ..claims import Claim, claim
-from ..output import COLOURS, paper_style, write_csv, write_figure, write_json
-from ..runs import Outcome, run_all
+from ..output import COLOURS, Figure, legend_below, new_figure, plain_ticks, write_files
+from ..protocol import Result, run_tasks
+from ..runs import Outcome
 from ..training import finished
 
-if TYPE_CHECKING:
-    from matplotlib.figure import Figure
-
-__all__ = [
-    "Result",
-    "Settings",
-    "Task",
-    "claims",
-    "draw",
-    "predicted",
-    "run",
-    "scaled_bound",
-    "train_in_stages",
-    "train_one",
-    "write",
-]
+__all__ = ["Result", "Settings", "Task", "claims", "draw", "predicted", "run", "scaled_bound", "train_one", "write"]
 
 WAYS = ("exact", "sampled")
 NAMES = {"exact": "expected objective, L-BFGS", "sampled": "noise, mini-batches, Adam"}
@@ -51,7 +37,7 @@ MARKERS: dict[str, dict[str, Any]] = {
     "exact": {"ls": "", "marker": "o", "ms": 6, "mfc": "none", "color": COLOURS["blue"]},
     "sampled": {"ls": "", "marker": "x", "ms": 4, "color": COLOURS["vermilion"]},
 }
-ALONG: dict[str, dict[str, Any]] = {  # the same runs, held against one point of the curve
+ALONG: dict[str, dict[str, Any]] = {  # the same runs, compared with one point of the curve
     "exact": {"ls": "", "marker": "_", "ms": 6, "color": COLOURS["blue"]},
     "sampled": {"ls": "", "marker": "_", "ms": 6, "color": COLOURS["vermilion"]},
 }
@@ -61,106 +47,34 @@ LEAST = 1e-14  # what is nearer to the curve is drawn here
 
 @dataclass(frozen=True)
 class Settings:
-    """What the numbers of the figure depend on.
+    """Everything that the numbers of the figure depend on."""
 
-    Parameters
-    ----------
-    variances : tuple of float
-        γ_i², falling, of a Gaussian source that is then rotated at random; as many latents.
-    n_samples : int
-        N, of samples whose covariance is exactly that of the source.
-    decoder_variance : float
-        s².
-    betas : tuple of float
-        Prices of the rate, rising.
-    iterations : int
-        Of L-BFGS at most, on the expected objective.
-    batch_size : int
-        Of the sampled training.
-    stages : tuple of (float, int)
-        Step size and number of steps of Adam, one after another.
-    scales : tuple of float
-        By which the codes of the first optimum with β = `scaled_beta` are multiplied.
-    scaled_beta : float
-        One of `betas`.
-    mixture_samples : int
-        N of the mixture (27), which a network with one latent encodes.
-    mixture_hidden : tuple of int
-        Units of its encoder's hidden layers, and in reverse of its decoder's.
-    mixture_stages : tuple of (float, int)
-        As `stages`, with all samples at each step.
-    seeds : tuple of int
-        One rotation, one sample, and one start, for each. Panels (a) and (c) show the first.
-    """
-
-    variances: tuple[float, ...] = (4.0, 1.0, 0.25, 0.05)
-    n_samples: int = 1000
-    decoder_variance: float = 0.3
+    variances: tuple[float, ...] = (4.0, 1.0, 0.25, 0.05)  # γ_i² of a Gaussian, rotated at random; as many latents
+    n_samples: int = 1000  # N, of samples whose covariance is exactly that of the source
+    decoder_variance: float = 0.3  # s²
     betas: tuple[float, ...] = tuple(np.geomspace(0.1, 10, 7).round(6).tolist())
-    iterations: int = 5000
-    batch_size: int = 100
-    stages: tuple[tuple[float, int], ...] = ((1e-2, 12_000), (1e-3, 4000), (1e-4, 2000))
-    scales: tuple[float, ...] = tuple(np.geomspace(0.25, 2, 37).round(6).tolist())  # 1 among them
-    scaled_beta: float = 1.0
-    mixture_samples: int = 200
-    mixture_hidden: tuple[int, ...] = (16,)
-    mixture_stages: tuple[tuple[float, int], ...] = ((1e-2, 4000), (1e-3, 2000))
-    seeds: tuple[int, ...] = (0, 1, 2)
+    iterations: int = 5000  # of L-BFGS at most, on the expected objective
+    batch_size: int = 100  # of the sampled training
+    stages: tuple[tuple[float, int], ...] = ((1e-2, 12_000), (1e-3, 4000), (1e-4, 2000))  # step size, steps of Adam
+    scales: tuple[float, ...] = tuple(np.geomspace(0.25, 2, 37).round(6).tolist())  # of codes; 1 among them
+    scaled_beta: float = 1.0  # the one of `betas` whose codes are scaled
+    mixture_samples: int = 200  # N of the mixture (27), which a network with one latent encodes
+    mixture_hidden: tuple[int, ...] = (16,)  # units of the encoder's hidden layers, in reverse of the decoder's
+    mixture_stages: tuple[tuple[float, int], ...] = ((1e-2, 4000), (1e-3, 2000))  # with all samples at each step
+    seeds: tuple[int, ...] = (0, 1, 2)  # of rotation, sample and start
 
 
 class Task(NamedTuple):
-    """One training run.
+    """One training run."""
 
-    Parameters
-    ----------
-    way : str
-        ``"exact"`` or ``"sampled"`` on the Gaussian source, ``"mixture"`` on the other.
-    beta : float
-        Price of the rate.
-    seed : int
-        Of rotation, data, start and noise.
-    settings : Settings
-        The rest.
-    """
-
-    way: str
+    way: str  # "exact" or "sampled" on the Gaussian source, "mixture" on the other
     beta: float
-    seed: int
+    seed: int  # of rotation, data, start and noise
     settings: Settings
-
-
-class Result(NamedTuple):
-    """All runs of the figure.
-
-    Parameters
-    ----------
-    settings : Settings
-        What they depend on.
-    runs : dict
-        Outcome of each run by way, β and seed.
-    """
-
-    settings: Settings
-    runs: dict[tuple[str, float, int], Outcome]
 
 
 def train_in_stages(objective: Objective, start: VAEParameters, stages: Sequence[tuple[float, int]]) -> VAEParameters:
-    """Train by Adam, with one step size after another.
-
-    Parameters
-    ----------
-    objective : Objective
-        To be maximised.
-    start : VAEParameters
-        Where to start.
-    stages : sequence of (float, int)
-        Step size and number of steps.
-
-    Returns
-    -------
-    VAEParameters
-        Where the last stage ends.
-    """
+    """Train by Adam, with one step size after another; `stages` are pairs of step size and number of steps."""
     x = start
     for step_size, n_steps in stages:
         x = finished(adam(objective, x, step_size=step_size, n_steps=n_steps)).x
@@ -168,18 +82,10 @@ def train_in_stages(objective: Objective, start: VAEParameters, stages: Sequence
 
 
 def train_one(task: Task) -> dict[str, Any]:
-    """Train one beta-VAE, and take its terms.
+    """Train one beta-VAE, and take its terms, in bits.
 
-    Parameters
-    ----------
-    task : Task
-        Way, β and seed.
-
-    Returns
-    -------
-    dict
-        The terms, for the Gaussian source in closed form also where the training was sampled. Exact: covariance, and
-        W, c, t of the encoder z | x ~ N(W x + c, diag(exp t)). Mixture: information and gap. Bits.
+    For the Gaussian source they are those of the closed form also where the training was sampled; an exact run has the
+    covariance, and W, c, t of the encoder z | x ~ N(W x + c, diag(exp t)). The mixture has information and gap.
     """
     return _train_on_mixture(task) if task.way == "mixture" else _train_on_gaussian(task)
 
@@ -212,44 +118,17 @@ def _train_on_mixture(task: Task) -> dict[str, Any]:
 
 
 def scaled_bound(outcome: Outcome, scale: float) -> RateBound:
-    """Return the bound on the information for codes that are multiplied by a number: z → a z.
+    """Return the bound on the information, in bits, of an exact run for codes multiplied by a number: z → a z.
 
-    What the codes tell of x is the same, and a decoder that divides by a has the same distortion. The rate is not the
-    same: it depends on how far the codes of all inputs together are from the prior.
-
-    Parameters
-    ----------
-    outcome : dict
-        Of an exact run.
-    scale : float
-        a > 0.
-
-    Returns
-    -------
-    RateBound
-        information, rate and gap in bits.
+    The information is the same, and a decoder that divides by a has the same distortion. The rate is not the same: it
+    depends on how far the codes of all inputs together are from the prior.
     """
     W, c, t, S = (outcome[name] for name in ("W", "c", "t", "covariance"))
     return gaussian_rate_bound(scale * W, scale * c, t + 2 * math.log(scale), S)
 
 
 def predicted(settings: Settings, beta: float) -> tuple[float, float]:
-    """Return the point of the water-filling curve at the level λ = βs².
-
-    Parameters
-    ----------
-    settings : Settings
-        Source and s².
-    beta : float
-        β.
-
-    Returns
-    -------
-    distortion : float
-        Σ min(λ, γ_i²).
-    rate : float
-        Σ ½ log₂(γ_i²/λ), over the components above λ.
-    """
+    """Return D = Σ min(λ, γ_i²) and R = Σ ½ log₂(γ_i²/λ) over γ_i² > λ: the water-filling point of λ = βs²."""
     gamma2, level = np.array(settings.variances), beta * settings.decoder_variance
     rate = 0.5 * np.log2(np.maximum(gamma2 / level, 1)).sum()
     return float(np.minimum(gamma2, level).sum()), float(rate)
@@ -258,31 +137,15 @@ def predicted(settings: Settings, beta: float) -> tuple[float, float]:
 def run(
     settings: Settings | None = None, *, folder: str | os.PathLike[str] = "figures", workers: Workers = None
 ) -> Result:
-    """Train in each way, at every β, for every seed.
-
-    Parameters
-    ----------
-    settings : Settings, optional
-        Those of the figure, if there are none.
-    folder : path-like
-        Finished runs are kept in its subfolder ``.runs``.
-    workers : int, callable or None
-        See `rdae_ref.experiments.runs.run_all`.
-
-    Returns
-    -------
-    Result
-        The outcome of each run.
-    """
+    """Train in each way, at every β; keys are (way, beta, seed)."""
     settings = settings or Settings()
-    tasks = [
-        Task(way, beta, seed, settings)
+    tasks = {
+        (way, beta, seed): Task(way, beta, seed, settings)
         for way in (*WAYS, "mixture")
         for beta in settings.betas
         for seed in settings.seeds
-    ]
-    outcomes = run_all(train_one, tasks, folder=Path(folder) / ".runs", workers=workers, description="beta-vae")
-    return Result(settings, {(t.way, t.beta, t.seed): out for t, out in zip(tasks, outcomes, strict=True)})
+    }
+    return Result(settings, run_tasks(train_one, tasks, folder, workers, "beta-vae"))
 
 
 def _over_betas(result: Result, way: str, seed: int, name: str) -> Array:
@@ -302,32 +165,15 @@ def _shift(result: Result, way: str, seed: int) -> Array:
     return _over_betas(result, way, seed, "rate") - rates
 
 
-def draw(result: Result) -> "Figure":
-    """Draw the points on the curve, their distance to it, and the bound on the information in two cases.
-
-    Parameters
-    ----------
-    result : Result
-        Of `run`.
-
-    Returns
-    -------
-    matplotlib.figure.Figure
-        Four panels.
-    """
-    from matplotlib.figure import Figure  # noqa: PLC0415  # only drawing needs it
-
-    with paper_style():
-        figure = Figure(figsize=(7.2, 6.0), layout="constrained")
+def draw(result: Result) -> Figure:
+    """Draw the points on the curve, their distance to it, and the bound on the information in two cases."""
+    with new_figure(7.2, 6.0) as figure:
         panels = figure.subplots(2, 2)
         _draw_curve(panels[0, 0], result)
         _draw_distances(panels[0, 1], result)
         _draw_scaled(panels[1, 0], result)
         _draw_mixture(panels[1, 1], result)
-        handles: dict[str, Any] = {}
-        for axes in panels.flat:
-            handles |= dict(zip(*axes.get_legend_handles_labels()[::-1], strict=True))
-        figure.legend([*handles.values()], [*handles], loc="outside lower center", ncols=3, fontsize=8)
+        legend_below(figure, panels)
     return figure
 
 
@@ -369,11 +215,6 @@ def _draw_bound(axes: Any, x: Sequence[float], bounds: Sequence[RateBound]) -> N
     axes.semilogx(x, information, color=COLOURS["green"], label="information, $I(X; Z)$")
 
 
-def _plain_numbers(axes: Any, ticks: Sequence[float]) -> None:
-    axes.set_xticks(ticks, [f"{tick:g}" for tick in ticks])
-    axes.set_xticks([], minor=True)
-
-
 def _draw_scaled(axes: Any, result: Result) -> None:
     settings = result.settings
     out = result.runs["exact", settings.scaled_beta, settings.seeds[0]]
@@ -382,7 +223,7 @@ def _draw_scaled(axes: Any, result: Result) -> None:
     axes.text(1, float(out["rate"]) - 0.35, "optimum", fontsize=8, ha="center", va="top")
     axes.set(title=f"(c) the chain, Gaussian: codes scaled, $\\beta$ = {settings.scaled_beta:g}")
     axes.set(xlabel="scale $a$ of the codes, $z \\to a z$", ylabel="bits", ylim=(0, None))
-    _plain_numbers(axes, (0.25, 0.5, 1, 2))
+    plain_ticks(axes, (0.25, 0.5, 1, 2))
 
 
 def _draw_mixture(axes: Any, result: Result) -> None:
@@ -407,18 +248,7 @@ DEARER = "an argument for higher-distortion, lower-rate codes"
 
 
 def claims(result: Result) -> list[Claim]:
-    """Hold what the essay says against the runs.
-
-    Parameters
-    ----------
-    result : Result
-        Of `run`.
-
-    Returns
-    -------
-    list of Claim
-        Over all seeds.
-    """
+    """Compare what the essay says with the runs."""
     return [*_curve_claims(result), *_chain_claims(result), *_price_claims(result)]
 
 
@@ -469,28 +299,19 @@ COLUMNS = ("way", "beta", "seed", "distortion", "rate", "curve", "level_distorti
 CHAIN_COLUMNS = ("case", "seed", "scale", "beta", "information", "rate", "gap")
 
 
-def write(result: Result, folder: str | os.PathLike[str]) -> Sequence[Claim]:
-    """Write beta_vae.png, .svg, .csv and .json, and the bounds on the information as beta_vae_chain.csv.
-
-    Parameters
-    ----------
-    result : Result
-        Of `run`.
-    folder : path-like
-        Made if it is not there.
-
-    Returns
-    -------
-    sequence of Claim
-        As in the JSON file.
-    """
-    table, settings = claims(result), result.settings
+def write(result: Result, folder: str | os.PathLike[str], *, all_files: bool = False) -> Sequence[Claim]:
+    """Write beta_vae.png, .csv and .json, and the bounds on the information as beta_vae_chain.csv."""
+    settings = result.settings
     columns = (*COLUMNS, *(f"rate{i}" for i in range(1, len(settings.variances) + 1)))
-    write_figure(draw(result), folder, "beta_vae")
-    write_csv(folder, "beta_vae", columns, _rows(result))
-    write_csv(folder, "beta_vae_chain", CHAIN_COLUMNS, _chain_rows(result))
-    write_json(folder, "beta_vae", asdict(settings) | {"units": "bits"}, table, seed=settings.seeds[0])
-    return table
+    return write_files(
+        folder,
+        claims(result),
+        settings=asdict(settings) | {"units": "bits"},
+        figures={"beta_vae": draw(result)},
+        tables={"beta_vae": (columns, _rows(result)), "beta_vae_chain": (CHAIN_COLUMNS, _chain_rows(result))},
+        all_files=all_files,
+        seed=settings.seeds[0],
+    )
 
 
 def _rows(result: Result) -> Iterator[tuple[object, ...]]:

@@ -1,6 +1,6 @@
 """What the paper leaves open about Figure 1: the order α, bits or nats, the start, and when the ascent is stopped.
 
-Data (26), units, μ = 1.5 and σ = 0.2·√2 are those of Figure 1. Each panel is one answer to the open questions; its
+Data (26), units, μ = 1.5 and σ = 0.2·√2 are those of Figure 1. Each panel shows one answer to the open questions; its
 colour says where the outputs end.
 """
 
@@ -9,8 +9,7 @@ import os
 import warnings
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass, field, replace
-from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import scipy.spatial
@@ -25,12 +24,9 @@ from ...pytree import ravel
 from ...workers import Workers
 from ..claims import Claim, claim
 from ..figure1 import NAMES, UNITS, alignment
-from ..output import COLOURS, paper_style, write_csv, write_figure, write_json
-from ..runs import Outcome, run_all
+from ..output import COLOURS, Figure, new_figure, write_files
+from ..protocol import Result, run_tasks
 from ..training import Training, rate_distortion
-
-if TYPE_CHECKING:
-    from matplotlib.figure import Figure
 
 __all__ = ["Ending", "Result", "Settings", "Task", "claims", "draw", "ending", "run", "train_one", "write"]
 
@@ -44,86 +40,32 @@ STARTS = {
 
 @dataclass(frozen=True)
 class Settings:
-    """What the numbers of the figure depend on.
+    """Everything that the numbers of the figure depend on."""
 
-    Parameters
-    ----------
-    n_samples : int
-        N. Not stated; three quarters of Figure 1's, for the sake of the number of runs.
-    training : Training
-        Units, μ and σ of Figure 1; its iterations are those of the runs that are stopped early.
-    alphas : tuple of float
-        Orders of the entropy.
-    small_start : float
-        Standard deviation of the small random starts.
-    small_iterations : int
-        Of L-BFGS, from there, at μ itself.
-    late_iterations : int
-        Of L-BFGS, at μ, for the runs that go on where the early ones stop.
-    seeds : tuple of int
-        One sample of the data, and one start, for each. The figure shows the first.
-    """
-
-    n_samples: int = 150
+    n_samples: int = 150  # three quarters of Figure 1's, since there are many runs
+    # Units, μ and σ of Figure 1; the iterations are those of the runs that are stopped early.
     training: Training = field(default_factory=lambda: Training(n_hidden=10, max_iterations=(30,) + (5,) * 6))
     alphas: tuple[float, ...] = (0.5, 1.01, 2.0, 5.0)
-    small_start: float = 0.01
-    small_iterations: int = 250
-    late_iterations: int = 250
+    small_start: float = 0.01  # std of the small random starts
+    small_iterations: int = 250  # of L-BFGS, from there, at μ itself
+    late_iterations: int = 250  # of L-BFGS, at μ, for the runs that continue where the early ones stop
     seeds: tuple[int, ...] = (0, 1, 2)
 
 
 class Task(NamedTuple):
-    """The three runs for one answer to α and the logarithm.
-
-    Parameters
-    ----------
-    activation : str
-        The units.
-    alpha : float
-        Order of the entropy.
-    logarithm : str
-        ``"bits"`` or ``"nats"``.
-    seed : int
-        Of data and start.
-    settings : Settings
-        The rest.
-    """
+    """The three runs for one answer to α and the logarithm."""
 
     activation: str
     alpha: float
-    logarithm: str
+    logarithm: str  # "bits" or "nats"
     seed: int
     settings: Settings
-
-
-class Result(NamedTuple):
-    """All runs of the figure.
-
-    Parameters
-    ----------
-    settings : Settings
-        What they depend on.
-    runs : dict
-        Outcome of each task by unit, α, logarithm and seed; its arrays have one entry for each of `STARTS`.
-    """
-
-    settings: Settings
-    runs: dict[tuple[str, float, str, int], Outcome]
 
 
 def train_one(task: Task) -> dict[str, Any]:
     """Train from a small start; from a reconstruction, stopped early; and from there on.
 
-    Parameters
-    ----------
-    task : Task
-        Units, α, logarithm, seed.
-
-    Returns
-    -------
-    dict
-        X; for each start Xhat, L and its terms; gap, of `nats_gap`.
+    Xhat, L and its terms have one entry for each of `STARTS`; ``gap`` is that of `nats_gap`.
     """
     settings, rng = task.settings, np.random.default_rng(task.seed)
     X = gaussian(settings.n_samples, rng)
@@ -157,7 +99,7 @@ def train_one(task: Task) -> dict[str, Any]:
 
 
 def nats_gap(objective: RateDistortion, parameters: Parameters) -> float:
-    """Return how far L in nats at μ is from ln 2 times L in bits at μ/ln 2, with the gradient, relatively."""
+    """Return the relative difference between L in nats at μ and ln 2 times L in bits at μ/ln 2, with the gradients."""
 
     def value_and_gradient(base: float, mu: float) -> Array:
         value, gradient = replace(objective, base=base, mu=mu).value_and_gradient(parameters)
@@ -170,32 +112,16 @@ def nats_gap(objective: RateDistortion, parameters: Parameters) -> float:
 def run(
     settings: Settings | None = None, *, folder: str | os.PathLike[str] = "figures", workers: Workers = None
 ) -> Result:
-    """Train every unit with every answer, for every seed.
-
-    Parameters
-    ----------
-    settings : Settings, optional
-        Those of the figure, if there are none.
-    folder : path-like
-        Finished runs are kept in its subfolder ``.runs``.
-    workers : int, callable or None
-        See `rdae_ref.experiments.runs.run_all`.
-
-    Returns
-    -------
-    Result
-        The outcome of each run.
-    """
+    """Train every unit with every answer; keys are (unit, alpha, logarithm, seed)."""
     settings = settings or Settings()
-    tasks = [
-        Task(unit, alpha, logarithm, seed, settings)
+    tasks = {
+        (unit, alpha, logarithm, seed): Task(unit, alpha, logarithm, seed, settings)
         for seed in settings.seeds
         for unit in UNITS
         for alpha in settings.alphas
         for logarithm in LOGARITHMS
-    ]
-    outcomes = run_all(train_one, tasks, folder=Path(folder) / ".runs", workers=workers, description="choices")
-    return Result(settings, {task[:4]: outcome for task, outcome in zip(tasks, outcomes, strict=True)})
+    }
+    return Result(settings, run_tasks(train_one, tasks, folder, workers, "choices"))
 
 
 COLLAPSED = 0.1  # total standard deviation, outputs over inputs, below which they are one point
@@ -214,46 +140,19 @@ KINDS = {
 
 
 class Ending(NamedTuple):
-    """Where the outputs of a run end.
+    """Where the outputs of a run end."""
 
-    Parameters
-    ----------
-    kind : str
-        A key of `KINDS`.
-    spread : float
-        Total standard deviation of the outputs over that of the inputs.
-    angle : float
-        Between the first principal components of outputs and inputs, in degrees.
-    major, minor : float
-        Standard deviation of the outputs over that of the inputs, along the inputs' principal axes.
-    densest : float
-        Share of the outputs in the fullest disc of radius 0.1.
-    in_five : float
-        Share of the outputs in the five fullest ones.
-    """
-
-    kind: str
-    spread: float
-    angle: float
-    major: float
+    kind: str  # a key of `KINDS`
+    spread: float  # total standard deviation of the outputs over that of the inputs
+    angle: float  # between the first principal components of outputs and inputs, in degrees
+    major: float  # std of the outputs over that of the inputs, along the inputs' principal axes
     minor: float
-    densest: float
-    in_five: float
+    densest: float  # share of the outputs in the fullest disc of radius 0.1
+    in_five: float  # share of the outputs in the five fullest ones
 
 
 def ending(X: Array, Xhat: Array) -> Ending:
-    """Measure where the outputs of a run end, and name it.
-
-    Parameters
-    ----------
-    X, Xhat : Array, shape (N, 2)
-        Inputs and outputs.
-
-    Returns
-    -------
-    Ending
-        The first that fits: collapsed, quantised, cluster and scatter, on the component, spread.
-    """
+    """Measure where the outputs end, and name it by the first kind that fits: collapsed, quantised, and so on."""
     spread = float(np.sqrt(Xhat.var(axis=0).sum() / X.var(axis=0).sum()))
     angle, major, minor = alignment(X, Xhat)
     held = _held_by_discs(Xhat)
@@ -282,26 +181,12 @@ def _held_by_discs(Xhat: Array) -> list[float]:
     return held
 
 
-def draw(result: Result) -> "Figure":
-    """Draw the outputs of the first seed over the inputs, in the colour of where they end.
-
-    Parameters
-    ----------
-    result : Result
-        Of `run`.
-
-    Returns
-    -------
-    matplotlib.figure.Figure
-        For each start a block of panels: units in rows, α and logarithms in columns.
-    """
-    from matplotlib.figure import Figure  # noqa: PLC0415  # only drawing needs it
-
+def draw(result: Result) -> Figure:
+    """Draw a block of panels for each start: units in rows, α and logarithms in columns."""
     settings = result.settings
     answers = [(alpha, logarithm) for alpha in settings.alphas for logarithm in LOGARITHMS]
-    with paper_style():
-        figure = Figure(figsize=(7.2, 1.0 + 0.93 * len(STARTS) * len(UNITS)), layout="constrained")
-        blocks: Any = figure.subfigures(len(STARTS) + 1, 1, height_ratios=[1.0] * len(STARTS) + [0.13], hspace=0)
+    with new_figure(7.2, 1.0 + 0.93 * len(STARTS) * len(UNITS)) as figure:
+        blocks = figure.subfigures(len(STARTS) + 1, 1, height_ratios=[1.0] * len(STARTS) + [0.13], hspace=0)
         for start, (block, title) in enumerate(zip(blocks, STARTS.values(), strict=False)):
             block.suptitle(title[0].upper() + title[1:], fontsize=9, fontweight="bold", x=0.04, ha="left")
             panels = block.subplots(len(UNITS), len(answers), sharex=True, sharey=True, squeeze=False)
@@ -316,7 +201,7 @@ def draw(result: Result) -> "Figure":
 
 
 def _draw_panel(axes: Any, result: Result, answer: tuple[str, float, str], start: int) -> None:
-    outcomes = [result.runs[*answer, seed] for seed in result.settings.seeds]
+    outcomes = result.over_seeds(*answer)
     kinds = [ending(outcome["X"], outcome["Xhat"][start]).kind for outcome in outcomes]
     shown, colour = outcomes[0], COLOURS[KINDS[kinds[0]]]
     look = {"mew": 0, "rasterized": True}  # tens of thousands of points: as paths they would make 2 MB of SVG
@@ -351,18 +236,7 @@ STOP = "left open: when the ascent stops"
 
 
 def claims(result: Result) -> list[Claim]:
-    """Hold what follows from each choice against thresholds.
-
-    Parameters
-    ----------
-    result : Result
-        Of `run`.
-
-    Returns
-    -------
-    list of Claim
-        Over all seeds.
-    """
+    """Compare what follows from each choice with thresholds."""
     return [*_order_claims(result), *_logarithm_claims(result), *_start_claims(result), *_stop_claims(result)]
 
 
@@ -444,27 +318,18 @@ COLUMNS = ("unit", "alpha", "logarithm", "start", "seed", "L", "conditional_entr
 OUTPUT_COLUMNS = ("unit", "alpha", "logarithm", "start", "sample", "x1", "x2", "xhat1", "xhat2")
 
 
-def write(result: Result, folder: str | os.PathLike[str]) -> Sequence[Claim]:
-    """Write choices.png, .svg, .csv, .json, and the outputs of the first seed as choices_outputs.csv.
-
-    Parameters
-    ----------
-    result : Result
-        Of `run`.
-    folder : path-like
-        Made if it is not there.
-
-    Returns
-    -------
-    sequence of Claim
-        As in the JSON file.
-    """
-    table = claims(result)
-    write_figure(draw(result), folder, "choices")
-    write_csv(folder, "choices", (*COLUMNS, *Ending._fields), _rows(result))
-    write_csv(folder, "choices_outputs", OUTPUT_COLUMNS, _output_rows(result))
-    write_json(folder, "choices", asdict(result.settings), table, seed=result.settings.seeds[0])
-    return table
+def write(result: Result, folder: str | os.PathLike[str], *, all_files: bool = False) -> Sequence[Claim]:
+    """Write choices.png, .csv and .json; on demand the outputs of the first seed as choices_outputs.csv."""
+    return write_files(
+        folder,
+        claims(result),
+        settings=asdict(result.settings),
+        figures={"choices": draw(result)},
+        tables={"choices": ((*COLUMNS, *Ending._fields), _rows(result))},
+        long_tables={"choices_outputs": (OUTPUT_COLUMNS, _output_rows(result))},
+        all_files=all_files,
+        seed=result.settings.seeds[0],
+    )
 
 
 def _rows(result: Result) -> Iterator[tuple[object, ...]]:

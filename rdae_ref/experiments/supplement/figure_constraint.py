@@ -1,24 +1,22 @@
-"""The constraint (14): where the distortion jumps as μ moves, and the rate–distortion curve that no jump interrupts.
+"""The constraint (14): where the distortion jumps as μ moves, and the rate–distortion curve without jumps.
 
-On the data of Figure 1, μ is lowered from a good reconstruction and raised from the collapsed end. Between the jumps of
-the two there are two answers to every μ, and inside of a jump there are distortions that no μ gives: the augmented
-Lagrangian of `maximize_at_distortion` reaches them, and with it the matrix-based curve I_α(X; X̂) over D.
+On the data of Figure 1, μ is lowered from a good reconstruction and raised from the collapsed end. Between the two
+jumps every μ has two solutions, and inside a jump there are distortions that no μ gives: the augmented Lagrangian of
+`maximize_at_distortion` reaches them, and with it the matrix-based curve I_α(X; X̂) over D.
 """
 
 import math
 import os
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, field
-from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from ..._validation import Array
 from ...autoencoder import Parameters, initial_parameters
 from ...data import gaussian
-from ...entropy import joint_entropy, renyi_entropy
-from ...gram import gaussian_gram
+from ...matrices import gaussian_gram, joint_entropy, renyi_entropy
 from ...objective import RateDistortion
 from ...optimize import maximize, maximize_at_distortion
 from ...pytree import ravel
@@ -26,12 +24,10 @@ from ...theory import gaussian_rate_distortion
 from ...workers import Workers
 from ..claims import Claim, claim
 from ..figure1 import NAMES, UNITS
-from ..output import COLOURS, paper_style, write_csv, write_figure, write_json
-from ..runs import Outcome, run_all
+from ..output import COLOURS, Figure, column_rows, new_figure, write_files
+from ..protocol import Result, run_tasks
+from ..runs import Outcome
 from ..training import Training, finished, rate_distortion
-
-if TYPE_CHECKING:
-    from matplotlib.figure import Figure
 
 __all__ = ["Result", "Settings", "Task", "claims", "curve_one", "draw", "run", "solve_along", "sweep_one", "write"]
 
@@ -41,98 +37,36 @@ CURVES = ("rising", "falling")
 
 @dataclass(frozen=True)
 class Settings:
-    """What the numbers of the figure depend on.
+    """Everything that the numbers of the figure depend on."""
 
-    Parameters
-    ----------
-    n_samples : int
-        N. Half of Figure 1's, for the sake of the number of runs.
-    training : Training
-        Units, α, μ and σ of Figure 1.
-    sweep : tuple of float
-        The values of μ, falling, each run starting from where the one before ended; and the same, rising.
-    sweep_iterations : int
-        Of L-BFGS, for each μ.
-    bisections : int
-        How often the interval of μ with the largest jump is halved.
-    small_start : float
-        Standard deviation of the start of the collapsed end.
-    nudge : float
-        Standard deviation of what is added to the parameters before each step up: a collapsed point is stationary.
-    distortions : tuple of float
-        Bounds of (14), rising.
-    rounds, round_iterations : int
-        Of the method of multipliers, and of L-BFGS in each, at most.
-    seeds : tuple of int
-        Of data and start of the sweeps. The figure shows the first in full colour.
-    starts : tuple of int
-        Seeds of the starts of the curves, which are all on the data of the first of `seeds`.
-    """
-
-    n_samples: int = 100
-    training: Training = field(default_factory=lambda: Training(n_hidden=10))
-    sweep: tuple[float, ...] = tuple(round(8 / 2 ** (k / 4), 4) for k in range(29))
-    sweep_iterations: int = 60
-    bisections: int = 4
-    small_start: float = 0.01
-    nudge: float = 0.01
-    distortions: tuple[float, ...] = (0.03, 0.1, 0.2, 0.35, 0.5, 0.7, 0.9, 1.1, 1.3, 1.5, 1.75, 2.1)
-    rounds: int = 8
-    round_iterations: int = 60
-    seeds: tuple[int, ...] = (0, 1, 2)
-    starts: tuple[int, ...] = (0, 1)
+    n_samples: int = 100  # half of Figure 1's, since there are many runs
+    training: Training = field(default_factory=lambda: Training(n_hidden=10))  # as for Figure 1
+    sweep: tuple[float, ...] = tuple(round(8 / 2 ** (k / 4), 4) for k in range(29))  # μ, each run starts at the last
+    sweep_iterations: int = 60  # of L-BFGS, for each μ
+    bisections: int = 4  # of the interval of μ with the largest jump
+    small_start: float = 0.01  # std of the start of the collapsed end
+    nudge: float = 0.01  # std of what is added to the parameters before each step up: a collapsed point is stationary
+    distortions: tuple[float, ...] = (0.03, 0.1, 0.2, 0.35, 0.5, 0.7, 0.9, 1.1, 1.3, 1.5, 1.75, 2.1)  # bounds of (14)
+    rounds: int = 8  # of the method of multipliers, at most
+    round_iterations: int = 60  # of L-BFGS in each, at most
+    seeds: tuple[int, ...] = (0, 1, 2)  # of data and start of the sweeps
+    starts: tuple[int, ...] = (0, 1)  # seeds of the starts of the curves, on the data of the first of `seeds`
 
 
 class Task(NamedTuple):
-    """One sweep over μ, or one curve over D.
-
-    Parameters
-    ----------
-    activation : str
-        The units.
-    direction : str
-        ``"down"`` or ``"up"`` of a sweep; of a curve ``"rising"``, from a reconstruction, or ``"falling"``, from the
-        collapsed end.
-    seed : int
-        One of the seeds of a sweep, or of the starts of a curve.
-    settings : Settings
-        The rest.
-    """
+    """One sweep over μ, or one curve over D."""
 
     activation: str
-    direction: str
-    seed: int
+    direction: str  # a sweep's "down" or "up"; a curve's "rising", from a reconstruction, or "falling"
+    seed: int  # one of the seeds of a sweep, or of the starts of a curve
     settings: Settings
-
-
-class Result(NamedTuple):
-    """All runs of the figure.
-
-    Parameters
-    ----------
-    settings : Settings
-        What they depend on.
-    runs : dict
-        Outcome of each run by unit, direction and seed or start.
-    """
-
-    settings: Settings
-    runs: dict[tuple[str, str, int], Outcome]
 
 
 def sweep_one(task: Task) -> dict[str, Any]:
     """Move μ step by step, and find the largest jump of the distortion.
 
-    Parameters
-    ----------
-    task : Task
-        Units, direction and seed.
-
-    Returns
-    -------
-    dict
-        For each μ: L, conditional_entropy, distortion. For the jump: jump_mu and jump_distortion, before and after.
-        And variance, the total one of the data.
+    The outcome has the columns of `SWEEP_COLUMNS`; ``jump_mu`` and ``jump_distortion``, before and after the jump; and
+    the total ``variance`` of the data.
     """
     settings, rng = task.settings, np.random.default_rng(task.seed)
     X = gaussian(settings.n_samples, rng)
@@ -154,7 +88,7 @@ SWEEP_COLUMNS = ("mu", "L", "conditional_entropy", "distortion")
 
 
 def _beginning(task: Task, objective: RateDistortion, rng: np.random.Generator) -> tuple[Sequence[float], Parameters]:
-    """Return the way of a sweep and where it begins: at a reconstruction, or at the collapsed end."""
+    """Return the values of μ in order, and where a sweep begins: at a reconstruction, or at the collapsed end."""
     settings = task.settings
     down = task.direction == "down"
     scale = settings.training.start if down else settings.small_start
@@ -192,18 +126,7 @@ def _largest_jump(
 
 
 def curve_one(task: Task) -> dict[str, Any]:
-    """Solve (14) for one bound after another, each from where the one before ended.
-
-    Parameters
-    ----------
-    task : Task
-        Units, direction and the seed of the start.
-
-    Returns
-    -------
-    dict
-        For each bound, rising: bound, rate, conditional_entropy, distortion, mu, success. And X.
-    """
+    """Solve (14) for one bound after another; return the data and what `solve_along` returns."""
     settings = task.settings
     X = gaussian(settings.n_samples, np.random.default_rng(settings.seeds[0]))
     rng = np.random.default_rng(task.seed)
@@ -221,21 +144,8 @@ def solve_along(
 ) -> Outcome:
     """Solve (14) for one bound after another, each from where the one before ended.
 
-    Parameters
-    ----------
-    objective : RateDistortion
-        With the multiplier to begin with.
-    parameters : Parameters
-        Where to start.
-    bounds : sequence of float
-        On the distortion, in the order in which they are met.
-    rounds, iterations : int
-        Of the method of multipliers, and of L-BFGS in each, at most.
-
-    Returns
-    -------
-    dict
-        For each bound, rising: bound, rate, conditional_entropy, distortion, mu, success.
+    `rounds` and `iterations` are the most rounds of the method of multipliers, and of L-BFGS in each. The columns of
+    `CURVE_COLUMNS` are returned by rising bound.
     """
     rate_of_inputs = renyi_entropy(objective.K_X, objective.alpha, objective.base)
     rows = []
@@ -255,34 +165,18 @@ CURVE_COLUMNS = ("bound", "rate", "conditional_entropy", "distortion", "mu", "su
 def run(
     settings: Settings | None = None, *, folder: str | os.PathLike[str] = "figures", workers: Workers = None
 ) -> Result:
-    """Sweep μ down and up, and solve (14) along a grid of bounds, for every unit and seed.
-
-    Parameters
-    ----------
-    settings : Settings, optional
-        Those of the figure, if there are none.
-    folder : path-like
-        Finished runs are kept in its subfolder ``.runs``.
-    workers : int, callable or None
-        See `rdae_ref.experiments.runs.run_all`.
-
-    Returns
-    -------
-    Result
-        The outcome of each run.
-    """
-    settings, kept = settings or Settings(), Path(folder) / ".runs"
+    """Sweep μ and solve (14) along a grid of bounds; keys are (unit, direction, seed or start)."""
+    settings = settings or Settings()
     sweeps, curves = (
-        [Task(unit, way, seed, settings) for seed in seeds for unit in UNITS for way in ways]
+        {(unit, way, seed): Task(unit, way, seed, settings) for seed in seeds for unit in UNITS for way in ways}
         for ways, seeds in ((SWEEPS, settings.seeds), (CURVES, settings.starts))
     )
-    outcomes = run_all(sweep_one, sweeps, folder=kept, workers=workers, description="sweeps over µ")
-    outcomes += run_all(curve_one, curves, folder=kept, workers=workers, description="rate–distortion curves")
-    return Result(settings, {task[:3]: outcome for task, outcome in zip(sweeps + curves, outcomes, strict=True)})
+    runs = run_tasks(sweep_one, sweeps, folder, workers, "sweeps over µ")
+    return Result(settings, runs | run_tasks(curve_one, curves, folder, workers, "rate–distortion curves"))
 
 
 class Curve(NamedTuple):
-    """The best that was found for each bound, and what it is to be compared with."""
+    """The best that was found for each bound, and what it is compared with."""
 
     bound: Array
     best: dict[str, Array]  # least rate for each unit, over starts
@@ -325,25 +219,10 @@ def curve(result: Result) -> Curve:
     )
 
 
-def draw(result: Result) -> "Figure":
-    """Draw D and L over μ, both ways, and the rate–distortion curve.
-
-    Parameters
-    ----------
-    result : Result
-        Of `run`.
-
-    Returns
-    -------
-    matplotlib.figure.Figure
-        Two rows with a panel for each unit, and a wide panel below.
-    """
-    from matplotlib.figure import Figure  # noqa: PLC0415  # only drawing needs it
-
-    with paper_style():
-        figure = Figure(figsize=(7.2, 7.4), layout="constrained")
-        parts: Any = figure.subfigures(2, 1, height_ratios=[1.35, 1])
-        above, below = parts
+def draw(result: Result) -> Figure:
+    """Draw D and L over μ, both ways, with a panel for each unit; below the rate–distortion curve."""
+    with new_figure(7.2, 7.4) as figure:
+        above, below = figure.subfigures(2, 1, height_ratios=[1.35, 1])
         panels = above.subplots(2, len(UNITS), sharex=True, sharey="row", squeeze=False)
         for column, unit in zip(panels.T, UNITS, strict=True):
             _draw_sweeps(column, result, unit)
@@ -427,23 +306,12 @@ RATE = "a matrix-based rate–distortion curve follows from (14)"
 
 
 def claims(result: Result) -> list[Claim]:
-    """Hold transitions, distortions in the gap, and the ends of the curve against thresholds.
-
-    Parameters
-    ----------
-    result : Result
-        Of `run`.
-
-    Returns
-    -------
-    list of Claim
-        Over all seeds.
-    """
+    """Compare transitions, distortions in the gap, and the ends of the curve with thresholds."""
     return [*_jump_claims(result), *_gap_claims(result), *_rate_claims(result)]
 
 
 def _jump_claims(result: Result) -> Iterator[Claim]:
-    downs, ups = ([result.runs["linear", way, seed] for seed in result.settings.seeds] for way in SWEEPS)
+    downs, ups = (result.over_seeds("linear", way) for way in SWEEPS)
     jumps = [float(np.ptp(out["jump_distortion"]) / out["variance"]) for out in downs]
     yield claim("constraint", JUMPS, "linear, µ lowered: largest jump of D over total variance", jumps, at_least=0.4)
     where = [float(out["jump_mu"].mean()) for out in downs]
@@ -468,7 +336,7 @@ def _even_mu(down: Outcome, up: Outcome) -> float:
 
 def _gap_claims(result: Result) -> Iterator[Claim]:
     settings = result.settings
-    low, high = sorted(result.runs["linear", "down", settings.seeds[0]]["jump_distortion"])
+    low, high = sorted(result.first("linear", "down")["jump_distortion"])
     misses, inside = [], 0
     for start in settings.starts:
         for way in CURVES:
@@ -496,31 +364,27 @@ def _rate_claims(result: Result) -> Iterator[Claim]:
     yield claim("constraint", RATE, quantity, [excess], at_most=0)
 
 
-def write(result: Result, folder: str | os.PathLike[str]) -> Sequence[Claim]:
-    """Write constraint.png, .svg and .json, and the numbers as constraint_sweep.csv and constraint.csv, the curve.
-
-    Parameters
-    ----------
-    result : Result
-        Of `run`.
-    folder : path-like
-        Made if it is not there.
-
-    Returns
-    -------
-    sequence of Claim
-        As in the JSON file.
-    """
-    table, found = claims(result), curve(result)
-    write_figure(draw(result), folder, "constraint")
-    write_csv(folder, "constraint", ("unit", "direction", "seed", *CURVE_COLUMNS, "envelope"), _curve_rows(result))
-    write_csv(folder, "constraint_sweep", ("unit", "direction", "seed", *SWEEP_COLUMNS), _sweep_rows(result))
-    write_json(
-        folder, "constraint", asdict(result.settings) | {"units": "bits"}, table,
+def write(result: Result, folder: str | os.PathLike[str], *, all_files: bool = False) -> Sequence[Claim]:
+    """Write constraint.png and .json, and the numbers as constraint_sweep.csv and constraint.csv, the curve."""
+    found = curve(result)
+    swept, solved = (
+        [(key, out) for key, out in result.runs.items() if key[1] in directions] for directions in (SWEEPS, CURVES)
+    )
+    solved = [(key, out | {"envelope": found.envelope}) for key, out in solved]
+    names = (*CURVE_COLUMNS, "envelope")
+    return write_files(
+        folder,
+        claims(result),
+        settings=asdict(result.settings) | {"units": "bits"},
+        figures={"constraint": draw(result)},
+        tables={
+            "constraint": (("unit", "direction", "seed", *names), column_rows(solved, names)),
+            "constraint_sweep": (("unit", "direction", "seed", *SWEEP_COLUMNS), column_rows(swept, SWEEP_COLUMNS)),
+        },
+        all_files=all_files,
         jumps=list(_jumps(result)),
         ends={"total_variance": found.variance, "rate_of_identity": found.identity_rate},
-    )  # fmt: skip
-    return table
+    )
 
 
 def _jumps(result: Result) -> Iterator[dict[str, object]]:
@@ -528,17 +392,3 @@ def _jumps(result: Result) -> Iterator[dict[str, object]]:
         if way in SWEEPS:
             mu, distortion = (out[name].round(4).tolist() for name in ("jump_mu", "jump_distortion"))
             yield {"unit": unit, "direction": way, "seed": seed, "mu": mu, "distortion": distortion}
-
-
-def _curve_rows(result: Result) -> Iterator[tuple[object, ...]]:
-    envelope = curve(result).envelope
-    for key, out in result.runs.items():
-        if key[1] in CURVES:
-            columns = (*(out[name] for name in CURVE_COLUMNS), envelope)
-            yield from ((*key, *map(float, row)) for row in zip(*columns, strict=True))
-
-
-def _sweep_rows(result: Result) -> Iterator[tuple[object, ...]]:
-    for key, out in result.runs.items():
-        if key[1] in SWEEPS:
-            yield from ((*key, *map(float, row)) for row in zip(*(out[n] for n in SWEEP_COLUMNS), strict=True))

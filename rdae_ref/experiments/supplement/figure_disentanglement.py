@@ -1,16 +1,16 @@
-"""Does a dearer rate disentangle? Beta-VAEs on images of a blob whose position, size and orientation are known.
+"""Does a higher price of the rate disentangle? Beta-VAEs on images of a blob with known position, size, orientation.
 
-What each latent costs is its posterior KL; what it tells of the factors is measured by the mutual information gap of
+The cost of a latent is its posterior KL; its information about the factors is measured by the mutual information gap of
 Chen et al., on codes drawn from the posterior for images that were not trained on. That gap cannot exceed the rate
-over the entropy of the factors, however well the latents are aligned, and a dearer rate is a smaller one; so beside it
-stands the relative gap, which has no such ceiling. The linear probe says whether the factors are in the code at all.
+over the entropy of the factors, however well the latents are aligned, and a higher price means a smaller rate; so the
+relative gap, which has no such ceiling, is shown too. The linear probe tells whether the factors are in the code at
+all.
 """
 
 import os
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
-from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -21,136 +21,52 @@ from ...models import BetaVAE, VAEParameters, initial_vae_parameters
 from ...optimize import MiniBatches
 from ...workers import Workers
 from ..claims import Claim, claim
-from ..output import COLOURS, paper_style, write_csv, write_figure, write_json
-from ..runs import Outcome, run_all
+from ..output import COLOURS, Figure, new_figure, plain_ticks, write_files
+from ..protocol import Result, run_tasks
 from .figure_beta_vae import train_in_stages
 
-if TYPE_CHECKING:
-    from matplotlib.figure import Figure
-
-__all__ = [
-    "Result",
-    "Settings",
-    "Task",
-    "best_beta",
-    "central_factors",
-    "claims",
-    "draw",
-    "factor_images",
-    "largest_gap",
-    "relative_gap",
-    "run",
-    "train_one",
-    "traversals",
-    "write",
-]
+__all__ = ["Result", "Settings", "Task", "best_beta", "claims", "draw", "relative_gap", "run", "train_one", "write"]
 
 FACTORS = ("x", "y", "radius", "orientation")
 FACTOR_COLOURS = ("blue", "sky", "vermilion", "green")
 FACTOR_MARKERS = ("o", "s", "^", "D")
-UNUSED = 0.1  # bits: a latent that costs less tells of nothing
+UNUSED = 0.1  # bits: a latent that costs less is not named
 
 
 @dataclass(frozen=True)
 class Settings:
-    """What the numbers of the figure depend on.
+    """Everything that the numbers of the figure depend on."""
 
-    Parameters
-    ----------
-    n_samples, n_fresh : int
-        Images to train on, and to measure on.
-    size : int
-        Pixels in a row.
-    spread : (float, float)
-        How far the centre moves across and down.
-    radius : (float, float)
-        Bounds of the radius.
-    n_latents : int
-        k, more than there are factors.
-    hidden : tuple of int
-        Units of the encoder's hidden layers, and in reverse of the decoder's: tanh.
-    decoder_variance : float
-        s², of a pixel.
-    betas : tuple of float
-        Prices of the rate, rising from 1.
-    batch_size : int
-        Of the training.
-    stages : tuple of (float, int)
-        Step size and number of steps of Adam, one after another.
-    n_bins : int
-        In which the mutual information is counted.
-    reach : float
-        Latents are moved from −reach to reach, in standard deviations of the prior.
-    n_moves : int
-        To how many values.
-    seeds : tuple of int
-        One sample, one start, one course of the noise, for each.
-    """
-
-    n_samples: int = 4000
-    n_fresh: int = 10_000
-    size: int = 12
-    spread: tuple[float, float] = (0.5, 0.3)
+    n_samples: int = 4000  # images to train on
+    n_fresh: int = 10_000  # images to measure on
+    size: int = 12  # pixels in a row
+    spread: tuple[float, float] = (0.5, 0.3)  # how far the centre moves across and down
     radius: tuple[float, float] = (0.25, 0.5)
-    n_latents: int = 8
-    hidden: tuple[int, ...] = (64, 64)
-    decoder_variance: float = 0.02
+    n_latents: int = 8  # k, more than there are factors
+    hidden: tuple[int, ...] = (64, 64)  # tanh units of the encoder's hidden layers, in reverse of the decoder's
+    decoder_variance: float = 0.02  # s², of a pixel
     betas: tuple[float, ...] = (1.0, 2.0, 4.0, 8.0, 16.0, 32.0)
     batch_size: int = 100
-    stages: tuple[tuple[float, int], ...] = ((2e-3, 4000), (5e-4, 2000))
-    n_bins: int = 20
-    reach: float = 2.0
-    n_moves: int = 7
-    seeds: tuple[int, ...] = (0, 1, 2, 3, 4)
+    stages: tuple[tuple[float, int], ...] = ((2e-3, 4000), (5e-4, 2000))  # step size and steps of Adam, in turn
+    n_bins: int = 20  # for the mutual information
+    reach: float = 2.0  # latents are moved from −reach to reach, in standard deviations of the prior
+    n_moves: int = 7  # to so many values
+    seeds: tuple[int, ...] = (0, 1, 2, 3, 4)  # of sample, start and noise
 
 
 class Task(NamedTuple):
-    """One training run.
-
-    Parameters
-    ----------
-    beta : float
-        Price of the rate.
-    seed : int
-        Of data, start and noise.
-    settings : Settings
-        The rest.
-    """
+    """One training run."""
 
     beta: float
-    seed: int
+    seed: int  # of data, start and noise
     settings: Settings
-
-
-class Result(NamedTuple):
-    """All runs of the figure.
-
-    Parameters
-    ----------
-    settings : Settings
-        What they depend on.
-    runs : dict
-        Outcome of each run by β and seed.
-    """
-
-    settings: Settings
-    runs: dict[tuple[float, int], Outcome]
 
 
 def train_one(task: Task) -> dict[str, Any]:
-    """Train one beta-VAE, and measure what its latents tell of the factors of fresh images.
+    """Train one beta-VAE, and measure the information of its latents about the factors of fresh images.
 
-    Parameters
-    ----------
-    task : Task
-        β and seed.
-
-    Returns
-    -------
-    dict
-        distortion, rate and rates of the latents in bits, on the images that were trained on; gap, gaps of each
-        factor and relative, the relative gap, from the information of each latent and factor in bits, on drawn codes;
-        probe, R² of each factor from the mean codes; traversals, images.
+    Distortion, rate and rates are those of the images that were trained on; the gaps come from the information of each
+    latent about each factor in bits, on drawn codes; ``probe`` is R² of each factor from the mean codes.
     """
     settings, rng = task.settings, np.random.default_rng(task.seed)
     images = _draw_images(settings, settings.n_samples, rng)
@@ -176,34 +92,12 @@ def _draw_images(settings: Settings, n_samples: int, rng: np.random.Generator) -
 
 
 def central_factors(settings: Settings) -> Array:
-    """Return the factors of the image in the middle of all.
-
-    Parameters
-    ----------
-    settings : Settings
-        Bounds of the factors.
-
-    Returns
-    -------
-    Array, shape (4,)
-        x, y, radius, orientation.
-    """
+    """Return x, y, radius and orientation of the image in the middle of all."""
     return np.array([0, 0, sum(settings.radius) / 2, np.pi / 4])
 
 
 def factor_images(settings: Settings) -> Array:
-    """Return images in which one factor at a time goes through its range, the others staying in the middle.
-
-    Parameters
-    ----------
-    settings : Settings
-        Bounds of the factors.
-
-    Returns
-    -------
-    Array, shape (4, n_moves, size²)
-        Images for each factor.
-    """
+    """Return images, shape (4, n_moves, size²), in which one factor at a time goes through its range."""
     (across, down), (small, large) = settings.spread, settings.radius
     moved = np.tile(central_factors(settings), (len(FACTORS), settings.n_moves, 1))
     for i, (low, high) in enumerate(((-across, across), (-down, down), (small, large), (0, np.pi / 2))):
@@ -212,22 +106,7 @@ def factor_images(settings: Settings) -> Array:
 
 
 def traversals(objective: BetaVAE, parameters: VAEParameters, settings: Settings) -> Array:
-    """Return what the decoder makes of the central image's code when one latent at a time is moved.
-
-    Parameters
-    ----------
-    objective : BetaVAE
-        The model.
-    parameters : VAEParameters
-        Trained.
-    settings : Settings
-        reach, n_moves, and the central image.
-
-    Returns
-    -------
-    Array, shape (k, n_moves, size²)
-        Images for each latent.
-    """
+    """Return the outputs, shape (k, n_moves, size²), for the central image's code with one latent at a time moved."""
     centre = objective.encode(parameters, blob_images([central_factors(settings)], settings.size)).M[0]
     codes = np.tile(centre, (len(centre), settings.n_moves, 1))
     for j in range(len(centre)):
@@ -236,39 +115,20 @@ def traversals(objective: BetaVAE, parameters: VAEParameters, settings: Settings
 
 
 def relative_gap(information: Array) -> float:
-    """Return the mean over factors of (I₁ − I₂)/I₁: of what the best latent tells, the part that the second lacks.
+    """Return the mean over factors of (I₁ − I₂)/I₁, the relative lead of the most informative latent.
 
-    Parameters
-    ----------
-    information : Array, shape (k, f)
-        Mutual information of each latent and each factor.
-
-    Returns
-    -------
-    float
-        From 0 to 1. Unlike the mutual information gap it does not fall where all of I is smaller.
+    `information` has the shape (latents, factors). Unlike the mutual information gap, the value does not fall where all
+    of it is smaller.
     """
     second, first = np.sort(information, axis=0)[-2:]
     return float(np.mean((first - second) / first))
 
 
 def largest_gap(rate: Array, settings: Settings) -> Array:
-    """Return what the mutual information gap cannot exceed at a rate, for independent factors.
+    """Return the ceiling of the mutual information gap at a rate in bits, for independent factors.
 
-    A latent tells of the factors together at most its own rate, so that Σ_v I₁(v) ≤ R, and the gap is at most
-    R / (f · H) for f factors which fill their bins evenly, of entropy H = log₂(bins) each.
-
-    Parameters
-    ----------
-    rate : Array
-        R in bits.
-    settings : Settings
-        Number of bins.
-
-    Returns
-    -------
-    Array
-        At most 1.
+    The information of a latent about the factors together is at most its own rate, so that Σ_v I₁(v) ≤ R, and the gap
+    is at most R / (f · H) for f factors which fill their bins evenly, of entropy H = log₂(bins) each.
     """
     return np.minimum(rate / (len(FACTORS) * np.log2(settings.n_bins)), 1)
 
@@ -276,69 +136,27 @@ def largest_gap(rate: Array, settings: Settings) -> Array:
 def run(
     settings: Settings | None = None, *, folder: str | os.PathLike[str] = "figures", workers: Workers = None
 ) -> Result:
-    """Train at every β, for every seed.
-
-    Parameters
-    ----------
-    settings : Settings, optional
-        Those of the figure, if there are none.
-    folder : path-like
-        Finished runs are kept in its subfolder ``.runs``.
-    workers : int, callable or None
-        See `rdae_ref.experiments.runs.run_all`.
-
-    Returns
-    -------
-    Result
-        The outcome of each run.
-    """
+    """Train at every β; keys are (beta, seed)."""
     settings = settings or Settings()
-    tasks = [Task(beta, seed, settings) for beta in settings.betas for seed in settings.seeds]
-    outcomes = run_all(train_one, tasks, folder=Path(folder) / ".runs", workers=workers, description="disentanglement")
-    return Result(settings, {(t.beta, t.seed): out for t, out in zip(tasks, outcomes, strict=True)})
+    tasks = {(beta, seed): Task(beta, seed, settings) for beta in settings.betas for seed in settings.seeds}
+    return Result(settings, run_tasks(train_one, tasks, folder, workers, "disentanglement"))
 
 
 def _table(result: Result, name: str) -> Array:
     """Return one measure of all runs, of shape (betas, seeds, ...)."""
-    settings = result.settings
-    return np.array([[result.runs[beta, seed][name] for seed in settings.seeds] for beta in settings.betas])
+    return np.array([[out[name] for out in result.over_seeds(beta)] for beta in result.settings.betas])
 
 
 def best_beta(result: Result) -> float:
-    """Return the β above the first whose median mutual information gap over seeds is largest.
-
-    Parameters
-    ----------
-    result : Result
-        Of `run`.
-
-    Returns
-    -------
-    float
-        One of the settings' `betas`.
-    """
+    """Return the β above the first whose median mutual information gap over seeds is largest."""
     medians = np.median(_table(result, "gap"), axis=1)
     return result.settings.betas[1 + int(medians[1:].argmax())]
 
 
-def draw(result: Result) -> "Figure":
-    """Draw gap, probe and rates over β, and what moving a factor and moving a latent does to an image.
-
-    Parameters
-    ----------
-    result : Result
-        Of `run`.
-
-    Returns
-    -------
-    matplotlib.figure.Figure
-        Six panels.
-    """
-    from matplotlib.figure import Figure  # noqa: PLC0415  # only drawing needs it
-
+def draw(result: Result) -> Figure:
+    """Draw gap, probe and rates over β, and what moving a factor and moving a latent does to an image."""
     settings = result.settings
-    with paper_style():
-        figure = Figure(figsize=(7.2, 4.7), layout="constrained")
+    with new_figure(7.2, 4.7) as figure:
         panels = figure.subplots(2, 3, height_ratios=(1, 0.62))
         _draw_gaps(panels[0, 0], result)
         _draw_probe(panels[0, 1], result)
@@ -353,8 +171,7 @@ def draw(result: Result) -> "Figure":
 
 def _beta_axis(axes: Any, settings: Settings) -> None:
     axes.set_xscale("log", base=2)
-    axes.set_xticks(settings.betas, [f"{beta:g}" for beta in settings.betas])
-    axes.set_xticks([], minor=True)
+    plain_ticks(axes, settings.betas)
     axes.set_xlabel(r"price of the rate $\beta$")
 
 
@@ -399,7 +216,7 @@ def _shades(count: int) -> list[Any]:
 
 
 def _draw_traversals(axes: Any, result: Result, beta: float) -> None:
-    settings, out = result.settings, result.runs[beta, result.settings.seeds[0]]
+    settings, out = result.settings, result.first(beta)
     shown = np.argsort(out["rates"])[::-1][: len(FACTORS) + 1]
     told = [FACTORS[k] for k in out["information"].argmax(axis=1)]
     names = [f"{out['rates'][j]:.1f} bits\n{told[j] if out['rates'][j] > UNUSED else ''}" for j in shown]
@@ -407,7 +224,7 @@ def _draw_traversals(axes: Any, result: Result, beta: float) -> None:
 
 
 def _show_images(axes: Any, images: Array, names: Sequence[str], size: int, rows: int) -> None:
-    """Show a table of images, with a white line between them, a name before each row, and room for as many rows."""
+    """Show a table of images, with a white line between them, a name before each row, and space for `rows` rows."""
     count, columns, _ = images.shape
     cells = np.full((rows, size + 1, columns, size + 1), np.nan)
     cells[:count, :size, :, :size] = images.reshape(count, columns, size, size).transpose(0, 2, 1, 3)
@@ -422,22 +239,11 @@ LACK = "the learned latent representations tend to lack interpretability"
 SINGLE = "single latents are sensitive to single generative factors in the data and relatively invariant to others"
 OVERCOME = "seeks to overcome this limitation by learning “disentangled” representations"
 ENCOURAGE = "higher-distortion, lower-rate codes (read: latent representations) to encourage interpretability"
-HALF = 0.5  # of a factor's entropy: a latent that tells more of it than any other by less than that is not its own
+HALF = 0.5  # of a factor's entropy: the lead in information from which on a factor has a latent of its own
 
 
 def claims(result: Result) -> list[Claim]:
-    """Hold what the essay says about large β against the runs.
-
-    Parameters
-    ----------
-    result : Result
-        Of `run`.
-
-    Returns
-    -------
-    list of Claim
-        Over all seeds.
-    """
+    """Compare what the essay says about large β with the runs."""
     return list(_claims(result))
 
 
@@ -461,29 +267,23 @@ def _claims(result: Result) -> Iterator[Claim]:
 COLUMNS = ("beta", "seed", "distortion", "rate", "gap", "relative")
 
 
-def write(result: Result, folder: str | os.PathLike[str]) -> Sequence[Claim]:
-    """Write disentanglement.png, .svg, .csv and .json, and disentanglement_latents.csv.
-
-    Parameters
-    ----------
-    result : Result
-        Of `run`.
-    folder : path-like
-        Made if it is not there.
-
-    Returns
-    -------
-    sequence of Claim
-        As in the JSON file.
-    """
-    table, settings = claims(result), result.settings
+def write(result: Result, folder: str | os.PathLike[str], *, all_files: bool = False) -> Sequence[Claim]:
+    """Write disentanglement.png, .csv and .json, and disentanglement_latents.csv."""
+    settings = result.settings
     columns = (*COLUMNS, *(f"gap_{name}" for name in FACTORS), *(f"probe_{name}" for name in FACTORS))
-    write_figure(draw(result), folder, "disentanglement")
-    write_csv(folder, "disentanglement", columns, _rows(result))
     latents = ("beta", "seed", "latent", "rate", *(f"information_{name}" for name in FACTORS))
-    write_csv(folder, "disentanglement_latents", latents, _latent_rows(result))
-    write_json(folder, "disentanglement", asdict(settings) | {"units": "bits"}, table, seed=settings.seeds[0])
-    return table
+    return write_files(
+        folder,
+        claims(result),
+        settings=asdict(settings) | {"units": "bits"},
+        figures={"disentanglement": draw(result)},
+        tables={
+            "disentanglement": (columns, _rows(result)),
+            "disentanglement_latents": (latents, _latent_rows(result)),
+        },
+        all_files=all_files,
+        seed=settings.seeds[0],
+    )
 
 
 def _rows(result: Result) -> Iterator[tuple[object, ...]]:

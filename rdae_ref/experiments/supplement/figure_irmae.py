@@ -1,8 +1,8 @@
 """What square linear layers between encoder and decoder do to the rank of the codes, and why.
 
 Singular values of the codes' covariance on a manifold of three dimensions and on images of seven factors, with the
-reconstruction error beside them; and deep linear networks, whose singular values go their ways one after another,
-beside the closed form.
+reconstruction error beside them; and deep linear networks, whose singular values are learned one after another, beside
+the closed form.
 """
 
 import functools
@@ -10,8 +10,7 @@ import itertools
 import os
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, field
-from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -23,28 +22,12 @@ from ...optimize import gradient_ascent
 from ...theory import deep_linear_strengths
 from ...workers import Workers
 from ..claims import Claim, claim
-from ..output import COLOURS, paper_style, write_csv, write_figure, write_json
-from ..runs import Outcome, run_all
+from ..output import COLOURS, Figure, legend_below, new_figure, write_files
+from ..protocol import Result, run_tasks
 from ..training import finished
 from .deep_training import MANIFOLD, SHAPES, DeepTask, DeepTraining, train
 
-if TYPE_CHECKING:
-    from matplotlib.figure import Figure
-
-__all__ = [
-    "Chain",
-    "ChainTask",
-    "DeepLinear",
-    "Result",
-    "Settings",
-    "claims",
-    "draw",
-    "follow",
-    "initial_chain",
-    "run",
-    "when_half_learned",
-    "write",
-]
+__all__ = ["Chain", "ChainTask", "DeepLinear", "Result", "Settings", "claims", "draw", "follow", "run", "write"]
 
 THRESHOLD = 0.01  # of the largest singular value, that of `effective_rank`
 NAMES = {"manifold": "manifold of {} dimensions", "shapes": "images of {} factors"}
@@ -59,125 +42,44 @@ STARTS = ("aligned", "orthogonal")
 
 @dataclass(frozen=True)
 class Chain:
-    """Settings of the deep linear networks.
+    """Settings of the deep linear networks."""
 
-    Parameters
-    ----------
-    variances : tuple of float
-        γ_i² of the data, falling.
-    n_layers : tuple of int
-        L: 1 for one matrix, 2 for encoder and decoder, l + 2 with l linear layers between them.
-    initial : float
-        u_0, the singular values of the whole network at the start.
-    time : float
-        Where the drawing ends: step size times number of steps.
-    n_steps, n_records : int
-        Steps of gradient ascent, a multiple of how often in between the network is looked at.
-    n_samples : int
-        N, of data whose covariance is exact.
-    """
-
-    variances: tuple[float, ...] = (2.0, 1.0, 0.5)
-    n_layers: tuple[int, ...] = (1, 2, 4, 10)
-    initial: float = 0.01
-    time: float = 6.0
-    n_steps: int = 7200
-    n_records: int = 160
-    n_samples: int = 40
+    variances: tuple[float, ...] = (2.0, 1.0, 0.5)  # γ_i² of the data
+    n_layers: tuple[int, ...] = (1, 2, 4, 10)  # L: l + 2 with l linear layers between encoder and decoder
+    initial: float = 0.01  # u_0, the singular values of the whole network at the start
+    time: float = 6.0  # where the drawing ends: step size times number of steps
+    n_steps: int = 7200  # of gradient ascent, a multiple of `n_records`
+    n_records: int = 160  # of the singular values
+    n_samples: int = 40  # N, of data whose covariance is exact
 
 
 @dataclass(frozen=True)
 class Settings:
-    """What the numbers of the figure depend on.
-
-    Parameters
-    ----------
-    trainings : tuple of DeepTraining
-        One for each kind of data.
-    n_linear : tuple of int
-        l, rising from 0.
-    chain : Chain
-        Of the deep linear networks.
-    seeds : tuple of int
-        One sample and one start for each.
-    """
+    """Everything that the numbers of the figure depend on."""
 
     trainings: tuple[DeepTraining, ...] = (MANIFOLD, SHAPES)
-    n_linear: tuple[int, ...] = (0, 2, 4, 8)
+    n_linear: tuple[int, ...] = (0, 2, 4, 8)  # l
     chain: Chain = field(default_factory=Chain)
     seeds: tuple[int, ...] = (0, 1, 2)
 
 
 class ChainTask(NamedTuple):
-    """One deep linear network.
+    """One deep linear network."""
 
-    Parameters
-    ----------
-    start : str
-        ``"aligned"`` or ``"orthogonal"``, see `initial_chain`.
-    n_layers : int
-        L.
-    seed : int
-        Of data and start.
-    chain : Chain
-        The rest.
-    """
-
-    start: str
-    n_layers: int
-    seed: int
+    start: str  # "aligned" or "orthogonal", see `initial_chain`
+    n_layers: int  # L
+    seed: int  # of data and start
     chain: Chain
-
-
-class Result(NamedTuple):
-    """All runs of the figure.
-
-    Parameters
-    ----------
-    settings : Settings
-        What they depend on.
-    runs : dict
-        Outcome of each training run by data, l and seed, and of each chain by start, L and seed.
-    """
-
-    settings: Settings
-    runs: dict[tuple[str, int, int], Outcome]
 
 
 @dataclass(frozen=True, eq=False)
 class DeepLinear(LayeredObjective):
-    """The objective −D_emp of layers without units between them, x̂ = M_L … M_1 x.
-
-    Parameters
-    ----------
-    X : array_like, shape (N, d)
-        Centred inputs in rows.
-    activation : str
-        ``"linear"``.
-
-    Raises
-    ------
-    TypeError, ValueError
-        If `X` is no finite real matrix.
-    """
+    """The objective −D_emp of layers without units between them, x̂ = M_L … M_1 x, on centred inputs."""
 
     activation: str = "linear"
 
     def value_and_gradient(self, layers: Layers) -> tuple[float, Layers]:
-        """Return −D_emp and its gradient.
-
-        Parameters
-        ----------
-        layers : Layers
-            M_1, …, M_L; the offsets stay at 0, since the inputs are centred.
-
-        Returns
-        -------
-        value : float
-            In the units of the data squared.
-        gradient : Layers
-            Uphill.
-        """
+        """Return −D_emp and its gradient; the offsets stay at 0, since the inputs are centred."""
         forward_pass = forward_layers(layers, self.X, "linear")
         gradient, _ = backward_layers(layers, forward_pass, 2 / len(self.X) * (self.X - forward_pass.Y))
         return -distortion(self.X, forward_pass.Y), gradient
@@ -186,24 +88,8 @@ class DeepLinear(LayeredObjective):
 def initial_chain(start: str, axes: Array, n_layers: int, initial: float, rng: np.random.Generator) -> Layers:
     """Return layers that are u_0^(1/L) times orthogonal matrices, so that all singular values of their product are u_0.
 
-    Parameters
-    ----------
-    start : str
-        ``"aligned"``: the product is u_0 I, so diagonal in the principal components of the data, which is the start of
-        the closed form. ``"orthogonal"``: each matrix is drawn, and the product is aligned with nothing.
-    axes : Array, shape (d, d)
-        The principal components, in columns.
-    n_layers : int
-        L.
-    initial : float
-        u_0.
-    rng : numpy.random.Generator
-        The source of randomness.
-
-    Returns
-    -------
-    Layers
-        M_1, …, M_L.
+    With the start "aligned" the product is u_0 I, and so diagonal in the principal components of the data, the columns
+    of `axes`: the start of the closed form. With "orthogonal" each matrix is drawn at random.
     """
     d = len(axes)
     turns = [np.linalg.qr(rng.normal(size=(d, d)))[0] for _ in range(n_layers)]
@@ -215,17 +101,9 @@ def initial_chain(start: str, axes: Array, n_layers: int, initial: float, rng: n
 
 
 def follow(task: ChainTask) -> dict[str, Any]:
-    """Train one deep linear network by gradient ascent with small steps, and look at its singular values on the way.
+    """Train one deep linear network by gradient ascent with small steps, and record its singular values.
 
-    Parameters
-    ----------
-    task : ChainTask
-        Which.
-
-    Returns
-    -------
-    dict
-        times; strengths, the singular values of the whole network at each; closed_form, those of the aligned start.
+    ``strengths`` are those of the whole network at ``times``, ``closed_form`` those of the aligned start.
     """
     chain, rng = task.chain, np.random.default_rng(task.seed)
     gamma2 = np.array(chain.variances)
@@ -251,17 +129,9 @@ def network_strengths(layers: Layers) -> Array:
 
 
 def when_half_learned(strengths: Array) -> Array:
-    """Return all singular values at the time when the first one passes ½, between two records on a straight line.
+    """Return all singular values, given over time, when the first one passes ½, by linear interpolation.
 
-    Parameters
-    ----------
-    strengths : Array, shape (n, d)
-        Singular values over time.
-
-    Returns
-    -------
-    Array, shape (d,)
-        The first is ½; those at the end, where it stays below.
+    If it stays below, those at the end.
     """
     past = int(np.argmax(strengths[:, 0] > 0.5))
     if past == 0:
@@ -273,58 +143,33 @@ def when_half_learned(strengths: Array) -> Array:
 def run(
     settings: Settings | None = None, *, folder: str | os.PathLike[str] = "figures", workers: Workers = None
 ) -> Result:
-    """Train all networks, for every seed.
+    """Train all networks; keys are (data, l, seed) and (start, L, seed).
 
-    Parameters
-    ----------
-    settings : Settings, optional
-        Those of the figure, if there are none.
-    folder : path-like
-        Finished runs are kept in its subfolder ``.runs``; `representation` reads those on images from there.
-    workers : int, callable or None
-        See `rdae_ref.experiments.runs.run_all`.
-
-    Returns
-    -------
-    Result
-        The outcome of each run.
+    `representation` reads the networks on images from the same folder.
     """
     settings = settings or Settings()
-    chain, kept = settings.chain, Path(folder) / ".runs"
-    deep = [
-        DeepTask("irmae", depth, seed, training)
+    chain = settings.chain
+    deep = {
+        (training.data, depth, seed): DeepTask("irmae", depth, seed, training)
         for training in settings.trainings
         for depth in settings.n_linear
         for seed in settings.seeds
-    ]
-    chains = [ChainTask(start, L, seed, chain) for start in STARTS for L in chain.n_layers for seed in settings.seeds]
-    outcomes = run_all(train, deep, folder=kept, workers=workers, description="irmae")
-    followed = run_all(follow, chains, folder=kept, workers=workers, description="irmae, linear networks")
-    runs = {(t.training.data, t.n_linear, t.seed): out for t, out in zip(deep, outcomes, strict=True)}
-    runs |= {(t.start, t.n_layers, t.seed): out for t, out in zip(chains, followed, strict=True)}
-    return Result(settings, runs)
+    }
+    chains = {
+        (start, L, seed): ChainTask(start, L, seed, chain)
+        for start in STARTS
+        for L in chain.n_layers
+        for seed in settings.seeds
+    }
+    runs = run_tasks(train, deep, folder, workers, "irmae")
+    return Result(settings, runs | run_tasks(follow, chains, folder, workers, "irmae, linear networks"))
 
 
-def draw(result: Result) -> "Figure":
-    """Draw spectra, ranks and errors of all seeds, and the deep linear networks of the first.
-
-    Parameters
-    ----------
-    result : Result
-        Of `run`.
-
-    Returns
-    -------
-    matplotlib.figure.Figure
-        Two rows of two panels, and a row with one for each depth.
-    """
-    from matplotlib.figure import Figure  # noqa: PLC0415  # only drawing needs it
-
+def draw(result: Result) -> Figure:
+    """Draw spectra, ranks and errors of all seeds, and below the deep linear networks of the first."""
     settings = result.settings
-    with paper_style():
-        figure = Figure(figsize=(7.2, 7.6), layout="constrained")
-        blocks: Any = figure.subfigures(2, 1, height_ratios=[5.1, 2.5])
-        upper, lower = blocks
+    with new_figure(7.2, 7.6) as figure:
+        upper, lower = figure.subfigures(2, 1, height_ratios=[5.1, 2.5])
         panels = upper.subplots(2, 2)
         for axes, training, letter in zip(panels[0], settings.trainings, "ab", strict=True):
             _draw_spectra(axes, result, training.data)
@@ -336,21 +181,19 @@ def draw(result: Result) -> "Figure":
             _draw_chain(axes, result, n_layers)
             axes.set_title(f"({letter}) linear, $L$ = {n_layers}")
         chains[0].set_ylabel("singular values $u_i$")
-        handles, labels = chains[0].get_legend_handles_labels()
-        lower.legend(handles, labels, loc="outside lower center", ncols=3, fontsize=8)
+        legend_below(lower, chains[0])
     return figure
 
 
 def data_name(training: DeepTraining) -> str:
-    """Return what a reader calls the data."""
+    """Return the name of the data in the figure."""
     return NAMES[training.data].format(training.dimension)
 
 
 def _draw_spectra(axes: Any, result: Result, data: str) -> None:
     for depth, colour in zip(result.settings.n_linear, DEPTH_COLOURS, strict=False):
-        for seed in result.settings.seeds:
-            values = result.runs[data, depth, seed]["singular_values"]
-            label = f"$l$ = {depth}" if seed == result.settings.seeds[0] else None
+        for k, out in enumerate(result.over_seeds(data, depth)):
+            values, label = out["singular_values"], None if k else f"$l$ = {depth}"
             index = np.arange(1, values.size + 1)
             axes.semilogy(index, values / values[0], ".-", ms=3.5, lw=0.8, color=COLOURS[colour], label=label)
     axes.axhline(THRESHOLD, color="black", lw=0.7, ls=":")
@@ -387,8 +230,8 @@ def measured(result: Result, what: str, data: str, n_linear: int, seed: int) -> 
 
 
 def _draw_chain(axes: Any, result: Result, n_layers: int) -> None:
-    chain, seed = result.settings.chain, result.settings.seeds[0]
-    aligned, drawn = (result.runs[start, n_layers, seed] for start in STARTS)
+    chain = result.settings.chain
+    aligned, drawn = (result.first(start, n_layers) for start in STARTS)
     for i, colour in zip(range(len(chain.variances)), COMPONENT_COLOURS, strict=False):
         look = {"color": COLOURS[colour]}
         gamma2 = f"$\\gamma_i^2$ = {chain.variances[i]:g}"
@@ -411,18 +254,7 @@ DESCENT = "gradient descent learning in multi-layer linear networks leads to min
 
 
 def claims(result: Result) -> list[Claim]:
-    """Hold what the abstract of the IRMAE paper says against the runs.
-
-    Parameters
-    ----------
-    result : Result
-        Of `run`.
-
-    Returns
-    -------
-    list of Claim
-        Over all seeds.
-    """
+    """Compare what the abstract of the IRMAE paper says with the runs."""
     return [*_depth_claims(result), *_chain_claims(result)]
 
 
@@ -448,15 +280,15 @@ def _depth_claims(result: Result) -> Iterator[Claim]:
 
 
 def _chain_claims(result: Result) -> Iterator[Claim]:
-    chain, seeds = result.settings.chain, result.settings.seeds
+    chain = result.settings.chain
     for L in chain.n_layers:
-        aligned = [result.runs["aligned", L, seed] for seed in seeds]
+        aligned = result.over_seeds("aligned", L)
         away = [float(np.abs(out["strengths"] - out["closed_form"]).max()) for out in aligned]
         quantity = f"aligned start, L = {L}: largest difference of the singular values to the closed form"
         yield claim("irmae", DESCENT, quantity, away, at_most=0.01)
     for start in STARTS:
         for L in chain.n_layers:
-            second = [when_half_learned(result.runs[start, L, seed]["strengths"])[1] for seed in seeds]
+            second = [when_half_learned(out["strengths"])[1] for out in result.over_seeds(start, L)]
             quantity = f"{start} start, L = {L}: second singular value when the first is ½"
             yield claim("irmae", DESCENT, quantity, second, at_most=0.1)
 
@@ -467,28 +299,21 @@ EVERY = 4  # record of a chain is written and drawn as a dot: enough for the cur
 CHAIN_COLUMNS = ("start", "n_layers", "seed", "time", "component", "singular_value", "closed_form")
 
 
-def write(result: Result, folder: str | os.PathLike[str]) -> Sequence[Claim]:
-    """Write irmae.png, .svg, .csv, .json, and the curves as irmae_spectra.csv and irmae_chains.csv.
-
-    Parameters
-    ----------
-    result : Result
-        Of `run`.
-    folder : path-like
-        Made if it is not there.
-
-    Returns
-    -------
-    sequence of Claim
-        As in the JSON file.
-    """
-    table = claims(result)
-    write_figure(draw(result), folder, "irmae")
-    write_csv(folder, "irmae", COLUMNS, _rows(result))
-    write_csv(folder, "irmae_spectra", SPECTRUM_COLUMNS, _spectrum_rows(result))
-    write_csv(folder, "irmae_chains", CHAIN_COLUMNS, _chain_rows(result))
-    write_json(folder, "irmae", asdict(result.settings), table, seed=result.settings.seeds[0])
-    return table
+def write(result: Result, folder: str | os.PathLike[str], *, all_files: bool = False) -> Sequence[Claim]:
+    """Write irmae.png, .csv and .json, and the curves as irmae_spectra.csv and irmae_chains.csv."""
+    return write_files(
+        folder,
+        claims(result),
+        settings=asdict(result.settings),
+        figures={"irmae": draw(result)},
+        tables={
+            "irmae": (COLUMNS, _rows(result)),
+            "irmae_spectra": (SPECTRUM_COLUMNS, _spectrum_rows(result)),
+            "irmae_chains": (CHAIN_COLUMNS, _chain_rows(result)),
+        },
+        all_files=all_files,
+        seed=result.settings.seeds[0],
+    )
 
 
 def _rows(result: Result) -> Iterator[tuple[object, ...]]:

@@ -1,15 +1,14 @@
 """The stochastic map of Chigirev and Bialek, reference [5] of the paper, on a noisy circle and a noisy arc.
 
-It is what the paper sets out from: a random map onto points that stand for a manifold, at a trade-off β between
-I(X; M) of Eq. (1) and distortion.
+The paper starts from it: a random map onto points that represent a manifold, at a trade-off β between I(X; M) of
+Eq. (1) and distortion.
 """
 
 import math
 import os
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass
-from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from scipy.cluster.hierarchy import fclusterdata
@@ -20,25 +19,11 @@ from ..._validation import Array
 from ...theory import annealing_slopes, blahut_arimoto, gaussian_rate_distortion, optimal_manifold
 from ...workers import Workers
 from ..claims import Claim, claim
-from ..output import COLOURS, paper_style, write_csv, write_figure, write_json
-from ..runs import Outcome, run_all
+from ..output import COLOURS, Figure, legend_below, new_figure, write_files
+from ..protocol import Result, run_tasks
+from ..runs import Outcome
 
-if TYPE_CHECKING:
-    from matplotlib.figure import Figure
-
-__all__ = [
-    "Result",
-    "Settings",
-    "Task",
-    "circle_rate_distortion",
-    "claims",
-    "distance_to_arc",
-    "draw",
-    "fit_one",
-    "noisy_arc",
-    "run",
-    "write",
-]
+__all__ = ["Result", "Settings", "Task", "circle_rate_distortion", "claims", "draw", "fit_one", "run", "write"]
 
 CURVES = ("circle", "arc")
 CURVE_COLOURS = {"circle": "vermilion", "arc": "blue"}
@@ -46,148 +31,49 @@ CURVE_COLOURS = {"circle": "vermilion", "arc": "blue"}
 
 @dataclass(frozen=True)
 class Settings:
-    """What the numbers of the figure depend on.
+    """Everything that the numbers of the figure depend on."""
 
-    Parameters
-    ----------
-    n_samples : int
-        N.
-    n_points : int
-        K.
-    noise : float
-        Standard deviation of the noise, in each coordinate; the radius is 1.
-    arc : float
-        Angle of the arc; that of the circle is 2π.
-    betas : tuple of float
-        Trade-offs, in nats per unit of squared distance.
-    shown : float
-        The one of them whose points are drawn, and of which the claims speak.
-    n_slopes : int
-        Steps of the annealing up to each.
-    seeds : tuple of int
-        One sample for each. The figure shows the first.
-    """
-
-    n_samples: int = 300
-    n_points: int = 40
-    noise: float = 0.1
-    arc: float = 1.25 * math.pi
-    betas: tuple[float, ...] = (2.5, 5.0, 10.0, 20.0, 40.0, 80.0, 160.0)
-    shown: float = 20.0
-    n_slopes: int = 14
+    n_samples: int = 300  # N
+    n_points: int = 40  # K
+    noise: float = 0.1  # std in each coordinate; the radius is 1
+    arc: float = 1.25 * math.pi  # angle of the arc; that of the circle is 2π
+    betas: tuple[float, ...] = (2.5, 5.0, 10.0, 20.0, 40.0, 80.0, 160.0)  # in nats per unit of squared distance
+    shown: float = 20.0  # the trade-off that is drawn, and that the claims are about
+    n_slopes: int = 14  # steps of the annealing up to each
     seeds: tuple[int, ...] = (0, 1, 2)
 
     def span(self, curve: str) -> float:
-        """Return the angle of a curve.
-
-        Parameters
-        ----------
-        curve : str
-            ``"circle"`` or ``"arc"``.
-
-        Returns
-        -------
-        float
-            In radians.
-        """
+        """Return the angle of a curve in radians."""
         return 2 * math.pi if curve == "circle" else self.arc
 
 
 class Task(NamedTuple):
-    """One annealing.
+    """One annealing."""
 
-    Parameters
-    ----------
-    curve : str
-        ``"circle"`` or ``"arc"``.
-    beta : float
-        Its last trade-off.
-    seed : int
-        Of the data and the start.
-    settings : Settings
-        The rest.
-    """
-
-    curve: str
-    beta: float
-    seed: int
+    curve: str  # "circle" or "arc"
+    beta: float  # its last trade-off
+    seed: int  # of data and start
     settings: Settings
-
-
-class Result(NamedTuple):
-    """All runs of the figure.
-
-    Parameters
-    ----------
-    settings : Settings
-        What they depend on.
-    runs : dict
-        Outcome of each run by curve, trade-off and seed.
-    """
-
-    settings: Settings
-    runs: dict[tuple[str, float, int], Outcome]
 
 
 def noisy_arc(n_samples: int, span: float, noise: float, rng: np.random.Generator) -> Array:
-    """Draw points on an arc of radius 1 around the origin, with isotropic Gaussian noise.
-
-    Parameters
-    ----------
-    n_samples : int
-        N.
-    span : float
-        The angles are uniform in [0, span).
-    noise : float
-        Standard deviation in each coordinate.
-    rng : numpy.random.Generator
-        The source of randomness.
-
-    Returns
-    -------
-    Array, shape (N, 2)
-        Points in rows.
-    """
+    """Draw points on an arc of radius 1, with angles uniform in [0, span) and isotropic Gaussian noise."""
     angle = rng.uniform(0, span, n_samples)
     return np.column_stack([np.cos(angle), np.sin(angle)]) + noise * rng.normal(size=(n_samples, 2))
 
 
 def distance_to_arc(points: Array, span: float) -> Array:
-    """Return the distance of points to the arc of radius 1.
-
-    Parameters
-    ----------
-    points : Array, shape (K, 2)
-        Where.
-    span : float
-        The arc's angles are [0, span].
-
-    Returns
-    -------
-    Array, shape (K,)
-        To the nearest point of the arc.
-    """
+    """Return the distance of points to the arc of radius 1 with angles in [0, span]."""
     beyond = (np.arctan2(points[:, 1], points[:, 0]) - span / 2 + math.pi) % (2 * math.pi) - math.pi
     angle = span / 2 + np.clip(beyond, -span / 2, span / 2)
     return np.linalg.norm(points - np.column_stack([np.cos(angle), np.sin(angle)]), axis=1)
 
 
 def circle_rate_distortion(beta: float) -> tuple[float, float]:
-    """Return the closed form of the optimal manifold of a circle of radius 1 without noise.
+    """Return rate in bits and distortion of the optimal manifold of a circle of radius 1 without noise, for β > 1.
 
-    p(μ|x) is von Mises with κ = 2βr, the points lie at its mean resultant length: r = I₁(κ)/I₀(κ).
-
-    Parameters
-    ----------
-    beta : float
-        Above 1, where the points leave the centre: the trade-off in nats per unit of squared distance.
-
-    Returns
-    -------
-    rate : float
-        κ r − log I₀(κ), in bits.
-    distortion : float
-        1 − r².
+    p(μ|x) is von Mises with κ = 2βr, and the points lie at its mean resultant length: r = I₁(κ)/I₀(κ). Then the rate is
+    κ r − log I₀(κ), and the distortion 1 − r².
     """
     r = float(brentq(lambda r: ive(1, 2 * beta * r) / ive(0, 2 * beta * r) - r, 1e-6, 1))
     return (2 * beta * r * (r - 1) - math.log(ive(0, 2 * beta * r))) / math.log(2), 1 - r**2
@@ -196,17 +82,9 @@ def circle_rate_distortion(beta: float) -> tuple[float, float]:
 def fit_one(task: Task) -> dict[str, Any]:
     """Anneal the points to one trade-off.
 
-    Parameters
-    ----------
-    task : Task
-        Which data and trade-off.
-
-    Returns
-    -------
-    dict
-        X, points, weights p(μ), rate, distortion; path, the rows (β, rate, distortion) of the annealing; rise, the
-        largest relative rise of the objective in one iteration; excess, that of the objective over its minimum for
-        these points; boltzmann, the largest difference of p(μ|x) to the Boltzmann distribution of its points.
+    ``path`` has the rows (β, rate, distortion) of the annealing. ``rise`` is the largest relative rise of the objective
+    in one iteration; ``excess`` that of the objective over its minimum for these points; ``boltzmann`` the largest
+    difference of p(μ|x) to the Boltzmann distribution of its points.
     """
     settings, rng = task.settings, np.random.default_rng(task.seed)
     X = noisy_arc(settings.n_samples, settings.span(task.curve), settings.noise, rng)
@@ -232,63 +110,33 @@ def fit_one(task: Task) -> dict[str, Any]:
 def run(
     settings: Settings | None = None, *, folder: str | os.PathLike[str] = "figures", workers: Workers = None
 ) -> Result:
-    """Fit both curves at every trade-off, for every seed.
-
-    Parameters
-    ----------
-    settings : Settings, optional
-        Those of the figure, if there are none.
-    folder : path-like
-        Finished runs are kept in its subfolder ``.runs``.
-    workers : int, callable or None
-        See `rdae_ref.experiments.runs.run_all`.
-
-    Returns
-    -------
-    Result
-        The outcome of each run.
-    """
+    """Fit both curves at every trade-off; keys are (curve, beta, seed)."""
     settings = settings or Settings()
-    tasks = [
-        Task(curve, beta, seed, settings) for curve in CURVES for beta in settings.betas for seed in settings.seeds
-    ]
-    outcomes = run_all(fit_one, tasks, folder=Path(folder) / ".runs", workers=workers, description="manifold")
-    return Result(settings, {(t.curve, t.beta, t.seed): out for t, out in zip(tasks, outcomes, strict=True)})
+    tasks = {
+        (curve, beta, seed): Task(curve, beta, seed, settings)
+        for curve in CURVES
+        for beta in settings.betas
+        for seed in settings.seeds
+    }
+    return Result(settings, run_tasks(fit_one, tasks, folder, workers, "manifold"))
 
 
-def draw(result: Result) -> "Figure":
-    """Draw the points over the data, the path in the rate-distortion plane, and distances from the curve.
-
-    Parameters
-    ----------
-    result : Result
-        Of `run`.
-
-    Returns
-    -------
-    matplotlib.figure.Figure
-        Four panels, for the first seed.
-    """
-    from matplotlib.figure import Figure  # noqa: PLC0415  # only drawing needs it
-
-    with paper_style():
-        figure = Figure(figsize=(7.2, 6.3), layout="constrained")
+def draw(result: Result) -> Figure:
+    """Draw the points over the data, the path in the rate-distortion plane, and distances from the curve."""
+    with new_figure(7.2, 6.3) as figure:
         panels = figure.subplots(2, 2)
         for axes, curve, letter in zip(panels[0], CURVES, "ab", strict=True):
             _draw_points(axes, result, curve)
             axes.set_title(f"({letter}) noisy {curve}, $\\beta$ = {result.settings.shown:g}")
         _draw_path(panels[1, 0], result)
         _draw_distances(panels[1, 1], result)
-        handles: dict[str, Any] = {}
-        for axes in panels.flat:
-            handles |= dict(zip(*axes.get_legend_handles_labels()[::-1], strict=True))
-        figure.legend([*handles.values()], [*handles], loc="outside lower center", ncols=3, fontsize=8)
+        legend_below(figure, panels)
     return figure
 
 
 def _draw_points(axes: Any, result: Result, curve: str) -> None:
     settings, colour = result.settings, COLOURS[CURVE_COLOURS[curve]]
-    out = result.runs[curve, settings.shown, settings.seeds[0]]
+    out = result.first(curve, settings.shown)
     angle = np.linspace(0, settings.span(curve), 200)
     axes.plot(*out["X"].T, "o", ms=2.5, mew=0, color=COLOURS["grey"], alpha=0.55, label="samples $x$")
     axes.plot(np.cos(angle), np.sin(angle), color="black", lw=0.7, label="curve without noise")
@@ -301,7 +149,7 @@ def _draw_points(axes: Any, result: Result, curve: str) -> None:
 
 
 def _merged(points: Array, weights: Array) -> tuple[Array, Array]:
-    """Return the places where points are, and their weight: those that coincide would hide each other."""
+    """Return the distinct places of the points, and the weight at each: coinciding points would hide each other."""
     place = fclusterdata(points, 0.05, criterion="distance", method="single")
     together = place[:, None] == np.unique(place)
     return (weights * points.T @ together / (weights @ together)).T, weights @ together
@@ -310,7 +158,7 @@ def _merged(points: Array, weights: Array) -> tuple[Array, Array]:
 def _draw_path(axes: Any, result: Result) -> None:
     settings = result.settings
     for curve in CURVES:
-        out, colour = result.runs[curve, settings.betas[-1], settings.seeds[0]], COLOURS[CURVE_COLOURS[curve]]
+        out, colour = result.first(curve, settings.betas[-1]), COLOURS[CURVE_COLOURS[curve]]
         axes.semilogx(*out["path"].T[:0:-1], "o-", ms=3, lw=0.8, color=colour)
         variances = np.linalg.eigvalsh(np.cov(out["X"].T, bias=True))
         D = np.geomspace(out["path"][-1, 2], variances.sum(), 100)
@@ -354,24 +202,13 @@ PROJECTION = "the update equations … correspond to an iterated projection betw
 
 
 def claims(result: Result) -> list[Claim]:
-    """Hold what the paper says about reference [5] against the fits.
-
-    Parameters
-    ----------
-    result : Result
-        Of `run`.
-
-    Returns
-    -------
-    list of Claim
-        Over all seeds.
-    """
+    """Compare what the paper says about reference [5] with the fits."""
     return [row for curve in CURVES for row in _claims(result, curve)]
 
 
 def _claims(result: Result, curve: str) -> Iterator[Claim]:
     settings, span = result.settings, result.settings.span(curve)
-    shown = [result.runs[curve, settings.shown, seed] for seed in settings.seeds]
+    shown = result.over_seeds(curve, settings.shown)
 
     def row(sentence: str, quantity: str, measured: Iterable[float], **bound: float) -> Claim:
         return claim("manifold", sentence, f"{curve}: {quantity}", measured, **bound)
@@ -393,27 +230,18 @@ COLUMNS = ("curve", "beta", "seed", "point", "weight", "mu1", "mu2")
 PATH_COLUMNS = ("curve", "seed", "beta", "rate", "distortion")
 
 
-def write(result: Result, folder: str | os.PathLike[str]) -> Sequence[Claim]:
-    """Write manifold.png, .svg, .csv (the points), .json, and the annealing as manifold_path.csv.
-
-    Parameters
-    ----------
-    result : Result
-        Of `run`.
-    folder : path-like
-        Made if it is not there.
-
-    Returns
-    -------
-    sequence of Claim
-        As in the JSON file.
-    """
-    table, settings = claims(result), result.settings
-    write_figure(draw(result), folder, "manifold")
-    write_csv(folder, "manifold", COLUMNS, _rows(result))
-    write_csv(folder, "manifold_path", PATH_COLUMNS, _path_rows(result))
-    write_json(folder, "manifold", asdict(settings) | {"units": "bits"}, table, seed=settings.seeds[0])
-    return table
+def write(result: Result, folder: str | os.PathLike[str], *, all_files: bool = False) -> Sequence[Claim]:
+    """Write manifold.png, .csv (the points) and .json, and the annealing as manifold_path.csv."""
+    settings = result.settings
+    return write_files(
+        folder,
+        claims(result),
+        settings=asdict(settings) | {"units": "bits"},
+        figures={"manifold": draw(result)},
+        tables={"manifold": (COLUMNS, _rows(result)), "manifold_path": (PATH_COLUMNS, _path_rows(result))},
+        all_files=all_files,
+        seed=settings.seeds[0],
+    )
 
 
 def _rows(result: Result) -> Iterator[tuple[object, ...]]:

@@ -1,7 +1,7 @@
 """§2.1 as a figure: a Gaussian source, what reverse water-filling and PCA keep of it, and what the auto-encoder keeps.
 
-Beside the trained auto-encoders stand three things that need no training: R(D) and its test channel; quantisers, the
-deterministic maps that have a finite Shannon rate; and the limit N → ∞ of the objective (25) for linear units.
+Three things need no training: R(D) and its test channel; quantisers, the deterministic maps that have a finite Shannon
+rate; and the limit N → ∞ of the objective (25) for linear units.
 The level λ that belongs to a trade-off μ is that of the same slope −μ bits per unit of distortion: λ = 1/(2 μ ln 2).
 """
 
@@ -10,8 +10,7 @@ import math
 import os
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, field
-from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
 from scipy.special import ndtr, xlogy
@@ -19,35 +18,16 @@ from scipy.special import ndtr, xlogy
 from ..._validation import Array
 from ...autoencoder import initial_parameters
 from ...data import gaussian_with_covariance
-from ...entropy import mutual_information
-from ...gram import gaussian_gram
+from ...matrices import gaussian_gram, mutual_information
 from ...optimize import maximize
 from ...theory import gaussian_kernel_entropy, gaussian_rate_distortion, kept_components, linear_gains
 from ...workers import Workers
 from ..claims import Claim, claim
-from ..output import COLOURS, paper_style, write_csv, write_figure, write_json
-from ..runs import Outcome, run_all
+from ..output import COLOURS, Figure, legend_below, new_figure, write_files
+from ..protocol import Result, run_tasks
 from ..training import Training, rate_distortion
 
-if TYPE_CHECKING:
-    from matplotlib.figure import Figure
-
-__all__ = [
-    "Limit",
-    "Result",
-    "Settings",
-    "Task",
-    "claims",
-    "draw",
-    "level",
-    "linear_limit",
-    "pca_distortions",
-    "quantised",
-    "quantised_components",
-    "run",
-    "train_one",
-    "write",
-]
+__all__ = ["Limit", "Result", "Settings", "Task", "claims", "draw", "linear_limit", "run", "train_one", "write"]
 
 Numbers = TypeVar("Numbers", float, Array)
 
@@ -60,135 +40,51 @@ STEPS = np.geomspace(0.05, 20, 300)  # of quantisers, in standard deviations
 
 @dataclass(frozen=True)
 class Settings:
-    """What the numbers of the figure depend on.
+    """Everything that the numbers of the figure depend on."""
 
-    Parameters
-    ----------
-    variances : tuple of float
-        γ_i², falling, of a source that is then rotated at random.
-    n_samples : int
-        N, of samples whose covariance is exactly that of the source.
-    training : Training
-        Units, σ and the choices that the paper leaves open; μ and its factors are those below.
-    start_mu : float
-        The first μ, large: a good reconstruction.
-    mus : tuple of float
-        The values of μ, falling, each run starting from where the one before ended.
-    iterations : int
-        Of L-BFGS, for each μ.
-    seeds : tuple of int
-        One rotation, one sample, and one start, for each. The figure shows the first.
-    """
-
-    variances: tuple[float, ...] = (4.0, 1.0, 0.25, 0.05)
-    n_samples: int = 300
-    training: Training = field(default_factory=lambda: Training(n_hidden=8, sigma=0.7))
-    start_mu: float = 512.0
-    mus: tuple[float, ...] = tuple(round(16 / 2 ** (k / 2), 4) for k in range(13))
-    iterations: int = 40
-    seeds: tuple[int, ...] = (0, 1, 2)
+    variances: tuple[float, ...] = (4.0, 1.0, 0.25, 0.05)  # γ_i² of a source that is then rotated at random
+    n_samples: int = 300  # N, of samples whose covariance is exactly that of the source
+    training: Training = field(default_factory=lambda: Training(n_hidden=8, sigma=0.7))  # but for μ, which is below
+    start_mu: float = 512.0  # the first μ, large: a good reconstruction
+    mus: tuple[float, ...] = tuple(round(16 / 2 ** (k / 2), 4) for k in range(13))  # each run starts at the last
+    iterations: int = 40  # of L-BFGS, for each μ
+    seeds: tuple[int, ...] = (0, 1, 2)  # of rotation, sample and start
 
 
 class Task(NamedTuple):
-    """One training run, over all μ.
-
-    Parameters
-    ----------
-    activation : str
-        The units.
-    seed : int
-        Of rotation, data and start.
-    settings : Settings
-        The rest.
-    """
+    """One training run, over all μ."""
 
     activation: str
-    seed: int
+    seed: int  # of rotation, data and start
     settings: Settings
-
-
-class Result(NamedTuple):
-    """All runs of the figure.
-
-    Parameters
-    ----------
-    settings : Settings
-        What they depend on.
-    runs : dict
-        Outcome of each run by unit and seed.
-    """
-
-    settings: Settings
-    runs: dict[tuple[str, int], Outcome]
 
 
 class Limit(NamedTuple):
-    """The best linear auto-encoder for N → ∞, at one μ.
+    """The best linear auto-encoder for N → ∞, at one μ."""
 
-    Parameters
-    ----------
-    gains : Array, shape (d,)
-        g_i, of each component.
-    information : float
-        I_α(X; X̂) in the base of the training.
-    distortion : float
-        Σ (1 − g_i)² γ_i².
-    """
-
-    gains: Array
-    information: float
-    distortion: float
+    gains: Array  # g_i, of each component
+    information: float  # I_α(X; X̂) in the base of the training
+    distortion: float  # Σ (1 − g_i)² γ_i²
 
 
 def level(mu: Numbers) -> Numbers:
-    """Return the level λ at which R(D) has the slope −μ bits per unit of distortion.
-
-    Parameters
-    ----------
-    mu : float or Array
-        μ > 0.
-
-    Returns
-    -------
-    float or Array
-        1/(2 μ ln 2).
-    """
+    """Return the level λ = 1/(2 μ ln 2) at which R(D) has the slope −μ bits per unit of distortion."""
     return 1 / (2 * mu * math.log(2))
 
 
 def pca_distortions(variances: Sequence[float]) -> Array:
-    """Return what PCA loses with 0, 1, …, d components: the variance of those that it discards.
+    """Return the distortion of PCA with 0, 1, …, d components: the variance of those that it discards.
 
-    Parameters
-    ----------
-    variances : sequence of float
-        γ_i².
-
-    Returns
-    -------
-    Array, shape (d + 1,)
-        D, falling to 0. The Shannon rate is infinite from one component on: what is kept is kept exactly.
+    The Shannon rate is infinite from one component on, since a component is kept exactly.
     """
     falling = np.sort(variances)[::-1]
     return np.append(np.cumsum(falling[::-1])[::-1], 0.0)
 
 
 def quantised(step: float) -> tuple[float, float]:
-    """Return entropy and distortion of a standard Gaussian that is rounded to multiples of a step.
+    """Return entropy in bits and distortion of a standard Gaussian that is rounded to multiples of a step.
 
     The output of each interval is its mean. A deterministic map with countably many values has I(X; X̂) = H(X̂).
-
-    Parameters
-    ----------
-    step : float
-        Width of the intervals, the middle one centred on 0.
-
-    Returns
-    -------
-    rate : float
-        H(X̂) in bits.
-    distortion : float
-        E (x − x̂)².
     """
     edges = (np.arange(math.ceil(9 / step) + 1) + 0.5) * step
     below = ndtr(-edges)
@@ -201,22 +97,7 @@ def quantised(step: float) -> tuple[float, float]:
 
 
 def quantised_components(variances: Sequence[float], mu: float) -> tuple[float, float]:
-    """Return rate and distortion of uniform quantisers, one for each component, that minimise rate + μ · distortion.
-
-    Parameters
-    ----------
-    variances : sequence of float
-        γ_i².
-    mu : float
-        In bits per unit of distortion.
-
-    Returns
-    -------
-    rate : float
-        The sum of their output entropies, in bits.
-    distortion : float
-        The sum of their distortions.
-    """
+    """Return rate in bits and distortion of the uniform quantisers that minimise rate + μ · distortion."""
     rates, errors = _quantiser_table()
     chosen = [(rates + mu * v * errors).argmin() for v in variances]
     return float(rates[chosen].sum()), float(sum(v * errors[k] for v, k in zip(variances, chosen, strict=True)))
@@ -228,20 +109,7 @@ def _quantiser_table() -> Array:
 
 
 def linear_limit(settings: Settings, mu: float) -> Limit:
-    """Return what the auto-encoder with linear units comes to with infinitely many samples.
-
-    Parameters
-    ----------
-    settings : Settings
-        Source, σ, α and base.
-    mu : float
-        Trade-off.
-
-    Returns
-    -------
-    Limit
-        Gains, information and distortion.
-    """
+    """Return the auto-encoder with linear units in the limit of infinitely many samples."""
     training, gamma2 = settings.training, np.array(settings.variances)
     alpha, sigma, base = training.alpha, training.sigma, training.base
     g = linear_gains(gamma2, mu, sigma, sigma, alpha, base)
@@ -254,17 +122,8 @@ def linear_limit(settings: Settings, mu: float) -> Limit:
 def train_one(task: Task) -> dict[str, Any]:
     """Lower μ step by step, and measure what the outputs keep of each principal component of the inputs.
 
-    Parameters
-    ----------
-    task : Task
-        Units and seed.
-
-    Returns
-    -------
-    dict
-        For each μ: distortion; information, I_α(X; X̂); ratio, the standard deviations of the outputs along the
-        principal axes of the inputs over those of the inputs; leak, the share of the outputs' covariance that is off
-        the diagonal in these axes.
+    For each μ: ``information`` is I_α(X; X̂); ``ratio`` the standard deviations of the outputs along the principal axes
+    of the inputs over those of the inputs; ``leak`` the share of the outputs' covariance off the diagonal there.
     """
     settings, rng = task.settings, np.random.default_rng(task.seed)
     gamma2, training = np.array(settings.variances), settings.training
@@ -294,57 +153,26 @@ def symmetric(matrix: Array) -> Array:
 def run(
     settings: Settings | None = None, *, folder: str | os.PathLike[str] = "figures", workers: Workers = None
 ) -> Result:
-    """Train both kinds of units over all μ, for every seed.
-
-    Parameters
-    ----------
-    settings : Settings, optional
-        Those of the figure, if there are none.
-    folder : path-like
-        Finished runs are kept in its subfolder ``.runs``.
-    workers : int, callable or None
-        See `rdae_ref.experiments.runs.run_all`.
-
-    Returns
-    -------
-    Result
-        The outcome of each run.
-    """
+    """Train both kinds of units over all μ; keys are (unit, seed)."""
     settings = settings or Settings()
-    tasks = [Task(unit, seed, settings) for seed in settings.seeds for unit in UNITS]
-    outcomes = run_all(train_one, tasks, folder=Path(folder) / ".runs", workers=workers, description="motivation")
-    return Result(settings, {(task.activation, task.seed): out for task, out in zip(tasks, outcomes, strict=True)})
+    tasks = {(unit, seed): Task(unit, seed, settings) for seed in settings.seeds for unit in UNITS}
+    return Result(settings, run_tasks(train_one, tasks, folder, workers, "motivation"))
 
 
-def draw(result: Result) -> "Figure":
-    """Draw rates, numbers of components and gains, for the first seed.
-
-    Parameters
-    ----------
-    result : Result
-        Of `run`.
-
-    Returns
-    -------
-    matplotlib.figure.Figure
-        Four panels.
-    """
-    from matplotlib.figure import Figure  # noqa: PLC0415  # only drawing needs it
-
-    with paper_style():
-        figure = Figure(figsize=(7.2, 5.7), layout="constrained")
+def draw(result: Result) -> Figure:
+    """Draw rates, numbers of components and gains."""
+    with new_figure(7.2, 5.7) as figure:
         panels = figure.subplots(2, 2)
         _draw_rates(panels[0, 0], result)
         _draw_kept(panels[0, 1], result)
         for axes, unit in zip(panels[1], UNITS, strict=True):
             _draw_gains(axes, result, unit)
-        handles, labels = panels[0, 0].get_legend_handles_labels()
-        figure.legend(handles, labels, loc="outside lower center", ncols=3, fontsize=8)
+        legend_below(figure, panels)
     return figure
 
 
 def _draw_rates(axes: Any, result: Result) -> None:
-    settings, seed, blue = result.settings, result.settings.seeds[0], COLOURS["blue"]
+    settings, blue = result.settings, COLOURS["blue"]
     D = np.geomspace(0.02, sum(settings.variances), 300)
     filling = gaussian_rate_distortion(settings.variances, D).rate
     axes.semilogx(D, filling, color=blue, label="water-filling and its stochastic map")
@@ -354,7 +182,7 @@ def _draw_rates(axes: Any, result: Result) -> None:
     information, distortion = ([getattr(found, name) for found in limits] for name in ("information", "distortion"))
     axes.plot(distortion, information, color=COLOURS["vermilion"], lw=0.8, label=r"linear units, $N \to \infty$")
     for unit in UNITS:
-        out = result.runs[unit, seed]
+        out = result.first(unit)
         label = f"auto-encoder, {NAMES[unit]} units"
         axes.plot(out["distortion"], out["information"], **MARKERS[unit], color=COLOURS["vermilion"], label=label)
     axes.set(title="(a) rate", xlabel="distortion $D$", xlim=_distortion_range(settings), ylim=(-0.2, 9))
@@ -382,7 +210,7 @@ def _distortion_range(settings: Settings) -> tuple[float, float]:
 
 
 def _draw_kept(axes: Any, result: Result) -> None:
-    settings, out = result.settings, result.runs["linear", result.settings.seeds[0]]
+    settings, out = result.settings, result.first("linear")
     first, last = _distortion_range(settings)
     D = np.geomspace(first, last, 1000)
     levels = [float(gaussian_rate_distortion(settings.variances, x).level) for x in D]
@@ -398,7 +226,7 @@ def _draw_gains(axes: Any, result: Result, unit: str) -> None:
     settings, x = result.settings, np.geomspace(0.015, 150, 1000)
     axes.semilogx(x, np.sqrt(1 - 1 / np.maximum(x, 1)), color=COLOURS["blue"])
     axes.plot(x, x > 1, color=COLOURS["grey"])
-    levels, ratio = level(np.array(settings.mus)), result.runs[unit, settings.seeds[0]]["ratio"]
+    levels, ratio = level(np.array(settings.mus)), result.first(unit)["ratio"]
     limit = np.array([linear_limit(settings, mu).gains for mu in _dense(settings)])
     for i, v in enumerate(settings.variances):
         colour = COLOURS[CHANNEL_COLOURS[i % len(CHANNEL_COLOURS)]]
@@ -418,18 +246,7 @@ MAP = "we are interested in an approximation that uses a deterministic map f(·)
 
 
 def claims(result: Result) -> list[Claim]:
-    """Hold what §2.1 says about components against the runs.
-
-    Parameters
-    ----------
-    result : Result
-        Of `run`.
-
-    Returns
-    -------
-    list of Claim
-        Over all seeds.
-    """
+    """Compare what §2.1 says about components with the runs."""
     return [*_selection_claims(result), *_map_claims(result)]
 
 
@@ -439,7 +256,7 @@ def _selection_claims(result: Result) -> Iterator[Claim]:
     height = gamma2 / level(np.array(settings.mus))[:, None]
     wide = gamma2 > sigma**2
     for unit in UNITS:
-        ratios = [result.runs[unit, seed]["ratio"] for seed in settings.seeds]
+        ratios = [out["ratio"] for out in result.over_seeds(unit)]
         for which, chosen in (("wider", wide), ("narrower", ~wide)):
             quantity = f"{NAMES[unit]}: largest std ratio of components below λ, those {which} than the kernel"
             passed = [r[(height < 1) & chosen].max(initial=0) for r in ratios]
@@ -456,7 +273,7 @@ def _map_claims(result: Result) -> Iterator[Claim]:
     settings = result.settings
     limit = np.array([linear_limit(settings, mu).gains for mu in settings.mus])
     for unit in UNITS:
-        outcomes = [result.runs[unit, seed] for seed in settings.seeds]
+        outcomes = result.over_seeds(unit)
         quantity = f"{NAMES[unit]}: largest share of the outputs' covariance off the diagonal, in the inputs' axes"
         leaks = [out["leak"][(out["ratio"] > HALF).any(axis=1)].max(initial=0) for out in outcomes]
         yield claim("motivation", DERIVED, quantity, leaks, at_most=0.1)
@@ -472,28 +289,20 @@ def _map_claims(result: Result) -> Iterator[Claim]:
 COLUMNS = ("unit", "seed", "mu", "level", "distortion", "information", "leak")
 
 
-def write(result: Result, folder: str | os.PathLike[str]) -> Sequence[Claim]:
-    """Write motivation.png, .svg, .csv and .json.
-
-    Parameters
-    ----------
-    result : Result
-        Of `run`.
-    folder : path-like
-        Made if it is not there.
-
-    Returns
-    -------
-    sequence of Claim
-        As in the JSON file.
-    """
-    table, settings = claims(result), result.settings
+def write(result: Result, folder: str | os.PathLike[str], *, all_files: bool = False) -> Sequence[Claim]:
+    """Write motivation.png, .csv and .json."""
+    settings = result.settings
     count = range(1, len(settings.variances) + 1)
     columns = (*COLUMNS, *(f"std_ratio{i}" for i in count), *(f"limit{i}" for i in count))
-    write_figure(draw(result), folder, "motivation")
-    write_csv(folder, "motivation", columns, _rows(result))
-    write_json(folder, "motivation", asdict(settings) | {"units": "bits"}, table, seed=settings.seeds[0])
-    return table
+    return write_files(
+        folder,
+        claims(result),
+        settings=asdict(settings) | {"units": "bits"},
+        figures={"motivation": draw(result)},
+        tables={"motivation": (columns, _rows(result))},
+        all_files=all_files,
+        seed=settings.seeds[0],
+    )
 
 
 def _rows(result: Result) -> Iterator[tuple[object, ...]]:

@@ -1,12 +1,11 @@
 """One plane: rate over distortion of every model of the package, on the Gaussian (26) and on the mixture (27).
 
 There are two kinds of rate, and a panel for each. Shannon's I(X; X̂) is that of a stochastic map with the N samples as
-its source: it is compared with R(D) of the *same empirical distribution* (`sample_rate_distortion`), which nothing is
-below. The matrix-based I_α(X; X̂) is finite for deterministic maps, but depends on α, σ and N, and no bound on it has
-been proven. Bits of one panel are not bits of the other.
+its source: it is compared with R(D) of the *same empirical distribution* (`sample_rate_distortion`), its lower bound.
+The matrix-based I_α(X; X̂) is finite for deterministic maps, but depends on α, σ and N, and no bound on it has been
+proven. Bits of one panel cannot be compared with those of the other.
 
-There is one distortion throughout, D_emp of Eq. (9): the squared error summed over the coordinates, its mean over the
-samples and, where the map is stochastic, over its outputs.
+One distortion is used throughout, D_emp of Eq. (9); see `plane_models`.
 """
 
 import functools
@@ -14,8 +13,7 @@ import math
 import os
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict
-from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from scipy.special import xlogy
@@ -25,12 +23,9 @@ from ...data import GAUSSIAN_COVARIANCE
 from ...theory import SampleRateDistortion, gaussian_rate_distortion
 from ...workers import Workers
 from ..claims import Claim, claim
-from ..output import COLOURS, paper_style, write_csv, write_figure, write_json
-from ..runs import Outcome, run_all
+from ..output import COLOURS, Figure, legend_below, new_figure, write_files
+from ..protocol import Result, run_tasks
 from .plane_models import MODELS, Settings, Task, density, grid_source, samples
-
-if TYPE_CHECKING:
-    from matplotlib.figure import Figure
 
 __all__ = ["ModelPoint", "Result", "Settings", "Task", "claims", "draw", "model_points", "run", "train_one", "write"]
 
@@ -60,68 +55,21 @@ COMPARABLE = {
 }
 
 
-class Result(NamedTuple):
-    """All runs of the figure.
-
-    Parameters
-    ----------
-    settings : Settings
-        What they depend on.
-    runs : dict
-        Outcome of each run by source, model and seed.
-    """
-
-    settings: Settings
-    runs: dict[tuple[str, str, int], Outcome]
-
-
 class ModelPoint(NamedTuple):
-    """A row of the table: a point of the plane.
+    """A row of the table: a point of the plane."""
 
-    Parameters
-    ----------
-    source : str
-        ``"gaussian"`` or ``"mixture"``.
-    kind : str
-        Of the rate: ``"shannon"``, ``"population"`` or ``"matrix"``.
-    model : str
-        What reaches it.
-    setting : str
-        As in ``"noise=0.2"``.
-    seed : int or str
-        Empty for the population.
-    distortion : float
-        D.
-    rate : float
-        In bits of its kind.
-    bound : float or str
-        Lower bound on R(D) of the same source at this D: of the same N samples, or of the population. Empty for the
-        matrix-based rate, which has none.
-    """
-
-    source: str
-    kind: str
+    source: str  # "gaussian" or "mixture"
+    kind: str  # of the rate: "shannon", "population" or "matrix"
     model: str
-    setting: str
-    seed: int | str
+    setting: str  # as in "noise=0.2"
+    seed: int | str  # empty for the population
     distortion: float
-    rate: float
-    bound: float | str
+    rate: float  # in bits of its kind
+    bound: float | str  # on R(D) of the same samples, or of the population; empty for the matrix-based rate
 
 
 def train_one(task: Task) -> dict[str, Any]:
-    """Find one model's points of the plane.
-
-    Parameters
-    ----------
-    task : Task
-        Which model on which sample.
-
-    Returns
-    -------
-    dict
-        For each setting: setting, rate, distortion; and what only this model has.
-    """
+    """Find one model's points of the plane: setting, rate, distortion, and what only this model has."""
     rng = np.random.default_rng([task.seed, 1])
     return MODELS[task.model](task, samples(task.source, task.settings.n_samples, task.seed), rng)
 
@@ -129,50 +77,23 @@ def train_one(task: Task) -> dict[str, Any]:
 def run(
     settings: Settings | None = None, *, folder: str | os.PathLike[str] = "figures", workers: Workers = None
 ) -> Result:
-    """Find the points of every model, on both sources and for every seed.
-
-    Parameters
-    ----------
-    settings : Settings, optional
-        Those of the figure, if there are none.
-    folder : path-like
-        Finished runs are kept in its subfolder ``.runs``.
-    workers : int, callable or None
-        See `rdae_ref.experiments.runs.run_all`.
-
-    Returns
-    -------
-    Result
-        The outcome of each run.
-    """
+    """Find the points of every model on both sources; keys are (source, model, seed)."""
     settings = settings or Settings()
-    tasks = [
-        Task(source, model, seed, settings)
+    tasks = {
+        (source, model, seed): Task(source, model, seed, settings)
         for seed in settings.seeds
         for source in TITLES
         for model in MODELS
         if model != "population" or seed == settings.seeds[0]
-    ]
-    outcomes = run_all(train_one, tasks, folder=Path(folder) / ".runs", workers=workers, description="plane")
-    return Result(settings, {task[:3]: out for task, out in zip(tasks, outcomes, strict=True)})
+    }
+    return Result(settings, run_tasks(train_one, tasks, folder, workers, "plane"))
 
 
 # The table: all points, each with the bound of its own source
 
 
 def model_points(result: Result) -> list[ModelPoint]:
-    """Return all points of the plane.
-
-    Parameters
-    ----------
-    result : Result
-        Of `run`.
-
-    Returns
-    -------
-    list of ModelPoint
-        The rows of the CSV file.
-    """
+    """Return all points of the plane, the rows of the CSV file."""
     rows = [row for (source, model, seed), out in result.runs.items() for row in _rows(result, source, model, seed)]
     return [*rows, *(row for source in TITLES for row in _closed_forms(result.settings, source))]
 
@@ -234,34 +155,18 @@ def differential_entropy(source: str, step: float) -> float:
 # The figure
 
 
-def draw(result: Result) -> "Figure":
-    """Draw Shannon's rate above, the matrix-based rate below, for both sources.
-
-    Parameters
-    ----------
-    result : Result
-        Of `run`.
-
-    Returns
-    -------
-    matplotlib.figure.Figure
-        Four panels, with a legend for each row.
-    """
-    from matplotlib.figure import Figure  # noqa: PLC0415  # only drawing needs it
-
+def draw(result: Result) -> Figure:
+    """Draw Shannon's rate above and the matrix-based rate below, for both sources."""
     points = model_points(result)
-    with paper_style():
-        figure = Figure(figsize=(7.2, 8.2), layout="constrained")
-        rows: Any = figure.subfigures(2, 1, height_ratios=[1.06, 1])
+    with new_figure(7.2, 8.2) as figure:
+        rows = figure.subfigures(2, 1, height_ratios=[1.06, 1])
         for part, draw_panel, letters in zip(rows, (_draw_shannon, _draw_matrix), ("ab", "cd"), strict=True):
             panels = part.subplots(1, 2, sharey=False)
-            handles: dict[str, Any] = {}
             for axes, source, letter in zip(panels, TITLES, letters, strict=True):
                 draw_panel(axes, result, [point for point in points if point.source == source], source)
                 axes.set_title(f"({letter}) {TITLES[source]}")
                 _scale(axes, result, source)
-                handles |= dict(zip(*axes.get_legend_handles_labels()[::-1], strict=True))
-            part.legend([*handles.values()], [*handles], loc="outside lower center", ncols=3, fontsize=7.5)
+            legend_below(part, panels, fontsize=7.5)
             panels[0].set_ylabel(YLABELS[draw_panel.__name__])
     return figure
 
@@ -274,7 +179,7 @@ YLABELS = {
 
 
 def _scale(axes: Any, result: Result, source: str) -> None:
-    total = result.runs[source, "sample", result.settings.seeds[0]]["variances"].sum()
+    total = result.first(source, "sample")["variances"].sum()
     axes.set_xscale("function", functions=(lambda D: np.sqrt(np.maximum(D, 0)), np.square))
     axes.set(xlim=(0, 1.08 * total), ylim=(0, None), xlabel="distortion $D$ (axis in $\\sqrt{D}$)")
     axes.set_xticks([0, *TICKS[source]], ["0", *(f"{tick:g}" for tick in TICKS[source])])
@@ -372,18 +277,7 @@ MINIMAL = "a representation that is minimally committed to the input data, but t
 
 
 def claims(result: Result) -> list[Claim]:
-    """Hold what paper and essay say about rates against the points.
-
-    Parameters
-    ----------
-    result : Result
-        Of `run`.
-
-    Returns
-    -------
-    list of Claim
-        Over all seeds.
-    """
+    """Compare what paper and essay say about rates with the points."""
     points = model_points(result)
     parts = ((*_shannon_claims(result, points, source), *_matrix_claims(result, source)) for source in TITLES)
     return [row for part in parts for row in part]
@@ -410,8 +304,7 @@ def _shannon_claims(result: Result, points: Sequence[ModelPoint], source: str) -
     yield row(SAMPLES, "largest depth of a map on the samples below the population's R(D), bits", below, at_least=0)
     middle = [float(np.median(excess(seed, "manifold"))) for seed in seeds]
     yield row(BOLTZMANN, "median height of the manifold's points over the bound, bits", middle, at_most=0.05)
-    runs = [result.runs[source, "beta-VAE", seed] for seed in seeds]
-    unused = [float((out["rate"] - out["information"]).min()) for out in runs]
+    unused = [float((out["rate"] - out["information"]).min()) for out in result.over_seeds(source, "beta-VAE")]
     yield row(MARGINAL, "least E KL − I(X; Z) of the beta-VAE, bits", unused, at_least=0)
     middle = [float(np.median(excess(seed, SHANNON["beta-VAE"]))) for seed in seeds]
     yield row(RECAPITULATE, "median height of E KL over the bound, bits", middle, at_most=0.5)
@@ -441,25 +334,16 @@ def _under(result: Result, source: str, seed: int, model: str) -> Array:
     return np.interp(out["distortion"], *envelope(result, source, seed)) - out["rate"]
 
 
-def write(result: Result, folder: str | os.PathLike[str]) -> Sequence[Claim]:
-    """Write plane.png, .svg, .csv and .json, which says what may be compared with what.
-
-    Parameters
-    ----------
-    result : Result
-        Of `run`.
-    folder : path-like
-        Made if it is not there.
-
-    Returns
-    -------
-    sequence of Claim
-        As in the JSON file.
-    """
-    table, settings = claims(result), result.settings
-    write_figure(draw(result), folder, "plane")
-    write_csv(folder, "plane", ModelPoint._fields, model_points(result))
-    write_json(
-        folder, "plane", asdict(settings) | {"units": "bits"}, table, seed=settings.seeds[0], comparable=COMPARABLE
+def write(result: Result, folder: str | os.PathLike[str], *, all_files: bool = False) -> Sequence[Claim]:
+    """Write plane.png, .csv and .json, which states what can be compared with what."""
+    settings = result.settings
+    return write_files(
+        folder,
+        claims(result),
+        settings=asdict(settings) | {"units": "bits"},
+        figures={"plane": draw(result)},
+        tables={"plane": (ModelPoint._fields, model_points(result))},
+        all_files=all_files,
+        seed=settings.seeds[0],
+        comparable=COMPARABLE,
     )
-    return table

@@ -1,15 +1,14 @@
-"""R(D) of finite sources by the algorithm of Blahut and Arimoto, Eqs. (2) and (3), beside closed forms.
+"""R(D) of finite sources by the Blahut-Arimoto algorithm, Eqs. (2) and (3), beside closed forms.
 
 Binary sources with Hamming distortion, and a Gaussian on two grids: a fine one, which follows the closed form (4), and
-a coarse one, whose curve ends at its entropy where that of the continuous source goes on to infinity.
+a coarse one, whose curve ends at its entropy where that of the continuous source diverges.
 """
 
 import math
 import os
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
-from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from scipy.special import entr
@@ -18,11 +17,8 @@ from ..._validation import Array
 from ...theory import gaussian_rate_distortion, rate_distortion_curve
 from ...workers import Workers
 from ..claims import Claim, claim
-from ..output import COLOURS, paper_style, write_csv, write_figure, write_json
-from ..runs import Outcome, run_all
-
-if TYPE_CHECKING:
-    from matplotlib.figure import Figure
+from ..output import COLOURS, Figure, column_rows, legend_below, new_figure, write_files
+from ..protocol import Result, run_tasks
 
 __all__ = ["Result", "Settings", "Task", "binary_rate", "claims", "draw", "gaussian_grid", "run", "solve_one", "write"]
 
@@ -33,97 +29,32 @@ MARKERS = ("o", "s", "^")
 
 @dataclass(frozen=True)
 class Settings:
-    """What the numbers of the figure depend on.
+    """Everything that the numbers of the figure depend on."""
 
-    Parameters
-    ----------
-    probabilities : tuple of float
-        Of the rarer symbol, for each binary source.
-    steps : tuple of float
-        Of the grids on which the standard Gaussian is taken, fine and coarse.
-    reach : float
-        The grids go from −reach to reach.
-    binary_slopes, gaussian_slopes : tuple of float
-        β in nats per unit of distortion.
-    tolerance : float
-        Largest gap between the bounds, in bits.
-    """
-
-    probabilities: tuple[float, ...] = (0.5, 0.2, 0.05)
-    steps: tuple[float, ...] = (0.1, 1.0)
-    reach: float = 7.0
-    binary_slopes: tuple[float, ...] = tuple(np.linspace(0.25, 6, 24).round(4).tolist())
+    probabilities: tuple[float, ...] = (0.5, 0.2, 0.05)  # of the rarer symbol, for each binary source
+    steps: tuple[float, ...] = (0.1, 1.0)  # of the grids on which the standard Gaussian is taken, fine and coarse
+    reach: float = 7.0  # the grids go from −reach to reach
+    binary_slopes: tuple[float, ...] = tuple(np.linspace(0.25, 6, 24).round(4).tolist())  # β in nats
     gaussian_slopes: tuple[float, ...] = tuple(np.geomspace(0.55, 40, 20).round(4).tolist())
-    tolerance: float = 1e-9
+    tolerance: float = 1e-9  # largest gap between the bounds, in bits
 
 
 class Task(NamedTuple):
-    """One curve.
+    """One curve."""
 
-    Parameters
-    ----------
-    source : str
-        ``"binary"`` or ``"gaussian"``.
-    parameter : float
-        Probability of the rarer symbol, or step of the grid.
-    settings : Settings
-        The rest.
-    """
-
-    source: str
-    parameter: float
+    source: str  # "binary" or "gaussian"
+    parameter: float  # probability of the rarer symbol, or step of the grid
     settings: Settings
-
-
-class Result(NamedTuple):
-    """All curves of the figure.
-
-    Parameters
-    ----------
-    settings : Settings
-        What they depend on.
-    runs : dict
-        Outcome of each by source and parameter.
-    """
-
-    settings: Settings
-    runs: dict[tuple[str, float], Outcome]
 
 
 def binary_rate(probability: float, distortion: Array) -> Array:
-    """Return R(D) = H(p) − H(D) of a binary source with Hamming distortion, 0 from D = min(p, 1 − p) on.
-
-    Parameters
-    ----------
-    probability : float
-        p.
-    distortion : Array
-        D, from 0 to 1.
-
-    Returns
-    -------
-    Array
-        In bits.
-    """
+    """Return R(D) = H(p) − H(D) in bits of a binary source with Hamming distortion, 0 from D = min(p, 1 − p) on."""
     source, error = (entr(q) + entr(1 - q) for q in (np.float64(probability), distortion))
     return np.where(distortion < min(probability, 1 - probability), (source - error) / math.log(2), 0.0)
 
 
 def gaussian_grid(step: float, reach: float) -> tuple[Array, Array]:
-    """Return a standard Gaussian on a grid.
-
-    Parameters
-    ----------
-    step : float
-        Of the grid.
-    reach : float
-        Its ends are −reach and reach.
-
-    Returns
-    -------
-    x, p : Array, shape (n,)
-        Its points, and probabilities in proportion to the density there.
-    """
+    """Return points and probabilities of a standard Gaussian on a grid from −reach to reach."""
     n = round(reach / step)
     x: Array = np.linspace(-n * step, n * step, 2 * n + 1)
     p: Array = np.exp(-(x**2) / 2)
@@ -131,18 +62,7 @@ def gaussian_grid(step: float, reach: float) -> tuple[Array, Array]:
 
 
 def solve_one(task: Task) -> dict[str, Any]:
-    """Compute one curve, its bounds and the closed form at the same distortions.
-
-    Parameters
-    ----------
-    task : Task
-        Which source.
-
-    Returns
-    -------
-    dict
-        The columns of `RateDistortionCurve`; closed_form, R(D) in bits; entropy of the source.
-    """
+    """Compute one curve with its bounds, the closed form at the same distortions, and the entropy of the source."""
     settings = task.settings
     if task.source == "binary":
         p, d = np.array([task.parameter, 1 - task.parameter]), 1 - np.eye(2)
@@ -159,52 +79,21 @@ def solve_one(task: Task) -> dict[str, Any]:
 def run(
     settings: Settings | None = None, *, folder: str | os.PathLike[str] = "figures", workers: Workers = None
 ) -> Result:
-    """Compute all curves.
-
-    Parameters
-    ----------
-    settings : Settings, optional
-        Those of the figure, if there are none.
-    folder : path-like
-        Finished runs are kept in its subfolder ``.runs``.
-    workers : int, callable or None
-        See `rdae_ref.experiments.runs.run_all`.
-
-    Returns
-    -------
-    Result
-        The outcome of each.
-    """
+    """Compute all curves; keys are (source, parameter)."""
     settings = settings or Settings()
-    tasks = [Task("binary", p, settings) for p in settings.probabilities]
-    tasks += [Task("gaussian", step, settings) for step in settings.steps]
-    outcomes = run_all(solve_one, tasks, folder=Path(folder) / ".runs", workers=workers, description="rate-distortion")
-    return Result(settings, {(t.source, t.parameter): out for t, out in zip(tasks, outcomes, strict=True)})
+    keys = [("binary", p) for p in settings.probabilities] + [("gaussian", step) for step in settings.steps]
+    tasks = {key: Task(*key, settings) for key in keys}
+    return Result(settings, run_tasks(solve_one, tasks, folder, workers, "rate-distortion"))
 
 
-def draw(result: Result) -> "Figure":
-    """Draw the curves over the closed forms, and how far apart they are.
-
-    Parameters
-    ----------
-    result : Result
-        Of `run`.
-
-    Returns
-    -------
-    matplotlib.figure.Figure
-        Three panels.
-    """
-    from matplotlib.figure import Figure  # noqa: PLC0415  # only drawing needs it
-
-    with paper_style():
-        figure = Figure(figsize=(7.2, 3.1), layout="constrained")
+def draw(result: Result) -> Figure:
+    """Draw the curves over the closed forms, and the differences between them."""
+    with new_figure(7.2, 3.1) as figure:
         binary, gaussian, errors = figure.subplots(1, 3)
         _draw_binary(binary, result)
         _draw_gaussian(gaussian, result)
         _draw_errors(errors, result)
-        handles, labels = errors.get_legend_handles_labels()
-        figure.legend(handles, labels, loc="outside lower center", ncols=3, fontsize=8)
+        legend_below(figure, errors)
     return figure
 
 
@@ -262,18 +151,7 @@ FINITE = "nevertheless, this method was developed for finite input/output alphab
 
 
 def claims(result: Result) -> list[Claim]:
-    """Hold what the paper says about the algorithm against the curves.
-
-    Parameters
-    ----------
-    result : Result
-        Of `run`.
-
-    Returns
-    -------
-    list of Claim
-        One value for each quantity: nothing here is random.
-    """
+    """Compare what the paper says about the algorithm with the curves; nothing here is random."""
     runs, settings = result.runs, result.settings
     table = []
     for key, _, name in _styles(result):
@@ -296,28 +174,13 @@ def claims(result: Result) -> list[Claim]:
 COLUMNS = ("source", "parameter", "slope", "rate", "distortion", "lower_bound", "upper_bound", "closed_form")
 
 
-def write(result: Result, folder: str | os.PathLike[str]) -> Sequence[Claim]:
-    """Write rate_distortion.png, .svg, .csv and .json.
-
-    Parameters
-    ----------
-    result : Result
-        Of `run`.
-    folder : path-like
-        Made if it is not there.
-
-    Returns
-    -------
-    sequence of Claim
-        As in the JSON file.
-    """
-    table = claims(result)
-    rows = (
-        (*key, *map(float, row))
-        for key, out in result.runs.items()
-        for row in zip(*(out[name] for name in COLUMNS[2:]), strict=True)
+def write(result: Result, folder: str | os.PathLike[str], *, all_files: bool = False) -> Sequence[Claim]:
+    """Write rate_distortion.png, .csv and .json."""
+    return write_files(
+        folder,
+        claims(result),
+        settings=asdict(result.settings) | {"units": "bits"},
+        figures={"rate_distortion": draw(result)},
+        tables={"rate_distortion": (COLUMNS, column_rows(result.runs.items(), COLUMNS[2:]))},
+        all_files=all_files,
     )
-    write_figure(draw(result), folder, "rate_distortion")
-    write_csv(folder, "rate_distortion", COLUMNS, rows)
-    write_json(folder, "rate_distortion", asdict(result.settings) | {"units": "bits"}, table)
-    return table

@@ -1,15 +1,14 @@
 """What codes of low rank are good for: interpolation, generation and a linear probe, beside the beta-VAE.
 
 The networks on images of shapes are those of `irmae`, and a beta-VAE of the same size. Images are judged by their
-distance to the nearest image of one circle or square, of whatever factors: 0 for a perfect one. That says nothing of
-how different drawn images are, so recall stands beside it: the share of true images that have a drawn one near.
+distance to the nearest image of one circle or square, with any factors: 0 for a perfect one. This does not measure how
+different drawn images are, so recall is shown too: the share of true images that have a drawn one near.
 """
 
 import os
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, field
-from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any
 
 import numpy as np
 from scipy.spatial.distance import cdist
@@ -19,26 +18,13 @@ from ...data import SHAPE_RANGES, shape_images
 from ...measures import gaussian_codes, linear_probe
 from ...workers import Workers
 from ..claims import Claim, claim
-from ..output import COLOURS, paper_style, write_csv, write_figure, write_json
-from ..runs import Outcome, run_all
+from ..output import COLOURS, Figure, legend_below, new_figure, write_files
+from ..protocol import Result, run_tasks
+from ..runs import Outcome
 from .deep_training import SHAPES, DeepTask, DeepTraining, draw_samples, network, train
 from .figure_irmae import DEPTH_COLOURS
 
-if TYPE_CHECKING:
-    from matplotlib.figure import Figure
-
-__all__ = [
-    "Result",
-    "Settings",
-    "Task",
-    "claims",
-    "distance_to_shapes",
-    "draw",
-    "measure",
-    "recall",
-    "run",
-    "write",
-]
+__all__ = ["Result", "Settings", "Task", "claims", "distance_to_shapes", "draw", "measure", "recall", "run", "write"]
 
 FACTOR_NAMES = ("kind", *SHAPE_RANGES)
 CENTRE = [FACTOR_NAMES.index("x"), FACTOR_NAMES.index("y")]
@@ -49,95 +35,34 @@ CHUNK = 50  # images whose distances to all templates are in memory at a time: 5
 
 @dataclass(frozen=True)
 class Settings:
-    """What the numbers of the figure depend on.
-
-    Parameters
-    ----------
-    training : DeepTraining
-        Of all networks.
-    n_linear : tuple of int
-        l, rising from 0.
-    shown : int
-        The one of them that is drawn beside l = 0 and the beta-VAE.
-    n_images : int
-        How many midpoints, drawn images and reconstructions are judged for each network.
-    n_neighbours : int
-        k of the recall.
-    grid : (int, int)
-        Places across and down, and radii, of the templates that images are compared with.
-    n_steps : int
-        Of the interpolation that is drawn.
-    n_pairs, n_drawn : int
-        Interpolations that are drawn, of the pairs that are judged those whose centres lie farthest apart; and images
-        from drawn codes.
-    seeds : tuple of int
-        The figure shows the images of the first.
-    """
+    """Everything that the numbers of the figure depend on."""
 
     training: DeepTraining = SHAPES
-    n_linear: tuple[int, ...] = (0, 2, 4, 8)
-    shown: int = 4
-    n_images: int = 200
-    n_neighbours: int = 3
-    grid: tuple[int, int] = (33, 13)
-    n_steps: int = 9
-    n_pairs: int = 4
-    n_drawn: int = 36
+    n_linear: tuple[int, ...] = (0, 2, 4, 8)  # l
+    shown: int = 4  # the l that is drawn beside l = 0 and the beta-VAE
+    n_images: int = 200  # midpoints, drawn images and reconstructions that are judged for each network
+    n_neighbours: int = 3  # k of the recall
+    grid: tuple[int, int] = (33, 13)  # of the templates: places across and down, and radii
+    n_steps: int = 9  # of the interpolation that is drawn
+    n_pairs: int = 4  # interpolations that are drawn: of the judged pairs those whose centres lie farthest apart
+    n_drawn: int = 36  # images from drawn codes
     seeds: tuple[int, ...] = (0, 1, 2)
 
 
 @dataclass(frozen=True)
 class Task:
-    """The measurements on one network.
-
-    Parameters
-    ----------
-    trained : DeepTask
-        Which network.
-    settings : Settings
-        The rest.
-    outcome : dict
-        What training ended in. Not in the ``repr``: the two above determine it.
-    """
+    """The measurements on one network; `trained` and `settings` determine its `outcome`."""
 
     trained: DeepTask
     settings: Settings
-    outcome: Outcome = field(repr=False)
-
-
-class Result(NamedTuple):
-    """All runs of the figure.
-
-    Parameters
-    ----------
-    settings : Settings
-        What they depend on.
-    runs : dict
-        Outcome of each by model, l and seed.
-    """
-
-    settings: Settings
-    runs: dict[tuple[str, int, int], Outcome]
+    outcome: Outcome = field(repr=False)  # of the training
 
 
 def distance_to_shapes(X: Array, size: int, grid: tuple[int, int]) -> Array:
-    """Return the squared distance of images to the nearest image that `shapes` could draw, over the total of squares.
+    """Return min |x − s|² / |x|² over the images s that `shapes` could draw.
 
-    Kind, centre and radius are tried on a grid; the best colour for each is a formula.
-
-    Parameters
-    ----------
-    X : Array, shape (N, 3 size²)
-        Images in rows.
-    size : int
-        Pixels in a row.
-    grid : (int, int)
-        Places across and down, and radii. What the grid leaves of true images is the floor of this measure.
-
-    Returns
-    -------
-    Array, shape (N,)
-        min |x − s|² / |x|² over shapes s.
+    Kind, centre and radius are tried on a grid; the best colour for each is a formula. What the grid leaves of true
+    images is the floor of this measure.
     """
     C = _templates(size, grid)
     area = np.sum(C**2, axis=1)
@@ -146,7 +71,7 @@ def distance_to_shapes(X: Array, size: int, grid: tuple[int, int]) -> Array:
 
 
 def _templates(size: int, grid: tuple[int, int]) -> Array:
-    """Return how far each pixel is covered, for all kinds, places and radii of a grid: (templates, size²)."""
+    """Return the coverage of each pixel for all kinds, places and radii of a grid, shape (templates, size²)."""
     places, radii = np.linspace(*SHAPE_RANGES["x"], grid[0]), np.linspace(*SHAPE_RANGES["radius"], grid[1])
     kind, x, y, radius = (axis.ravel() for axis in np.meshgrid([0.0, 1.0], places, places, radii, indexing="ij"))
     white = np.ones_like(kind)
@@ -165,26 +90,11 @@ def _nearest(C: Array, area: Array, X: Array) -> Array:
 
 
 def recall(X: Array, drawn: Array, n_neighbours: int) -> float:
-    """Return the share of true images that are within reach of a drawn one.
+    """Return the share of true images X within reach of a drawn one.
 
-    The reach of a drawn image is its distance to its k-th neighbour among the drawn ones.
-
-    Parameters
-    ----------
-    X, drawn : Array, shapes (N, d) and (M, d)
-        True and drawn images in rows.
-    n_neighbours : int
-        k.
-
-    Returns
-    -------
-    float
-        From 0 to 1.
-
-    Notes
-    -----
-    T. Kynkäänniemi, T. Karras, S. Laine, J. Lehtinen, T. Aila: Improved precision and recall metric for assessing
-    generative models, NeurIPS 2019; here on pixels.
+    The reach of a drawn image is its distance to its k-th neighbour among the drawn ones. T. Kynkäänniemi, T. Karras,
+    S. Laine, J. Lehtinen, T. Aila: Improved precision and recall metric for assessing generative models, NeurIPS 2019;
+    here on pixels.
     """
     reach = np.sort(cdist(drawn, drawn), axis=1)[:, n_neighbours]  # the first is the image itself
     return float(np.mean((cdist(X, drawn) <= reach).any(axis=1)))
@@ -193,18 +103,9 @@ def recall(X: Array, drawn: Array, n_neighbours: int) -> float:
 def measure(task: Task) -> dict[str, Any]:
     """Interpolate, draw and probe with one network, on samples that it was not trained on.
 
-    Parameters
-    ----------
-    task : Task
-        Which.
-
-    Returns
-    -------
-    dict
-        interpolation, generation and reconstruction: the mean of `distance_to_shapes` of outputs for midpoints of
-        codes, for codes from a Gaussian with their mean and covariance, and for the codes themselves; cross_fade and
-        floor, that of midpoints of the images and of true images; recall; r2 and scores of the linear probe; rank;
-        paths and drawn, the images of the figure.
+    ``interpolation``, ``generation`` and ``reconstruction`` are means of `distance_to_shapes` of outputs for midpoints
+    of codes, for codes from a Gaussian with their mean and covariance, and for the codes themselves; ``cross_fade`` and
+    ``floor`` those of midpoints of the images and of true images. ``r2`` and ``scores`` belong to the linear probe.
     """
     settings, training = task.settings, task.trained.training
     trained = network(task.trained, task.outcome)
@@ -240,29 +141,13 @@ def measure(task: Task) -> dict[str, Any]:
 def run(
     settings: Settings | None = None, *, folder: str | os.PathLike[str] = "figures", workers: Workers = None
 ) -> Result:
-    """Train all networks, or read those that `irmae` has trained, and measure them.
-
-    Parameters
-    ----------
-    settings : Settings, optional
-        Those of the figure, if there are none.
-    folder : path-like
-        Finished runs are kept in its subfolder ``.runs``.
-    workers : int, callable or None
-        See `rdae_ref.experiments.runs.run_all`.
-
-    Returns
-    -------
-    Result
-        The outcome of each run.
-    """
+    """Train all networks, or read those that `irmae` has trained, and measure them; keys are (model, l, seed)."""
     settings = settings or Settings()
-    kept: dict[str, Any] = {"folder": Path(folder) / ".runs", "workers": workers}
-    trainings = [DeepTask(*model, seed, settings.training) for model in models(settings) for seed in settings.seeds]
-    trained = run_all(train, trainings, description="representation, training", **kept)
-    tasks = [Task(task, settings, outcome) for task, outcome in zip(trainings, trained, strict=True)]
-    outcomes = run_all(measure, tasks, description="representation", **kept)
-    return Result(settings, {task[:3]: out for task, out in zip(trainings, outcomes, strict=True)})
+    kinds = [(*model, seed) for model in models(settings) for seed in settings.seeds]
+    trainings = {key: DeepTask(*key, settings.training) for key in kinds}
+    trained = run_tasks(train, trainings, folder, workers, "representation, training")
+    tasks = {key: Task(trainings[key], settings, trained[key]) for key in kinds}
+    return Result(settings, run_tasks(measure, tasks, folder, workers, "representation"))
 
 
 def models(settings: Settings) -> list[tuple[str, int]]:
@@ -271,7 +156,7 @@ def models(settings: Settings) -> list[tuple[str, int]]:
 
 
 def name(model: tuple[str, int]) -> str:
-    """Return what a reader calls a model."""
+    """Return the name of a model in the figure."""
     kind, n_linear = model
     return "beta-VAE" if kind == "beta-vae" else f"IRMAE, $l$ = {n_linear}" if n_linear else "plain auto-encoder"
 
@@ -281,30 +166,15 @@ def colour(settings: Settings, model: tuple[str, int]) -> str:
     return COLOURS[VAE_COLOUR if model[0] == "beta-vae" else DEPTH_COLOURS[settings.n_linear.index(model[1])]]
 
 
-def draw(result: Result) -> "Figure":
-    """Draw images of three models for the first seed, and the numbers of all models and seeds.
-
-    Parameters
-    ----------
-    result : Result
-        Of `run`.
-
-    Returns
-    -------
-    matplotlib.figure.Figure
-        Interpolations above, drawn images in the middle, numbers below.
-    """
-    from matplotlib.figure import Figure  # noqa: PLC0415  # only drawing needs it
-
+def draw(result: Result) -> Figure:
+    """Draw interpolations and drawn images of three models, and the numbers of all models and seeds."""
     settings = result.settings
     shown = [("irmae", 0), ("irmae", settings.shown), ("beta-vae", 0)]
-    with paper_style():
-        figure = Figure(figsize=(7.2, 5.7), layout="constrained")
-        blocks: Any = figure.subfigures(2, 1, height_ratios=[2.7, 3.0])
-        images, numbers = blocks
+    with new_figure(7.2, 5.7) as figure:
+        images, numbers = figure.subfigures(2, 1, height_ratios=[2.7, 3.0])
         panels = images.subplots(2, 3)
         for column, model in zip(panels.T, shown, strict=True):
-            out = result.runs[*model, settings.seeds[0]]
+            out = result.first(*model)
             _show(column[0], out["paths"], settings)
             _show(column[1], out["drawn"].reshape(-1, settings.n_steps, out["drawn"].shape[1]), settings)
             column[0].set_title(name(model))
@@ -317,8 +187,7 @@ def draw(result: Result) -> "Figure":
         _draw_bars(probe, result, [*FACTOR_NAMES, "mean"], lambda out: [*out["scores"], out["r2"]])
         probe.set(title="(e) linear probe of the factors", ylabel="$R^2$", ylim=(0, 1))
         probe.tick_params(axis="x", rotation=45)
-        handles, labels = probe.get_legend_handles_labels()
-        numbers.legend(handles, labels, loc="outside lower center", ncols=5, fontsize=8)
+        legend_below(numbers, probe, ncols=5)
     return figure
 
 
@@ -347,7 +216,7 @@ def _draw_bars(axes: Any, result: Result, labels: list[str], values: Any) -> Non
     settings, all_models = result.settings, models(result.settings)
     width = 0.85 / len(all_models)
     for k, model in enumerate(all_models):
-        table = np.array([values(result.runs[*model, seed]) for seed in settings.seeds], dtype=float)
+        table = np.array([values(out) for out in result.over_seeds(*model)], dtype=float)
         at = np.arange(len(labels)) + (k - (len(all_models) - 1) / 2) * width
         axes.bar(at, np.median(table, axis=0), width, color=colour(settings, model), label=name(model))
         for row in table:
@@ -359,18 +228,7 @@ TASKS = "We demonstrate the validity of the method on several image generation a
 
 
 def claims(result: Result) -> list[Claim]:
-    """Hold what the abstract of the IRMAE paper says about its uses against the networks.
-
-    Parameters
-    ----------
-    result : Result
-        Of `run`.
-
-    Returns
-    -------
-    list of Claim
-        Over all seeds.
-    """
+    """Compare what the abstract of the IRMAE paper says about its uses with the networks."""
     return [*_claims(result, ("irmae", 0)), *_claims(result, ("beta-vae", 0))]
 
 
@@ -380,7 +238,7 @@ def _claims(result: Result, other: tuple[str, int]) -> Iterator[Claim]:
     than = "that of the beta-VAE" if other[0] == "beta-vae" else "that of l = 0"
 
     def compared(measure: str, depth: int) -> list[tuple[float, float]]:
-        pairs = ((result.runs["irmae", depth, seed], result.runs[*other, seed]) for seed in settings.seeds)
+        pairs = zip(result.over_seeds("irmae", depth), result.over_seeds(*other), strict=True)
         return [(float(ours[measure]), float(theirs[measure])) for ours, theirs in pairs]
 
     for depth in settings.n_linear[1:]:
@@ -396,28 +254,19 @@ def _claims(result: Result, other: tuple[str, int]) -> Iterator[Claim]:
 NUMBERS = ("rank", *MEASURES, "cross_fade", "floor", "recall", "r2")
 
 
-def write(result: Result, folder: str | os.PathLike[str]) -> Sequence[Claim]:
-    """Write representation.png, .svg, .csv and .json.
-
-    Parameters
-    ----------
-    result : Result
-        Of `run`.
-    folder : path-like
-        Made if it is not there.
-
-    Returns
-    -------
-    sequence of Claim
-        As in the JSON file.
-    """
-    table = claims(result)
+def write(result: Result, folder: str | os.PathLike[str], *, all_files: bool = False) -> Sequence[Claim]:
+    """Write representation.png, .csv and .json."""
     columns = ("model", "n_linear", "seed", *NUMBERS, *(f"r2_{factor}" for factor in FACTOR_NAMES))
     rows = (
         (*key, *(float(out[number]) for number in NUMBERS), *map(float, out["scores"]))
         for key, out in result.runs.items()
     )
-    write_figure(draw(result), folder, "representation")
-    write_csv(folder, "representation", columns, rows)
-    write_json(folder, "representation", asdict(result.settings), table, seed=result.settings.seeds[0])
-    return table
+    return write_files(
+        folder,
+        claims(result),
+        settings=asdict(result.settings),
+        figures={"representation": draw(result)},
+        tables={"representation": (columns, rows)},
+        all_files=all_files,
+        seed=result.settings.seeds[0],
+    )

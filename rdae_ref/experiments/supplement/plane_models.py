@@ -1,7 +1,7 @@
 """The models of `plane`: each takes samples of a source to its points of the plane, at all its settings.
 
-One distortion throughout, D_emp of Eq. (9): the squared error summed over the coordinates, its mean over the samples
-and, where the map is stochastic, over its outputs.
+One distortion is used throughout, D_emp of Eq. (9): the squared error summed over the coordinates, its mean over the
+samples and, where the map is stochastic, over its outputs.
 """
 
 import functools
@@ -17,8 +17,7 @@ from ..._validation import Array
 from ...autoencoder import distortion, initial_parameters
 from ...data import GAUSSIAN_COVARIANCE, gaussian, mixture
 from ...data.sources import MIXTURE_COVARIANCES, MIXTURE_MEANS, MIXTURE_WEIGHTS
-from ...entropy import mutual_information
-from ...gram import gaussian_gram
+from ...matrices import gaussian_gram, mutual_information
 from ...models import (
     IRMAE,
     BetaVAE,
@@ -41,133 +40,59 @@ from .figure_constraint import solve_along
 __all__ = ["MODELS", "Settings", "Task", "channel", "density", "grid_source", "samples"]
 
 REACH = 8.0  # of quadrature, in standard deviations
-UNIT = "logsig"  # of all auto-encoders but the two neighbours: smooth, and the unit of the contractive one's authors
+UNIT = "logsig"  # of all auto-encoders but beta-VAE and IRMAE: smooth, and used by the authors of the contractive one
 
 
 @dataclass(frozen=True)
 class Settings:
-    """What the numbers of the figure depend on.
+    """Everything that the numbers of the figure depend on."""
 
-    Parameters
-    ----------
-    n_samples : int
-        N.
-    trainings : dict
-        Units, α, σ and start for each source: 10 and 20 units, as in Figures 1 and 2.
-    slopes : tuple of float
-        β of the lines below R(D) of the samples, rising, in nats per unit of distortion.
-    tolerance : float
-        How far these lines may be from a map that was found, in bits.
-    grid_step, grid_mass : float
-        Of the grid on which the population is taken, and the least probability of a point that is kept.
-    grid_slopes : tuple of float
-        β on that grid, rising.
-    n_points, n_slopes : int
-        Points of the stochastic manifold, and steps of its annealing.
-    last_slope : float
-        Where that ends.
-    vae_slopes : tuple of float
-        1/β of the beta-VAEs, whose decoders have the variance ½, falling: each run starts where the one before ended.
-    vae_hidden, vae_copies, vae_iterations : int
-        Units of encoder and decoder, codes for each sample in training, and L-BFGS iterations for each slope.
-    nodes, decoder_nodes : int
-        Of quadrature over each latent after training, for the rate and for the distortion; see `channel`.
-    shares : tuple of float
-        Bounds of (14), as shares of the total variance of the samples, rising.
-    rounds, round_iterations : int
-        Of the method of multipliers, and of L-BFGS in each, at most.
-    small_start : float
-        Standard deviation of the start of the rate-distortion auto-encoder at its collapsed end.
-    iterations : int
-        Of L-BFGS for the plain, the denoising and the contractive auto-encoder.
-    noises : tuple of float
-        Of the denoising auto-encoder, standard deviations.
-    n_copies : int
-        Noisy copies of each sample.
-    strengths : tuple of float
-        λ of the contractive auto-encoder, whose weights are tied.
-    linear_layers : tuple of int
-        l of IRMAE.
-    irmae_hidden, irmae_latents, irmae_steps : int
-        Its hidden units, its latents, and steps of Adam.
-    step_size : float
-        Of Adam.
-    seeds : tuple of int
-        Of data and starts. The figure shows the first in full colour.
-    """
-
-    n_samples: int = 200
-    trainings: dict[str, Training] = field(
+    n_samples: int = 200  # N
+    trainings: dict[str, Training] = field(  # units, α, σ and start for each source, as in Figures 1 and 2
         default_factory=lambda: {"gaussian": Training(n_hidden=10), "mixture": Training(n_hidden=20)}
     )
-    slopes: tuple[float, ...] = tuple(np.geomspace(0.05, 150, 24).round(4).tolist())
-    tolerance: float = 0.01
-    grid_step: float = 0.25
-    grid_mass: float = 1e-6
-    grid_slopes: tuple[float, ...] = (0.07, 0.12, 0.2, 0.4, 0.8, 1.5, 2.5, 4.0)
-    n_points: int = 100
-    n_slopes: int = 14
-    last_slope: float = 60.0
+    slopes: tuple[float, ...] = tuple(np.geomspace(0.05, 150, 24).round(4).tolist())  # β of lines below R(D), in nats
+    tolerance: float = 0.01  # largest distance in bits of these lines to a map that was found
+    grid_step: float = 0.25  # of the grid on which the population is taken
+    grid_mass: float = 1e-6  # least probability of a point that is kept
+    grid_slopes: tuple[float, ...] = (0.07, 0.12, 0.2, 0.4, 0.8, 1.5, 2.5, 4.0)  # β on that grid
+    n_points: int = 100  # of the stochastic manifold
+    n_slopes: int = 14  # steps of its annealing
+    last_slope: float = 60.0  # the end of it
+    # 1/β of the beta-VAEs, whose decoders have the variance ½: each run starts where the one before ended.
     vae_slopes: tuple[float, ...] = (64.0, 32.0, 16.0, 8.0, 4.0, 2.0, 1.0, 0.5, 0.25, 0.125)
-    vae_hidden: int = 16
-    vae_copies: int = 16
-    vae_iterations: int = 200
-    nodes: int = 10
-    decoder_nodes: int = 97
-    shares: tuple[float, ...] = (0.01, 0.03, 0.06, 0.12, 0.25, 0.5, 0.75)
-    rounds: int = 4
-    round_iterations: int = 30
-    small_start: float = 0.01
-    iterations: int = 500
-    noises: tuple[float, ...] = (0.2, 0.4, 0.8, 1.6)
-    n_copies: int = 5
-    strengths: tuple[float, ...] = (0.1, 0.3, 1.0, 3.0)
-    linear_layers: tuple[int, ...] = (0, 2, 4, 8)
+    vae_hidden: int = 16  # units of encoder and decoder
+    vae_copies: int = 16  # codes for each sample in training
+    vae_iterations: int = 200  # of L-BFGS for each slope
+    nodes: int = 10  # of quadrature over each latent, for the rate; see `channel`
+    decoder_nodes: int = 97  # likewise for the distortion
+    shares: tuple[float, ...] = (0.01, 0.03, 0.06, 0.12, 0.25, 0.5, 0.75)  # bounds of (14) over the total variance
+    rounds: int = 4  # of the method of multipliers, at most
+    round_iterations: int = 30  # of L-BFGS in each, at most
+    small_start: float = 0.01  # std of the start of the rate-distortion auto-encoder at its collapsed end
+    iterations: int = 500  # of L-BFGS for the plain, the denoising and the contractive auto-encoder
+    noises: tuple[float, ...] = (0.2, 0.4, 0.8, 1.6)  # std, of the denoising auto-encoder
+    n_copies: int = 5  # noisy copies of each sample
+    strengths: tuple[float, ...] = (0.1, 0.3, 1.0, 3.0)  # λ of the contractive auto-encoder, whose weights are tied
+    linear_layers: tuple[int, ...] = (0, 2, 4, 8)  # l of IRMAE
     irmae_hidden: int = 16
     irmae_latents: int = 2
-    irmae_steps: int = 2000
-    step_size: float = 0.01
-    seeds: tuple[int, ...] = (0, 1, 2)
+    irmae_steps: int = 2000  # of Adam
+    step_size: float = 0.01  # of Adam
+    seeds: tuple[int, ...] = (0, 1, 2)  # of data and starts
 
 
 class Task(NamedTuple):
-    """One model on one sample, at all its settings.
+    """One model on one sample, at all its settings."""
 
-    Parameters
-    ----------
-    source : str
-        ``"gaussian"`` or ``"mixture"``.
-    model : str
-        A key of `MODELS`; ``"population"`` for the source on a grid.
-    seed : int
-        Of the samples, and of starts and noise.
-    settings : Settings
-        The rest.
-    """
-
-    source: str
-    model: str
-    seed: int
+    source: str  # "gaussian" or "mixture"
+    model: str  # a key of `MODELS`; "population" for the source on a grid
+    seed: int  # of samples, starts and noise
     settings: Settings
 
 
 def samples(source: str, n_samples: int, seed: int) -> Array:
-    """Draw the samples that all models of one seed have in common.
-
-    Parameters
-    ----------
-    source : str
-        ``"gaussian"`` or ``"mixture"``.
-    n_samples : int
-        N.
-    seed : int
-        Of the samples.
-
-    Returns
-    -------
-    Array, shape (N, 2)
-        X.
-    """
+    """Draw the samples that all models of one seed have in common."""
     rng = np.random.default_rng(seed)
     return gaussian(n_samples, rng) if source == "gaussian" else mixture(n_samples, rng).X
 
@@ -189,24 +114,7 @@ def _population(task: Task, X: Array, rng: np.random.Generator) -> dict[str, Any
 
 
 def grid_source(source: str, step: float, least: float) -> tuple[Array, Array]:
-    """Return a source on a square grid.
-
-    Parameters
-    ----------
-    source : str
-        ``"gaussian"`` or ``"mixture"``.
-    step : float
-        Of the grid.
-    least : float
-        Points with a smaller probability are left out.
-
-    Returns
-    -------
-    x : Array, shape (n, 2)
-        The points.
-    p : Array, shape (n,)
-        Their probabilities, in proportion to the density.
-    """
+    """Return a source on a square grid: points of at least that probability, and probabilities like the density."""
     side = step * np.arange(-round(12 / step), round(12 / step) + 1)
     x = np.stack(np.meshgrid(side, side), axis=-1).reshape(-1, 2)
     p = density(source, x) * step**2
@@ -214,20 +122,7 @@ def grid_source(source: str, step: float, least: float) -> tuple[Array, Array]:
 
 
 def density(source: str, x: Array) -> Array:
-    """Return the density of a source.
-
-    Parameters
-    ----------
-    source : str
-        ``"gaussian"`` or ``"mixture"``.
-    x : Array, shape (n, 2)
-        Where.
-
-    Returns
-    -------
-    Array, shape (n,)
-        Of (26) or (27).
-    """
+    """Return the density of a source, (26) or (27), at each point."""
     parts: Iterable[tuple[float, Array, Array]] = [(1.0, np.zeros(2), GAUSSIAN_COVARIANCE)]
     if source == "mixture":
         parts = zip(MIXTURE_WEIGHTS, MIXTURE_MEANS, MIXTURE_COVARIANCES, strict=True)
@@ -271,31 +166,12 @@ def _beta_vae(task: Task, X: Array, rng: np.random.Generator) -> dict[str, Any]:
 def channel(
     X: Array, posterior: Posterior, decode: Callable[[Array], Array], nodes: int, decoder_nodes: int
 ) -> tuple[float, float]:
-    """Return I(X; Z) for the N samples as the source, and the expected squared error, by quadrature over the codes.
+    """Return I(X; Z) in bits for the N samples as the source, and the expected squared error, by quadrature.
 
     I(X; Z) = (1/N) Σ_i E log q(z|x_i)/q(z) with q(z) = (1/N) Σ_j q(z|x_j), and D = (1/N) Σ_i E |x_i − x̂(z)|², both
-    expectations over q(z|x_i): the first by the rule of Gauss and Hermite, the second by the trapezoidal rule, which
-    follows the steep units of a decoder better.
-
-    Parameters
-    ----------
-    X : Array, shape (N, d)
-        Samples.
-    posterior : Posterior
-        q(z|x_i), of k latents.
-    decode : callable
-        Takes codes, shape (M, k), to reproductions, (M, d): the decoder's means, without noise of their own.
-    nodes : int
-        For each latent, for I(X; Z).
-    decoder_nodes : int
-        For each latent, for D.
-
-    Returns
-    -------
-    information : float
-        In bits.
-    distortion : float
-        In the units of the data squared.
+    expectations over q(z|x_i): the first by Gauss-Hermite quadrature with `nodes` for each latent, the second by the
+    trapezoidal rule with `decoder_nodes`, which is more accurate for the steep units of a decoder. `decode` takes codes
+    to the decoder's means.
     """
     M, T = posterior
     gauss = _product_rule(*np.polynomial.hermite_e.hermegauss(nodes), M.shape[1])

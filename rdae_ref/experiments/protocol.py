@@ -1,0 +1,130 @@
+"""What every module that draws a figure defines, and what all of them share: `FigureModule`, `Result`, `run_tasks`."""
+
+import os
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple, Protocol
+
+from ..workers import Workers
+from .claims import Claim
+from .output import Figure
+from .runs import Outcome, run_all
+
+__all__ = ["FigureModule", "Result", "run_tasks"]
+
+
+class Result(NamedTuple):
+    """All runs of a figure: the outcome of each by its key, which ends in the seed."""
+
+    settings: Any
+    runs: dict[Any, Outcome]
+
+    def over_seeds(self, *key: Any) -> list[Outcome]:
+        """Return the outcomes of one key for every seed of the settings."""
+        return [self.runs[*key, seed] for seed in self.settings.seeds]
+
+    def first(self, *key: Any) -> Outcome:
+        """Return the outcome of one key for the first seed, the one that is drawn."""
+        return self.runs[*key, self.settings.seeds[0]]
+
+
+class FigureModule(Protocol):
+    """A module that draws one figure.
+
+    Every run is a *task*: a tuple or frozen dataclass whose ``repr`` states all that the run depends on. A function of
+    the module, often ``train_one``, takes it to its *outcome*, a dictionary of arrays and numbers. A finished run is
+    kept in a file under a digest of its task and of the code, so an interrupted figure resumes and an unchanged one is
+    drawn again in seconds.
+
+    Attributes
+    ----------
+    Settings : type
+        A frozen dataclass of everything that the numbers depend on, with the figure's own values as defaults. It has
+        ``seeds``: a sample of the data and a start for each. Claims are about all of them, the figure shows the first.
+    """
+
+    Settings: type
+
+    def run(
+        self, settings: Any = None, *, folder: str | os.PathLike[str] = "figures", workers: Workers = None
+    ) -> Result:
+        """Return the outcome of every run, computed now or read from the files of an earlier call.
+
+        Parameters
+        ----------
+        settings : Settings, optional
+            By default those of the figure. Figures of handwritten digits also take ``source``, where the digits are
+            (see `rdae_ref.data.digits.load_digits`).
+        folder : path-like
+            Finished runs are kept in its subfolder ``.runs``.
+        workers : int, callable or None
+            The number of processes or a ``map``-like callable; see `rdae_ref.experiments.runs.run_all`.
+
+        Returns
+        -------
+        Result
+            Settings, and the outcome of each run by its key.
+        """
+        ...
+
+    def draw(self, result: Any) -> Figure:
+        """Draw the figure.
+
+        Parameters
+        ----------
+        result : Result
+            Returned by `run`.
+
+        Returns
+        -------
+        matplotlib.figure.Figure
+            Ready to be saved.
+        """
+        ...
+
+    def claims(self, result: Any) -> list[Claim]:
+        """Compare what the paper says with the runs.
+
+        Parameters
+        ----------
+        result : Result
+            Returned by `run`.
+
+        Returns
+        -------
+        list of Claim
+            Sentences of the paper, each with a quantity that tests it, measured over all seeds.
+        """
+        ...
+
+    def write(self, result: Any, folder: str | os.PathLike[str], *, all_files: bool = False) -> Sequence[Claim]:
+        """Write the figure as PNG, its numbers as CSV, and settings and claims as JSON.
+
+        Parameters
+        ----------
+        result : Result
+            Returned by `run`.
+        folder : path-like
+            Created if it does not exist.
+        all_files : bool
+            Write the figures as SVG and the long tables, too.
+
+        Returns
+        -------
+        sequence of Claim
+            As in the JSON file.
+        """
+        ...
+
+
+def run_tasks(
+    function: Callable[[Any], dict[str, Any]],
+    tasks: Mapping[Any, Any],
+    folder: str | os.PathLike[str],
+    workers: Workers,
+    description: str,
+) -> dict[Any, Outcome]:
+    """Return the outcome of each task under its key; finished runs are read from the subfolder ``.runs``."""
+    kept = Path(folder) / ".runs"
+    outcomes = run_all(function, [*tasks.values()], folder=kept, workers=workers, description=description)
+    return dict(zip(tasks, outcomes, strict=True))
