@@ -5,10 +5,11 @@ repairs one: bad input gets a ``TypeError`` (wrong kind) or a ``ValueError`` (ri
 was expected, what came and what to do.
 """
 
+import functools
 import math
-from collections.abc import Collection, Iterable
+from collections.abc import Callable, Collection, Iterable
 from numbers import Integral, Real
-from typing import TypeVar
+from typing import Any, TypeVar, cast
 
 import numpy as np
 import numpy.typing as npt
@@ -37,19 +38,24 @@ __all__ = [
     "check_same_shape",
     "check_unit_interval",
     "check_unit_trace",
+    "refuses_overflow",
 ]
 
 Array = npt.NDArray[np.float64]
+Function = TypeVar("Function", bound=Callable[..., Any])
 Named = TypeVar("Named")
 
 SYMMETRY_TOLERANCE = 1e-10  # relative to the largest element: rounding passes, a different matrix does not
 TRACE_TOLERANCE = 1e-10  # the sum of N diagonal elements 1/N errs by at most N eps: 2e-10 at N = 10⁶
-LARGEST_SAMPLE = 1e150  # the squared distances of larger ones exceed float64
+LARGEST_SAMPLE = 1e140  # sums over the squared distances of larger ones exceed float64
+LARGEST_COUNT = 2**53
 PROBABILITY_TOLERANCE = 1e-9  # probabilities written with ten decimals pass
 
 
 def as_array(value: npt.ArrayLike, name: str, *, finite: bool = True) -> Array:
-    """Return a real array as float64, or say why it is none."""
+    """Return a real array as float64, or say why it is not one."""
+    if _is_masked(value):
+        raise TypeError(f"{name} must be an array without a mask: pass .filled(number), or drop what is masked")
     try:
         array = np.asarray(value)
     except ValueError as error:
@@ -166,11 +172,11 @@ def as_base(value: float, name: str = "base") -> float:
 def as_count(value: int, name: str, minimum: int = 1, maximum: int | None = None) -> int:
     """Return an integer that is not below the minimum, nor above the maximum where there is one."""
     if isinstance(value, bool) or not isinstance(value, Integral):
-        raise TypeError(f"{name} must be an integer, got {value!r} of type {type(value).__name__}")
+        raise TypeError(f"{name} must be an integer, got {_shown(value)} of type {type(value).__name__}")
     if value < minimum:
-        raise ValueError(f"{name} must be at least {minimum}, got {value}")
-    if maximum is not None and value > maximum:
-        raise ValueError(f"{name} must be at most {maximum}, got {value}")
+        raise ValueError(f"{name} must be at least {minimum}, got {_shown(value)}")
+    if value > (LARGEST_COUNT if maximum is None else maximum):
+        raise ValueError(f"{name} must be at most {maximum or LARGEST_COUNT}, got {_shown(value)}")
     return int(value)
 
 
@@ -224,21 +230,54 @@ def as_increasing(value: npt.ArrayLike, name: str) -> Array:
 def as_choice(value: Named, name: str, choices: Collection[Named]) -> Named:
     """Return one of the names that are known."""
     if not isinstance(value, str) or value not in choices:
-        raise ValueError(f"{name} must be one of {_listing(choices)}, got {value!r}")
+        raise ValueError(f"{name} must be one of {_listing(choices)}, got {_shown(value)}")
     return value
 
 
 def as_generator(value: np.random.Generator, name: str = "rng") -> np.random.Generator:
     """Return a random generator; a seed is refused, since one used in two places repeats the same draws."""
     if not isinstance(value, np.random.Generator):
-        raise TypeError(f"{name} must be a numpy Generator, got {value!r}: pass numpy.random.default_rng(seed)")
+        raise TypeError(f"{name} must be a numpy Generator, got {_shown(value)}: pass numpy.random.default_rng(seed)")
     return value
 
 
 def _as_number(value: float, name: str) -> float:
     if isinstance(value, (bool, np.bool_)) or not isinstance(value, Real):
-        raise TypeError(f"{name} must be a real number, got {value!r} of type {type(value).__name__}")
-    return float(value)
+        raise TypeError(f"{name} must be a real number, got {_shown(value)} of type {type(value).__name__}")
+    try:
+        return float(value)
+    except OverflowError as error:
+        raise ValueError(f"{name} must be a number that float64 can hold, got an integer beyond 1e308") from error
+
+
+def refuses_overflow(function: Function) -> Function:
+    """Make a function raise ``ValueError`` where finite arguments lead to a result that float64 cannot hold."""
+
+    @functools.wraps(function)
+    def guarded(*arguments: Any, **named: Any) -> Any:
+        with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
+            result = function(*arguments, **named)
+        for part in result if isinstance(result, tuple) else (result,):
+            if not np.isfinite(part).all():
+                raise ValueError(f"{function.__name__} exceeds the range of float64 here: rescale the arguments")
+        return result
+
+    return cast(Function, guarded)
+
+
+def _shown(value: object) -> str:
+    try:
+        text = repr(value)
+    except ValueError:  # an integer of more digits than Python prints
+        return "an integer of thousands of digits"
+    return text if len(text) <= 80 else f"{text[:60]}..."
+
+
+def _is_masked(value: object) -> bool:
+    """Return whether an array, or one in a list of arrays, is masked: NumPy would drop the mask without a word."""
+    if isinstance(value, (list, tuple)):
+        return any(_is_masked(item) for item in value[:1000])
+    return isinstance(value, np.ma.MaskedArray)
 
 
 def _of_shape(array: Array, name: str, shape: tuple[int | None, ...]) -> Array:

@@ -7,7 +7,17 @@ import numpy as np
 import numpy.typing as npt
 
 from . import paper
-from ._validation import Array, as_count, as_generator, as_matrix, as_nonnegative, as_samples, as_symmetric, as_vector
+from ._validation import (
+    Array,
+    as_count,
+    as_generator,
+    as_matrix,
+    as_nonnegative,
+    as_samples,
+    as_symmetric,
+    as_vector,
+    refuses_overflow,
+)
 from .activations import Activation, as_activation
 from .paper import Forward, Parameters
 
@@ -24,6 +34,7 @@ __all__ = [
 ]
 
 
+@refuses_overflow
 def initial_parameters(n_features: int, n_hidden: int, rng: np.random.Generator, scale: float = 0.1) -> Parameters:
     """Return parameters to start from: W and A normal with standard deviation `scale`, c and b zero.
 
@@ -54,6 +65,7 @@ def initial_parameters(n_features: int, n_hidden: int, rng: np.random.Generator,
     return Parameters(W=W, c=np.zeros(p), A=A, b=np.zeros(d))
 
 
+@refuses_overflow
 def forward(parameters: Parameters, X: npt.ArrayLike, activation: str | Activation) -> Forward:
     """Run the auto-encoder: Z = X Wᵀ + 1 cᵀ, Ẑ = g(Z), G′ = g′(Z), X̂ = Ẑ Aᵀ + 1 bᵀ.
 
@@ -110,6 +122,7 @@ def distortion(X: npt.ArrayLike, Xhat: npt.ArrayLike) -> float:
     return paper.distortion(X, as_matrix(as_samples(Xhat, "Xhat"), "Xhat", X.shape))
 
 
+@refuses_overflow
 def entropy_gradients(P: npt.ArrayLike, forward_pass: Forward, parameters: Parameters, X: npt.ArrayLike) -> Parameters:
     """Return the gradients of S_α(K_X̂), or of S_α(N K_X ∘ K_X̂) with Q for P, by the parameters.
 
@@ -152,6 +165,7 @@ def entropy_gradients(P: npt.ArrayLike, forward_pass: Forward, parameters: Param
     return paper.entropy_gradients(P, as_forward(forward_pass, X, parameters.A), parameters, X)
 
 
+@refuses_overflow
 def distortion_gradients(
     forward_pass: Forward, parameters: Parameters, X: npt.ArrayLike, target: npt.ArrayLike
 ) -> Parameters:

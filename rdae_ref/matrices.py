@@ -22,6 +22,7 @@ from ._validation import (
     as_symmetric,
     check_same_shape,
     check_unit_trace,
+    refuses_overflow,
 )
 from .numerics import distances, entropy, laplacian
 from .numerics.spectrum import check_semidefinite
@@ -69,6 +70,7 @@ def gaussian_gram(X: npt.ArrayLike, sigma: float) -> Array:
     return distances.gaussian_gram(as_samples(X, "X"), as_positive(sigma, "sigma"))
 
 
+@refuses_overflow
 def normalize_gram(K: npt.ArrayLike) -> Array:
     """Return the Gram matrix of unit trace A_ij = K_ij / (N sqrt(K_ii K_jj)).
 
@@ -126,6 +128,7 @@ def median_distance(X: npt.ArrayLike) -> float:
     return distances.median_distance(X)
 
 
+@refuses_overflow
 def renyi_entropy(A: npt.ArrayLike, alpha: float, base: float = 2) -> float:
     """Return the matrix-based Rényi entropy S_α(A) = log tr(A^α) / (1 − α).
 
@@ -156,6 +159,7 @@ def renyi_entropy(A: npt.ArrayLike, alpha: float, base: float = 2) -> float:
     return entropy.renyi_entropy(A, alpha) / math.log(base)
 
 
+@refuses_overflow
 def renyi_entropy_gradient(A: npt.ArrayLike, alpha: float, base: float = 2, tangent: bool = False) -> Array:
     """Return ∂S_α(A)/∂A = α / ((1 − α) tr A^α) · U Λ^(α−1) Uᵀ / ln(base).
 
@@ -195,6 +199,7 @@ def renyi_entropy_gradient(A: npt.ArrayLike, alpha: float, base: float = 2, tang
     return entropy.gradient(A, alpha, tangent=tangent) / math.log(base)
 
 
+@refuses_overflow
 def joint_entropy(A: npt.ArrayLike, B: npt.ArrayLike, alpha: float, base: float = 2) -> float:
     """Return the joint entropy S_α(A, B) = S_α(A ∘ B / tr(A ∘ B)).
 
@@ -226,6 +231,7 @@ def joint_entropy(A: npt.ArrayLike, B: npt.ArrayLike, alpha: float, base: float 
     return entropy.renyi_entropy(_joint(*_as_pair(A, B)), alpha) / math.log(base)
 
 
+@refuses_overflow
 def joint_entropy_gradient(
     A: npt.ArrayLike, B: npt.ArrayLike, alpha: float, base: float = 2, tangent: bool = False
 ) -> Array:
@@ -270,6 +276,7 @@ def joint_entropy_gradient(
     return unit * G / np.sum(unit.diagonal() * B.diagonal()) / math.log(base)
 
 
+@refuses_overflow
 def product_entropy_gradient(
     K_X: npt.ArrayLike, K: npt.ArrayLike, alpha: float, base: float = 2, tangent: bool = False
 ) -> Array:
@@ -312,6 +319,7 @@ def product_entropy_gradient(
     return N * K_X * renyi_entropy_gradient(N * K_X * K, alpha, base, tangent)
 
 
+@refuses_overflow
 def conditional_entropy(A: npt.ArrayLike, B: npt.ArrayLike, alpha: float, base: float = 2) -> float:
     """Return the conditional entropy S_α(A | B) = S_α(A, B) − S_α(B).
 
@@ -345,6 +353,7 @@ def conditional_entropy(A: npt.ArrayLike, B: npt.ArrayLike, alpha: float, base: 
     return nats / math.log(base)
 
 
+@refuses_overflow
 def mutual_information(A: npt.ArrayLike, B: npt.ArrayLike, alpha: float, base: float = 2) -> float:
     """Return the mutual information I_α(A; B) = S_α(A) + S_α(B) − S_α(A, B).
 
@@ -375,6 +384,7 @@ def mutual_information(A: npt.ArrayLike, B: npt.ArrayLike, alpha: float, base: f
     return renyi_entropy(A, alpha, base) - conditional_entropy(A, B, alpha, base)
 
 
+@refuses_overflow
 def graph_laplacian(P: npt.ArrayLike) -> Array:
     """Return the graph Laplacian D(P) − P, with the degrees D(P) = diag(P 1).
 
@@ -400,6 +410,7 @@ def graph_laplacian(P: npt.ArrayLike) -> Array:
     return laplacian.graph_laplacian(as_symmetric(P, "P"))
 
 
+@refuses_overflow
 def gram_pullback(dS_dK: npt.ArrayLike, K: npt.ArrayLike, Y: npt.ArrayLike, sigma: float) -> Array:
     """Pull a gradient with respect to a Gaussian Gram matrix back to the samples: ∂S/∂Y = −4 (D(P) − P) Y.
 

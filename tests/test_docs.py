@@ -172,6 +172,49 @@ def test_the_template_of_a_comparison_filled_as_the_pages_say(tmp_path, monkeypa
     assert "Mixture data" in capsys.readouterr().out
 
 
+# ------------------------------------------------------------------------------------------------------------- English
+
+# Translated-sounding phrases, each of which was here once, and what NumPy's documents would say.
+NOT_ENGLISH = {
+    r"ways uphill": "optimisers",
+    r"(has|have|had|no) (a )?say\b": "matters, hardly matters",
+    r"hangs? on": "depends on",
+    r"broken off": "interrupted",
+    r"stands? in (`|the table|the README|its file|their JSON)": "is in",
+    r"the face for": "the interface for",
+    r"found out": "detected",
+    r"(is|are|as) no (number|array|matrix|file|folder|page|model)\b": "is not a",
+    r"\brooms\b|(its|their) room\b": "modules",
+    r"as somebody who": "idiomatically",
+    r"how it came there": "training history",
+    r"it pays from|pays? from some": "worthwhile above",
+    r"to say as little": "should reveal as little",
+    r"nothing needs them": "not needed",
+    r"\bfor ever\b": "indefinitely",
+    r"likeness": "similarity",
+    r"\banew\b": "again",
+    r"whoever": "the caller",
+    r"contestant": "baseline",
+    r"(sees|see) to it": "the tests check it",
+    r"can be had|be had (from|by|at)": "is available",
+    r"ha(s|ve) (it|them) all\b": "lists all",
+    r"at fault named": "names the faulty",
+    r"what it is worth": "whether it is worthwhile",
+    r"goes on (from|where)": "resumes",
+    r"in the midst": "during",
+    r"by itself is no\b": "alone is not",
+    r"(nobody|none) but (it|this)\b": "only this",
+}
+
+
+@pytest.mark.parametrize("page", [ROOT / "README.md", ROOT / "CHANGELOG.md", *PAGES.values()], ids=lambda p: p.name)
+def test_phrases_that_no_english_manual_would_use_do_not_come_back(page):
+    text = " ".join(page.read_text(encoding="utf-8").split())
+    found = {text[max(0, m.start() - 30) : m.end() + 20]: better
+             for phrase, better in NOT_ENGLISH.items() for m in re.finditer(phrase, text, re.IGNORECASE)}  # fmt: skip
+    assert not found
+
+
 # -------------------------------------------------------------------------------------------------------------- Sphinx
 
 # All of numpydoc's checks but: an extended summary, examples, See Also (where they help, they are there); a capital
