@@ -1,7 +1,6 @@
 """What codes and models are measured by: rates, spectra, disentanglement, linear probes. None of it trains anything.
 
-All functions raise ``TypeError`` or ``ValueError`` if an argument is of the wrong kind or out of range, the bounds on
-the rate ``FloatingPointError`` if a variance or a square overflows.
+All functions raise ``TypeError`` or ``ValueError`` if an argument is of the wrong kind or out of range.
 """
 
 from .codes import InformationGap, LinearProbe, gaussian_codes, linear_probe, mutual_information_gap

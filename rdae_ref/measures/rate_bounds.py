@@ -11,8 +11,7 @@ import numpy as np
 import numpy.typing as npt
 from scipy.linalg import svdvals
 
-from .._validation import Array, as_base, as_matrix, as_samples, as_symmetric, as_vector
-from ..models.overflow import refuses_overflow
+from .._validation import Array, as_base, as_matrix, as_samples, as_symmetric, as_vector, refuses_overflow
 from ..models.variational import Posterior, kl_divergence
 
 __all__ = ["RateBound", "gaussian_rate_bound", "scalar_rate_bound"]
@@ -87,7 +86,10 @@ def gaussian_rate_bound(
     root = W @ _root(S)
     signal, noise = np.sum(root**2), np.sum(np.exp(t))
     # det Q / det V = Π (1 + s²), with the singular values s of V^(−½) W S^(½): a singular Q needs no care.
-    log_s = 2 * np.log(np.maximum(svdvals(np.exp(-t / 2)[:, None] * root), 1e-300))
+    scaled = np.exp(-t / 2)[:, None] * root
+    if not np.isfinite(scaled).all():
+        raise ValueError("the noise is too small beside the signal: raise log_variances or lower W and covariance")
+    log_s = 2 * np.log(np.maximum(svdvals(scaled), 1e-300))
     information = 0.5 * np.sum(np.logaddexp(0, log_s))
     log_det_Q = 2 * information + t.sum()
     rate = 0.5 * (signal + nu @ nu + np.sum(np.expm1(t) - t))

@@ -9,11 +9,12 @@ from typing import NamedTuple
 
 import numpy as np
 
+from .. import paper
 from .._validation import Array, as_nonnegative
 from ..activations import as_activation
-from ..autoencoder import Parameters, as_parameters, distortion
+from ..autoencoder import Parameters, as_parameters
 from ..objective import AutoencoderObjective
-from .overflow import refuses_overflow
+from .divergence import raises_on_overflow
 from .plain import minus_distortion
 
 __all__ = ["Contractive", "ContractiveTerms", "contraction", "contraction_gradients"]
@@ -51,7 +52,7 @@ class Contractive(AutoencoderObjective):
         super().__post_init__()
         self._accept(strength=as_nonnegative(self.strength, "strength"))
 
-    @refuses_overflow
+    @raises_on_overflow
     def value_and_gradient(self, parameters: Parameters) -> tuple[float, Parameters]:
         """Return L and ∂L/∂(W, c, A, b); A and b are not in the contraction."""
         forward_pass, W = self._forward(parameters), as_parameters(parameters, self.X.shape[1]).W
@@ -63,11 +64,11 @@ class Contractive(AutoencoderObjective):
             c=gradient.c - self.strength * dc,
         )
 
-    @refuses_overflow
+    @raises_on_overflow
     def terms(self, parameters: Parameters) -> ContractiveTerms:
         """Return the distortion and the contraction."""
         forward_pass, W = self._forward(parameters), as_parameters(parameters, self.X.shape[1]).W
-        return ContractiveTerms(distortion(self.X, forward_pass.Xhat), contraction(forward_pass.Gprime, W))
+        return ContractiveTerms(paper.distortion(self.X, forward_pass.Xhat), contraction(forward_pass.Gprime, W))
 
 
 def contraction(Gprime: Array, W: Array) -> float:

@@ -11,11 +11,12 @@ from typing import NamedTuple
 
 import numpy as np
 
+from .. import paper
 from .._validation import Array, as_array, as_count, as_generator, as_matrix, as_nonnegative
 from ..activations import LINEAR, Activation
-from ..autoencoder import Parameters, as_parameters, distortion
+from ..autoencoder import Parameters, as_parameters
 from ..objective import AutoencoderObjective
-from .overflow import refuses_overflow
+from .divergence import raises_on_overflow
 from .plain import minus_distortion
 
 __all__ = ["Denoising", "DenoisingTerms", "FixedDenoising", "LinearDenoising"]
@@ -106,7 +107,7 @@ class FixedDenoising(AutoencoderObjective):
         copies = [as_matrix(copy, f"corrupted[{k}]", self.X.shape) for k, copy in enumerate(corrupted)]
         self._accept(corrupted=np.stack(copies))
 
-    @refuses_overflow
+    @raises_on_overflow
     def value_and_gradient(self, parameters: Parameters) -> tuple[float, Parameters]:
         """Return L and ∂L/∂(W, c, A, b)."""
         inputs, targets = self._pairs()
@@ -115,8 +116,8 @@ class FixedDenoising(AutoencoderObjective):
     def terms(self, parameters: Parameters) -> DenoisingTerms:
         """Return the distortion without noise, and the error with it."""
         inputs, targets = self._pairs()
-        error = distortion(targets, self._forward(parameters, inputs).Xhat)
-        return DenoisingTerms(distortion(self.X, self._forward(parameters).Xhat), error)
+        error = paper.distortion(targets, self._forward(parameters, inputs).Xhat)
+        return DenoisingTerms(paper.distortion(self.X, self._forward(parameters).Xhat), error)
 
     def _pairs(self) -> tuple[Array, Array]:
         m, _, d = self.corrupted.shape
@@ -162,7 +163,7 @@ class LinearDenoising(AutoencoderObjective):
         super().__post_init__()
         self._accept(noise=_as_noise(self.noise))
 
-    @refuses_overflow
+    @raises_on_overflow
     def value_and_gradient(self, parameters: Parameters) -> tuple[float, Parameters]:
         """Return L and ∂L/∂(W, c, A, b)."""
         value, gradient = minus_distortion(self._forward(parameters), parameters, self.X, self.X)
@@ -173,11 +174,11 @@ class LinearDenoising(AutoencoderObjective):
             A=gradient.A - 2 * variance * AW @ W.T,
         )
 
-    @refuses_overflow
+    @raises_on_overflow
     def terms(self, parameters: Parameters) -> DenoisingTerms:
         """Return the distortion without noise, and the expected error with it."""
         W, _, A, _ = as_parameters(parameters, self.X.shape[1])
-        D = distortion(self.X, self._forward(parameters).Xhat)
+        D = paper.distortion(self.X, self._forward(parameters).Xhat)
         return DenoisingTerms(D, D + self.noise**2 * float(np.sum((A @ W) ** 2)))
 
 

@@ -15,8 +15,9 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
+from .. import paper
 from .._validation import Array, as_count, as_generator, as_matrix, as_samples
-from ..autoencoder import distortion
+from .divergence import raises_on_overflow
 from .mlp import (
     Layer,
     LayeredObjective,
@@ -27,7 +28,6 @@ from .mlp import (
     forward_layers,
     initial_layers,
 )
-from .overflow import refuses_overflow
 from .plain import ReconstructionTerms
 
 __all__ = ["IRMAE", "IRMAEParameters", "collapse", "initial_irmae_parameters"]
@@ -103,7 +103,7 @@ class IRMAE(LayeredObjective):
     >>> found = adam(objective, initial_irmae_parameters(4, 3, 2, rng, hidden=[8]), step_size=0.01, n_steps=20)
     """
 
-    @refuses_overflow
+    @raises_on_overflow
     def value_and_gradient(self, parameters: IRMAEParameters) -> tuple[float, IRMAEParameters]:
         """Return L and its gradient: ∂L/∂M_j is Bᵀ times the inputs of M_j, B being ∂L/∂(its outputs)."""
         encoder, linear, decoder = self._checked(parameters)
@@ -115,11 +115,11 @@ class IRMAE(LayeredObjective):
             dlinear.append(B.T @ inputs)
             B = B @ M
         dencoder, _ = backward_layers(encoder, encoded, B)
-        return -distortion(self.X, decoded.Y), IRMAEParameters(dencoder, tuple(reversed(dlinear)), ddecoder)
+        return -paper.distortion(self.X, decoded.Y), IRMAEParameters(dencoder, tuple(reversed(dlinear)), ddecoder)
 
     def terms(self, parameters: IRMAEParameters) -> ReconstructionTerms:
         """Return the distortion: mean over samples of the squared error, summed over features."""
-        return ReconstructionTerms(distortion(self.X, self.reconstruct(parameters)))
+        return ReconstructionTerms(paper.distortion(self.X, self.reconstruct(parameters)))
 
     def encode(self, parameters: IRMAEParameters, X: npt.ArrayLike | None = None) -> Array:
         """Return the codes Z, after the linear layers, of the rows of X, or of the objective's own data."""
@@ -148,7 +148,7 @@ class IRMAE(LayeredObjective):
         return _as_irmae_parameters(parameters, self.X.shape[1])
 
 
-@refuses_overflow
+@raises_on_overflow
 def collapse(parameters: IRMAEParameters) -> IRMAEParameters:
     """Return the plain auto-encoder with the same codes and outputs: the linear layers join the encoder's last one.
 

@@ -8,11 +8,12 @@ from typing import NamedTuple
 
 import numpy as np
 
+from .. import paper
 from .._validation import Array
-from ..autoencoder import Forward, Parameters, distortion, distortion_gradients
+from ..autoencoder import Forward, Parameters, as_parameters
 from ..objective import AutoencoderObjective
 from ..pytree import tree_map
-from .overflow import refuses_overflow
+from .divergence import raises_on_overflow
 
 __all__ = ["Reconstruction", "ReconstructionTerms", "minus_distortion"]
 
@@ -35,19 +36,19 @@ class Reconstruction(AutoencoderObjective):
         Inputs in rows, shape (N, d), and the units g.
     """
 
-    @refuses_overflow
+    @raises_on_overflow
     def value_and_gradient(self, parameters: Parameters) -> tuple[float, Parameters]:
         """Return L and ∂L/∂(W, c, A, b)."""
         return minus_distortion(self._forward(parameters), parameters, self.X, self.X)
 
     def terms(self, parameters: Parameters) -> ReconstructionTerms:
         """Return the distortion."""
-        return ReconstructionTerms(distortion(self.X, self._forward(parameters).Xhat))
+        return ReconstructionTerms(paper.distortion(self.X, self._forward(parameters).Xhat))
 
 
 def minus_distortion(
     forward_pass: Forward, parameters: Parameters, X: Array, target: Array
 ) -> tuple[float, Parameters]:
     """Return −(1/N) Σ_i |target_i − x̂_i|² and its gradient, for the forward pass of X: (9), (21)–(24), negated."""
-    gradient = distortion_gradients(forward_pass, parameters, X, target)
-    return -distortion(target, forward_pass.Xhat), tree_map(np.negative, gradient)
+    gradient = paper.distortion_gradients(forward_pass, as_parameters(parameters, X.shape[1]), X, target)
+    return -paper.distortion(target, forward_pass.Xhat), tree_map(np.negative, gradient)

@@ -32,7 +32,9 @@ from .._validation import (
     as_samples,
     check_same_shape,
     check_unit_interval,
+    refuses_overflow,
 )
+from .divergence import raises_on_overflow
 from .mlp import (
     Layer,
     LayeredObjective,
@@ -43,7 +45,6 @@ from .mlp import (
     forward_layers,
     initial_layers,
 )
-from .overflow import refuses_overflow
 
 __all__ = [
     "LIKELIHOODS",
@@ -137,7 +138,8 @@ class Posterior(NamedTuple):
 
         A latent without rate is noise in such a code, while its mean, however small, still tells inputs apart.
         """
-        return self.M + np.exp(self.T / 2) * as_generator(rng).normal(size=self.M.shape)
+        M, T = _as_posterior(self)
+        return M + np.exp(T / 2) * as_generator(rng).normal(size=M.shape)
 
 
 @refuses_overflow
@@ -163,9 +165,21 @@ def kl_divergence(posterior: Posterior) -> Array:
     >>> print(kl_divergence(Posterior(M=np.array([[0.0, 2.0]]), T=np.zeros((1, 2)))))
     [[0. 2.]]
     """
-    M, T = as_samples(posterior[0], "M"), as_samples(posterior[1], "T")
-    check_same_shape(M, T, "M and T")
+    return _kl(*_as_posterior(posterior))
+
+
+def _kl(M: Array, T: Array) -> Array:
     return 0.5 * (M**2 + np.expm1(T) - T)
+
+
+def _as_posterior(posterior: Any) -> Posterior:
+    try:
+        M, T = posterior
+    except (TypeError, ValueError):
+        raise TypeError(f"posterior must be a Posterior(M, T), got {type(posterior).__name__}") from None
+    M, T = as_samples(M, "M"), as_samples(T, "T")
+    check_same_shape(M, T, "M and T")
+    return Posterior(M, T)
 
 
 class Likelihood(NamedTuple):
@@ -244,13 +258,13 @@ class Variational(LayeredObjective):
         if self.likelihood == "bernoulli":
             check_unit_interval(self.X, "X")
 
-    @refuses_overflow
+    @raises_on_overflow
     def value_and_gradient(self, parameters: VAEParameters) -> tuple[float, VAEParameters]:
         """Return L in `base` and its gradient: ∂L/∂M and ∂L/∂T have a part from the likelihood and one from the KL."""
         encoder, decoder = self._checked(parameters)
         (M, T), encoded = self._encode(encoder, self.X)
         fidelity = self._fidelity(Posterior(M, T), decoder, self._noise(M.shape[1]))
-        price, dprice_dkl = self._price(kl_divergence(Posterior(M, T)).sum(axis=1))
+        price, dprice_dkl = self._price(_kl(M, T).sum(axis=1))
         dM = fidelity.by_mean - dprice_dkl[:, None] * M
         dT = fidelity.by_log_variance - dprice_dkl[:, None] * 0.5 * np.expm1(T)
         dencoder, _ = backward_layers(encoder, encoded, np.hstack([dM, dT]))
@@ -258,13 +272,13 @@ class Variational(LayeredObjective):
         gradient = VAEParameters(*(_over(layers, unit) for layers in (dencoder, fidelity.by_decoder)))
         return (fidelity.value - price) / unit, gradient
 
-    @refuses_overflow
+    @raises_on_overflow
     def terms(self, parameters: VAEParameters) -> VAETerms:
         """Return the parts of L, for the noise that the next evaluation will have."""
         encoder, decoder = self._checked(parameters)
         posterior, _ = self._encode(encoder, self.X)
         fidelity = self._fidelity(posterior, decoder, self._noise(posterior.M.shape[1], peek=True))
-        rates = kl_divergence(posterior).mean(axis=0) / math.log(self.base)
+        rates = _kl(*posterior).mean(axis=0) / math.log(self.base)
         return VAETerms(fidelity.value / math.log(self.base), fidelity.distortion, float(rates.sum()), rates)
 
     def encode(self, parameters: VAEParameters, X: npt.ArrayLike | None = None) -> Posterior:

@@ -14,7 +14,7 @@ from .._validation import Array, as_nonnegative
 from ..autoencoder import Parameters
 from ..objective import distortion_of
 from ..pytree import Pytree, leaves, tree_map
-from .overflow import refuses_overflow
+from .divergence import raises_on_overflow
 
 __all__ = ["Tied", "TiedParameters", "WeightDecay", "WeightDecayTerms"]
 
@@ -78,7 +78,7 @@ class Tied(_Wrapper):
     -0.5625
     """
 
-    @refuses_overflow
+    @raises_on_overflow
     def value_and_gradient(self, parameters: TiedParameters) -> tuple[float, TiedParameters]:
         """Return L(W, c, Wᵀ, b) and its gradient by W, c, b."""
         value, (dW, dc, dA, db) = self.objective.value_and_gradient(self._inside(parameters))
@@ -138,7 +138,7 @@ class WeightDecay(_Wrapper):
     def __post_init__(self) -> None:
         object.__setattr__(self, "strength", as_nonnegative(self.strength, "strength"))
 
-    @refuses_overflow
+    @raises_on_overflow
     def value_and_gradient(self, parameters: Pytree) -> tuple[float, Pytree]:
         """Return L − λ Σ |weights|² and its gradient ∂L/∂W − 2λ W."""
         value, gradient = self.objective.value_and_gradient(parameters)
@@ -149,7 +149,7 @@ class WeightDecay(_Wrapper):
         )
         return value - self.strength * _squared_weights(parameters), decayed
 
-    @refuses_overflow
+    @raises_on_overflow
     def terms(self, parameters: Pytree) -> WeightDecayTerms:
         """Return the terms of the objective inside, and the squared weights."""
         return WeightDecayTerms(self.objective.terms(parameters), _squared_weights(parameters))
