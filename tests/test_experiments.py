@@ -14,13 +14,23 @@ import numpy as np
 import pytest
 from scipy.optimize import OptimizeResult
 
+from rdae_ref import paper
 from rdae_ref.cli import main
 from rdae_ref.cli.figures import _update
-from rdae_ref.experiments import FIGURES, figure1, figure2, figure3, load
-from rdae_ref.experiments.claims import BEGIN, END, claim, claims_table
+from rdae_ref.experiments import FIGURES, LITERAL, figure1, figure2, figure3, load, stem
+from rdae_ref.experiments.claims import (
+    BEGIN,
+    END,
+    LITERAL_BEGIN,
+    LITERAL_END,
+    claim,
+    claims_table,
+    literal_table,
+    with_literal,
+)
 from rdae_ref.experiments.output import palette_png, read_claims, write_csv, write_figure, write_json
 from rdae_ref.experiments.runs import CacheWarning, run_all
-from rdae_ref.experiments.training import Training, finished, jacobians, train_plain
+from rdae_ref.experiments.training import Training, finished, jacobians, literal, train_plain
 from rdae_ref.workers import Processes
 
 FIGURE_FOLDER = Path(__file__).parents[1] / "figures"
@@ -333,3 +343,77 @@ def test_the_table_of_a_page_keeps_the_figures_that_were_not_drawn(tmp_path, cap
     page.write_text("no table")
     assert main(["figures", "1", "--claims", str(page), "--output", str(tmp_path)]) == 2
     assert "marks" in capsys.readouterr().err
+
+
+# ------------------------------------------------------------------------------------------- the equations as printed
+
+
+@pytest.mark.parametrize("name", MODULES)
+def test_a_literal_figure_runs_the_printed_equations_into_files_of_its_own(name, tmp_path, monkeypatch):
+    module, settings = MODULES[name], literal(replace(SETTINGS[name], seeds=(0,)))
+    result = module.run(settings, folder=tmp_path, workers=map)
+    module.write(result, tmp_path)
+    files = files_in(tmp_path)
+    assert {f"{name}_literal.{kind}" for kind in ("png", "csv", "json")} <= files
+    assert all(file.startswith(f"{name}_literal") for file in files)
+    content = json.loads((tmp_path / f"{name}_literal.json").read_text(encoding="utf-8"))
+    assert content["settings"]["training"]["method"] == "paper"
+    default = module.run(replace(SETTINGS[name], seeds=(0,)), folder=tmp_path, workers=map)
+    assert result.runs.keys() == default.runs.keys()
+    for key, outcome in result.runs.items():  # a few iterations, in which rounding has not grown yet
+        for term, value in outcome.items():
+            if np.ndim(value) == 0:
+                assert value == pytest.approx(default.runs[key][term], rel=1e-4, abs=1e-9), (key, term)
+
+    def broken(A, alpha):
+        raise ZeroDivisionError
+
+    monkeypatch.setattr(paper, "entropy_gradient", broken)
+    with pytest.raises(ZeroDivisionError):
+        module.run(settings, folder=tmp_path / "new", workers=map)
+
+
+def test_the_command_draws_literal_figures_and_only_those_of_the_paper(tmp_path, monkeypatch, capsys):
+    run, small = figure1.run, SETTINGS["figure1"]
+    write_json(tmp_path, "figure1", {}, figure1.claims(run(small, folder=tmp_path, workers=map)))
+
+    def run_small(settings, **more):
+        assert settings == literal(figure1.Settings())
+        return run(literal(small), **more)
+
+    monkeypatch.setattr(figure1, "run", run_small)
+    page = tmp_path / "page.md"
+    page.write_text(f"{BEGIN}\n{END}\n{LITERAL_BEGIN}\nstale\n{LITERAL_END}\n", encoding="utf-8")
+    command = ["figures", "1", "--literal", "--output", str(tmp_path), "--workers", "1", "--claims", str(page)]
+    assert main(command) == 0
+    assert "figure1_literal.png" in capsys.readouterr().out
+    text = page.read_text(encoding="utf-8")
+    assert "same verdict" in text
+    assert "stale" not in text
+    for wrong in (["4"], ["1", "choices"], ["--all"], ["1", "--sweep"]):
+        assert main(["figures", *wrong, "--literal", "--output", str(tmp_path)]) == 2
+        assert "--literal draws figures 1, 2, 3" in capsys.readouterr().err
+
+
+def test_the_methods_are_compared_row_by_row():
+    held = claim("1", "says", "angle", [1.0, 2.0, 9.0], at_most=5)
+    turned = claim("1", "says", "angle", [1.0, 7.0, 9.0], at_most=5)
+    never = claim("1", "says", "angle", [6.0, 7.0, 9.0], at_most=5)
+    last = [line.split("|")[-2].strip() for line in literal_table([held] * 3, [held, turned, never]).splitlines()[2:]]
+    assert last == ["yes", "rounding", "**no**"]
+    with pytest.raises(ValueError, match="draw both runs again"):
+        literal_table([held], [held._replace(threshold="<= 6")])
+    with pytest.raises(ValueError, match="argument 2"):
+        literal_table([held], [])
+
+
+def test_the_committed_comparison_is_that_of_the_figures():
+    names = [stem(name) for name in LITERAL]
+    claims, literally = (
+        [row for n in names for row in read_claims(FIGURE_FOLDER, f"{n}{s}")] for s in ("", "_literal")
+    )
+    text = (FIGURE_FOLDER.parent / "docs" / "claims.md").read_text(encoding="utf-8")
+    assert with_literal(text, claims, literally, read_claims(FIGURE_FOLDER, "ascent")) == text, "run scripts/reproduce"
+    rows = literal_table(claims, literally).splitlines()[2:]
+    assert len(rows) > 40
+    assert {row.split("|")[-2].strip() for row in rows} <= {"yes", "rounding"}

@@ -10,13 +10,16 @@ import numpy as np
 import pytest
 
 from rdae_ref.experiments import FIGURES, load
+from rdae_ref.experiments.supplement import figure_ascent as ascent
 from rdae_ref.experiments.supplement import figure_choices as choices
 from rdae_ref.experiments.supplement import figure_constraint as constraint
 from rdae_ref.experiments.training import Training
+from rdae_ref.models import Reconstruction
 from rdae_ref.objective import Terms
 
 FEW = Training(n_hidden=3, factors=(8, 1), max_iterations=(4, 3))
 TINY = {
+    "ascent": ascent.Settings(n_samples=20, n_hidden=4, first_steps=30, steps=10, seeds=(0, 1)),
     "choices": choices.Settings(
         n_samples=20, training=FEW, alphas=(1.01, 2.0), small_iterations=3, late_iterations=3, seeds=(0, 1)
     ),
@@ -34,6 +37,7 @@ TINY = {
     ),
 }
 TABLES = {
+    "ascent": {"ascent": (360, "way unit seed sample x1")},
     "choices": {
         "choices": (72, "unit alpha logarithm start seed L"),
         "choices_outputs": (720, "unit alpha logarithm start sample x1"),
@@ -43,7 +47,8 @@ TABLES = {
         "constraint_sweep": (36, "unit direction seed mu L"),
     },
 }
-RUNS = {"choices": 24, "constraint": 24}
+LONG = {"ascent", "choices_outputs"}  # tables that are written on demand
+RUNS = {"ascent": 18, "choices": 24, "constraint": 24}
 
 
 @pytest.fixture(scope="module", params=sorted(TINY))
@@ -65,7 +70,7 @@ def test_files_are_written_with_their_columns(experiment, tmp_path):
         ".runs", f"{name}.png", f"{name}.svg", f"{name}.json", *(f"{table}.csv" for table in tables)
     }  # fmt: skip
     assert repr(module.write(result, tmp_path)) == repr(claims)  # of which one may be NaN
-    short = {f"{table}.csv" for table in tables if table != "choices_outputs"}
+    short = {f"{table}.csv" for table in tables if table not in LONG}
     assert {p.name for p in tmp_path.iterdir()} == {f"{name}.png", f"{name}.json", *short}
     for table, (length, columns) in tables.items():
         with open(folder / f"{table}.csv", encoding="utf-8") as file:
@@ -183,3 +188,29 @@ def test_the_envelope_of_the_curve_never_rises_and_ends_at_the_formula(tmp_path)
     assert (np.diff(found.envelope) <= 0).all()
     assert found.identity_rate == pytest.approx(found.identity_formula, abs=1e-12)
     assert found.variance == pytest.approx(result.runs["linear", "rising", 0]["X"].var(axis=0).sum())
+
+
+def test_the_ascent_is_that_of_the_objective_first_on_the_distortion():
+    """By steps of the package's own gradients: L with momentum, after −D without it."""
+    settings = ascent.Settings(n_samples=15, n_hidden=3, first_steps=4, steps=3, seeds=(0,))
+    rng = np.random.default_rng(0)
+    X = choices.gaussian(15, rng)
+    start = choices.initial_parameters(2, 3, rng, scale=0.5)
+    common = {"activation": "logsig", "alpha": 1.01, "sigma_x": settings.sigma, "sigma_xhat": settings.sigma}
+    for way, base in (("bits", 2), ("nats", math.e), ("direct", 2)):
+        objective = choices.RateDistortion(X, mu=1.5, base=base, **common)
+        x = list(start)
+        if way != "direct":
+            reconstruction = Reconstruction(X, activation="logsig")
+            for _ in range(4):
+                gradient = reconstruction.value_and_gradient(choices.Parameters(*x))[1]
+                x = [theta + 0.02 * slope for theta, slope in zip(x, gradient, strict=True)]
+        velocity = [np.zeros_like(theta) for theta in x]
+        for _ in range(3):
+            gradient = objective.value_and_gradient(choices.Parameters(*x))[1]
+            velocity = [0.9 * v + 0.01 * slope for v, slope in zip(velocity, gradient, strict=True)]
+            x = [theta + v for theta, v in zip(x, velocity, strict=True)]
+        out = ascent.train_one(ascent.Task(way, "logsig", 0, settings))
+        np.testing.assert_allclose(out["Xhat"], objective.reconstruct(choices.Parameters(*x)), rtol=1e-8)
+        terms = replace(objective, base=2).terms(choices.Parameters(*x))
+        assert out["L"] == pytest.approx(terms.conditional_entropy - 1.5 * terms.distortion, rel=1e-8)

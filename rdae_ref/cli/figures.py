@@ -56,8 +56,10 @@ def _figures(options: argparse.Namespace) -> int:
     if options.claims and not options.claims.is_file():
         raise FileNotFoundError(f"there is no page {options.claims} to put the claims in")
     modules = [load(name) for name in chosen]  # a wrong name is refused before the first one is drawn
-    if options.claims:
-        with_claims(options.claims.read_text(encoding="utf-8"), [])  # and so is a page without a table
+    if options.claims:  # and so is a page without a table
+        text = with_claims(options.claims.read_text(encoding="utf-8"), [])
+        if options.literal:
+            with_literal(text, [], [])
     claims: list[Claim] = []
     for name, module in zip(chosen, modules, strict=True):
         more: dict[str, Any] = {"source": source} if FIGURES[name].digits else {}
@@ -80,9 +82,10 @@ def _figures(options: argparse.Namespace) -> int:
 def _chosen(options: argparse.Namespace) -> list[str]:
     """Return the figures to draw; those of digits are left out where there are none, unless they are named."""
     if options.literal:
-        other = [name for name in options.names if name not in LITERAL]
-        if other or options.all or options.sweep:
-            raise ValueError(f"--literal draws figures {', '.join(LITERAL)}, got {', '.join(other) or 'more'}")
+        others = [name for name in options.names if name not in LITERAL]
+        others += [option for option in ("all", "sweep") if getattr(options, option)]
+        if others:
+            raise ValueError(f"--literal draws figures {', '.join(LITERAL)}, got {', '.join(others)}")
         return options.names or list(LITERAL)
     drawn = options.names or [n for n, experiment in FIGURES.items() if options.all or not experiment.supplementary]
     without = [name for name in drawn if name in FIGURES and FIGURES[name].digits and not digits_source(options.mnist)]
@@ -97,11 +100,9 @@ def _chosen(options: argparse.Namespace) -> list[str]:
 
 def _update(page: Path, folder: Path) -> None:
     """Put the claims of the paper's figures, drawn now or before, into the tables of a page."""
-    drawn = [stem(name) for name, experiment in FIGURES.items() if not experiment.supplementary]
-    text = with_claims(
-        page.read_text(encoding="utf-8"), _read(folder, [f"{n}{s}" for n in drawn for s in ("", "_sweep")])
-    )
-    both = [name for name in map(stem, LITERAL) if (folder / f"{name}_literal.json").exists()]
+    text, names = page.read_text(encoding="utf-8"), [n for n, figure in FIGURES.items() if not figure.supplementary]
+    text = with_claims(text, _read(folder, [file for name in names for file in (stem(name), f"{stem(name)}_sweep")]))
+    both = [n for n in map(stem, LITERAL) if all((folder / f"{n}{kind}.json").exists() for kind in ("", "_literal"))]
     if both:
         literal = _read(folder, [f"{name}_literal" for name in both])
         text = with_literal(text, _read(folder, both), literal, _read(folder, ["ascent"]))

@@ -162,7 +162,7 @@ def name(model: tuple[str, int]) -> str:
 
 
 def colour(settings: Settings, model: tuple[str, int]) -> str:
-    """Return its colour."""
+    """Return the colour of a model in the figure."""
     return COLOURS[VAE_COLOUR if model[0] == "beta-vae" else DEPTH_COLOURS[settings.n_linear.index(model[1])]]
 
 
