@@ -5,7 +5,7 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from .._validation import Array, as_count, as_generator, as_increasing, as_positive, as_samples
+from .._validation import Array, as_count, as_generator, as_increasing, as_positive, as_samples, as_vector
 
 __all__ = ["SHAPE_RANGES", "FactorImages", "blob_images", "blobs", "shape_images", "shapes"]
 
@@ -58,8 +58,8 @@ def blobs(
         X of shape (N, size²), the factors x, y, radius, orientation.
     """
     N, size, rng = as_count(n_samples, "n_samples"), as_count(size, "size"), as_generator(rng)
-    across, down = (as_positive(reach, f"spread[{i}]") for i, reach in enumerate(spread))
-    small, large = as_increasing(radius, "radius")
+    across, down = (as_positive(reach, f"spread[{i}]") for i, reach in enumerate(as_vector(spread, "spread", 2)))
+    small, large = as_increasing(as_vector(radius, "radius", 2), "radius")
     low, high = np.array([[-across, -down, small, 0.0], [across, down, large, np.pi / 2]])
     factors = rng.uniform(low, high, size=(N, 4))
     return FactorImages(blob_images(factors, size), factors, ("x", "y", "radius", "orientation"), (size, size))

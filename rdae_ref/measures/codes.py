@@ -111,9 +111,11 @@ def linear_probe(Z: npt.ArrayLike, V: npt.ArrayLike, n_train: int | None = None)
     """
     Z, V = _as_codes_and_factors(Z, V)
     n = as_count(len(Z) // 2 if n_train is None else n_train, "n_train", maximum=len(Z) - 2)
-    design = np.column_stack([Z, np.ones(len(Z))])
-    B, *_ = np.linalg.lstsq(design[:n], V[:n])
-    rest, error = V[n:], V[n:] - design[n:] @ B
+    # Of centred latents in units of their own, so that neither their origin nor their scale matters.
+    scale = Z[:n].std(axis=0)
+    centred = (Z - Z[:n].mean(axis=0)) / np.where(scale > 0, scale, 1)
+    B, *_ = np.linalg.lstsq(centred[:n], V[:n] - V[:n].mean(axis=0))
+    rest, error = V[n:], V[n:] - V[:n].mean(axis=0) - centred[n:] @ B
     with np.errstate(divide="ignore", over="ignore", invalid="ignore"):
         scores = 1 - np.sum(error**2, axis=0) / np.sum((rest - rest.mean(axis=0)) ** 2, axis=0)
     if not np.isfinite(scores).all():

@@ -107,11 +107,11 @@ def optimal_manifold(
     points = X[rng.choice(len(X), n_points, replace=n_points > len(X))]
     log_p = np.full(n_points, -math.log(n_points))
     noise, stages = SPLITTING_NOISE * math.sqrt(X.var(axis=0).sum()), []
-    for beta in betas:
+    for beta in betas.tolist():
         points = points + noise * rng.normal(size=points.shape)
         points, log_p, log_map, objective = _descend(X, points, log_p, beta, tolerance, max_iterations)
         distortion, nats = _distortion(X, points, log_map), _information(log_map, log_p)
-        stages.append(AnnealingStage(float(beta), nats / math.log(2), distortion, objective))
+        stages.append(AnnealingStage(beta, nats / math.log(2), distortion, objective))
     if not _settled(objective, tolerance):
         hint = "raise max_iterations or tolerance"
         warnings.warn(f"F still falls after {max_iterations} iterations: {hint}", ConvergenceWarning, stacklevel=2)
@@ -164,7 +164,8 @@ def annealing_slopes(X: npt.ArrayLike, beta: float, n_slopes: int = 12) -> Array
     [ 0.1  1.  10. ]
     """
     first, beta, n_slopes = critical_slope(X), as_positive(beta, "beta"), as_count(n_slopes, "n_slopes", minimum=2)
-    return np.geomspace(first, beta, n_slopes) if beta > first else np.array([beta])
+    with np.errstate(over="ignore"):  # of the last, which geomspace then sets
+        return np.geomspace(first, beta, n_slopes) if beta > first else np.array([beta])
 
 
 def _descend(
