@@ -4,7 +4,16 @@ import numpy as np
 import pytest
 from cases import BAD_MATRICES
 
-from rdae_ref.data import GAUSSIAN_COVARIANCE, gaussian, mixture, project_on_ridge
+from rdae_ref.data import (
+    GAUSSIAN_COVARIANCE,
+    curved_manifold,
+    gaussian,
+    gaussian_with_covariance,
+    mixture,
+    project_on_ridge,
+)
+
+RNG = np.random.default_rng
 
 
 def test_the_gaussian_has_the_moments_of_equation_26():
@@ -59,3 +68,46 @@ def test_bad_arguments_are_refused():
             project_on_ridge(bad)
     with pytest.raises(ValueError, match=r"\(any, 2\)"):
         project_on_ridge(np.ones((3, 3)))
+
+
+def test_mean_and_covariance_are_exact():
+    covariance = np.array([[4.0, 1.0, 0.2], [1.0, 1.0, -0.1], [0.2, -0.1, 1e-6 + 0.1]])
+    X = gaussian_with_covariance(30, covariance, RNG(0))
+    np.testing.assert_allclose(X.mean(axis=0), 0, atol=1e-14)
+    np.testing.assert_allclose(X.T @ X / 30, covariance, rtol=1e-12, atol=1e-13)
+    assert gaussian_with_covariance(4, covariance, RNG(0)).shape == (4, 3)
+    wide = gaussian_with_covariance(100_000, np.eye(2), RNG(1))
+    assert np.mean(wide**4, axis=0) == pytest.approx(3, abs=0.05)  # and Gaussian
+
+
+def test_the_manifold_has_its_dimension_everywhere_and_is_curved():
+    sample = curved_manifold(3000, RNG(0), n_dimensions=2, n_features=12)
+    assert sample.X.shape == (3000, 12)
+    assert sample.coordinates.shape == (3000, 2)
+    assert np.abs(sample.coordinates).max() <= 1
+    variances = np.linalg.eigvalsh(np.cov(sample.X.T))[::-1]
+    assert variances[4] > 1e-3 * variances[0]  # no plane holds it
+    for centre in sample.coordinates[:5]:
+        near = sample.X[np.linalg.norm(sample.coordinates - centre, axis=1) < 0.1]
+        local = np.linalg.eigvalsh(np.cov(near.T))[::-1]
+        assert local[2] < 0.02 * local[1]  # but two dimensions do, near any point
+    flat = curved_manifold(500, RNG(0), n_dimensions=2, n_features=12, curvature=1e-3).X
+    values = np.linalg.eigvalsh(np.cov(flat.T))[::-1]
+    assert values[2] < 1e-5 * values[1]
+
+
+@pytest.mark.parametrize(
+    ("make", "error", "words"),
+    [
+        (lambda: gaussian_with_covariance(2, np.eye(2), RNG(0)), ValueError, "n_samples must be at least 3"),
+        (lambda: gaussian_with_covariance(9, -np.eye(2), RNG(0)), ValueError, "smallest eigenvalue of covariance must"),
+        (lambda: gaussian_with_covariance(9, np.ones((2, 3)), RNG(0)), ValueError, "covariance must be square"),
+        (lambda: curved_manifold(0, RNG(0)), ValueError, "n_samples must be at least 1"),
+        (lambda: curved_manifold(9, RNG(0), curvature=0.0), ValueError, "curvature must"),
+        (lambda: curved_manifold(9, RNG(0), n_features=0), ValueError, "n_features must"),
+        (lambda: curved_manifold(9, 0), TypeError, "default_rng"),
+    ],
+)
+def test_what_does_not_fit_is_refused(make, error, words):
+    with pytest.raises(error, match=words):
+        make()
