@@ -276,6 +276,8 @@ class RateDistortionAutoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixi
         Why the optimiser stopped.
     n_features_in_ : int
         d.
+    fitted_settings_ : dict
+        The settings that were used, which `save_model` keeps.
 
     Notes
     -----
@@ -591,6 +593,7 @@ class RateDistortionAutoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixi
             self.message_ = describe_bound(self.terms_.distortion, self.distortion, self.mu_)
         self.converged_ = self._has_converged(result)
         self.collapsed_ = self._has_collapsed(self._variance(problem.X))
+        self.fitted_settings_ = self.get_params(deep=False)
 
     @staticmethod
     def _variance(X: Array) -> float:

@@ -25,7 +25,7 @@ __all__ = ["ModelFileError", "load_model", "save_model"]
 
 FORMAT = "rdae_ref model"
 VERSION = 3  # of the format: one more with each change that an older reader would misunderstand
-READABLE = (2, 3)  # 2 has the history in the text, and nothing about a collapse
+READABLE = (2, 3)  # version 2 has the history in the text, and no method
 
 LEFT_OUT = ("callback", "verbose")  # they belong to a session
 PERHAPS = ("init", "random_state", "method")  # not in every file; arrays and generators matter to a fit only
@@ -171,12 +171,13 @@ def _model(content: Mapping[str, Any]) -> RateDistortionAutoencoder:
     model.history_ = _history(fitted["history"] if of_text else _entries(fitted["history"], content.get("history")))
     model.n_iter_ = len(model.history_)
     if not isinstance(fitted["message"], str):
-        raise ValueError(f"message must be text, got {fitted['message']!r}")
+        raise ValueError(f"message must be text, got {fitted['message']!r:.80}")
     model.message_ = fitted["message"]
-    model.converged_, model.collapsed_ = fitted["converged"], fitted.get("collapsed")
-    for name, value in (("converged", model.converged_), ("collapsed", model.collapsed_)):
-        if not isinstance(value, (bool, type(None))):
-            raise ValueError(f"{name} must be true, false or null, got {value!r}")
+    model.converged_, model.collapsed_ = fitted["converged"], fitted.get("collapsed", False)
+    if not isinstance(model.converged_, (bool, type(None))):
+        raise ValueError(f"converged must be true, false or null, got {model.converged_!r:.80}")
+    if not isinstance(model.collapsed_, bool):
+        raise ValueError(f"collapsed must be true or false, got {model.collapsed_!r:.80}")
     names = fitted["feature_names"]
     if names is not None:
         if not isinstance(names, list) or [type(name) for name in names] != [str] * d:
@@ -213,7 +214,13 @@ def _with_settings(settings: dict[str, Any]) -> RateDistortionAutoencoder:
         as_count(model.random_state, "random_state", minimum=0)
     sizes = {"sigma": model.sigma, "sigma_xhat": model.sigma if model.sigma_xhat is None else model.sigma_xhat}
     sigma_x, sigma_xhat = (_kernel_size(size, name) for name, size in sizes.items())
-    units = {"mu": model.mu, "sigma_x": sigma_x, "sigma_xhat": sigma_xhat, "base": model.base, "method": model.method}
+    units: dict[str, Any] = {
+        "mu": model.mu,
+        "sigma_x": sigma_x,
+        "sigma_xhat": sigma_xhat,
+        "base": model.base,
+        "method": model.method,
+    }
     RateDistortion(np.eye(2), activation=model.activation, alpha=model.alpha, **units)  # refuses what it cannot use
     model.fitted_settings_ = model.get_params(deep=False)
     return model

@@ -95,14 +95,47 @@ def test_what_cannot_be_kept_is_refused_and_nothing_is_written(tmp_path):
     assert not list(tmp_path.iterdir())
 
 
+def of_version_2(arrays, about):
+    """Return the content of a file as the version before wrote it."""
+    rows = [dict(zip(about["fitted"]["history"], row, strict=True)) for row in arrays["history"].tolist()]
+    fitted = without(about["fitted"], "collapsed") | {"history": rows}
+    older = {**about, "version": 2, "settings": without(about["settings"], "method"), "fitted": fitted}
+    return without(arrays, "history"), older
+
+
 def test_older_files_lack_the_method_and_whether_the_fit_collapsed(content, model, tmp_path):
-    arrays, about = content
-    older = {**about, "settings": without(about["settings"], "method"), "fitted": without(about["fitted"], "collapsed")}
-    np.savez(tmp_path / "model.npz", about=np.array(json.dumps(older)), **arrays)
+    write(tmp_path / "model.npz", *of_version_2(*content))
     again = load_model(tmp_path / "model.npz")
     assert again.method == "auto"
     assert again.collapsed_ is False
+    assert again.history_ == model.history_
     assert np.array_equal(again.transform(X), model.transform(X))
+
+
+def test_what_is_saved_is_what_was_fitted_whatever_was_set_after_it(tmp_path):
+    model = fitted()
+    before, code = model.get_params(), model.transform(X)
+    model.set_params(n_hidden=7, activation="linear", alpha=3.0, sigma=9.0, mu=4.0, base=math.e, tol=0.5)
+    save_model(model, tmp_path / "model.npz")
+    again = load_model(tmp_path / "model.npz")
+    assert again.get_params() == before
+    assert np.array_equal(again.transform(X), code)
+
+
+@pytest.mark.parametrize("change", [{"mu_": math.nan}, {"n_iter_": None, "history_": [{"value": 1.0}]}])
+def test_what_would_not_be_read_is_not_written(change, tmp_path):
+    model = fitted()
+    vars(model).update(change)
+    with pytest.raises(ValueError, match=r"cannot be saved|not JSON compliant"):
+        save_model(model, tmp_path / "model.npz")
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_long_history_is_kept(tmp_path):
+    model = fitted()
+    model.history_ = [{"factor": 1.0, "value": 0.1 * i, "gradient_norm": 1e-7 / (i + 1)} for i in range(300_000)]
+    save_model(model, tmp_path / "model.npz")
+    assert load_model(tmp_path / "model.npz").history_ == model.history_
 
 
 def without(mapping, *names):
@@ -113,13 +146,17 @@ def changed(about, part, **changes):
     return {**about, part: {**about[part], **changes}}
 
 
+def of_2(arrays, about):
+    return without(arrays, "history"), {**about, "version": 2}
+
+
 # Each takes the arrays and what is said about them to those of a file that is no model.
 BAD_CONTENT = {
     "no W": (lambda a, s: (without(a, "W"), s), "the file lacks W"),
     "no arrays": (lambda a, s: ({}, s), "the file lacks W, c, A, b"),
     "another format": (lambda a, s: (a, {**s, "format": "x"}), "format is not 'rdae_ref model'"),
     "a list": (lambda a, s: (a, [1]), "format is not"),
-    "a later version": (lambda a, s: (a, {**s, "version": 3}), "version is 3, and this rdae_ref reads 2"),
+    "a later version": (lambda a, s: (a, {**s, "version": 4}), "version is 4, and this rdae_ref reads 2 and 3"),
     "an earlier version": (lambda a, s: (a, {**s, "version": 1}), "version is 1, and this rdae_ref reads 2"),
     "no settings": (lambda a, s: (a, without(s, "settings")), "settings is missing"),
     "no fitted": (lambda a, s: (a, {**s, "fitted": 3}), "fitted is missing"),
@@ -134,14 +171,23 @@ BAD_CONTENT = {
         lambda a, s: (a, changed(s, "fitted", terms=dict.fromkeys(s["fitted"]["terms"], "x"))),
         "must be a finite number",
     ),
-    "an enormous number": (lambda a, s: (a, changed(s, "fitted", mu=10**400)), "too large"),
+    "an enormous number": (lambda a, s: (a, changed(s, "fitted", mu=10**400)), "an integer of 401 digits"),
     "no kernel size": (lambda a, s: (a, changed(s, "fitted", sigma_x=0)), "sigma_x must be"),
-    "history of numbers": (lambda a, s: (a, changed(s, "fitted", history=[1, 2])), "history must be a list"),
+    "history of numbers": (lambda a, s: (a, changed(s, "fitted", history=[1, 2])), "names of the columns"),
+    "no history": (lambda a, s: (without(a, "history"), s), "an array history of 3 columns, got shape None"),
+    "a narrow history": (lambda a, s: ({**a, "history": a["history"][:, 1:]}, s), "an array history of 3 columns"),
+    "a history of words": (lambda a, s: ({**a, "history": np.array([["x"] * 3])}, s), "an array history of 3 columns"),
+    "an infinite history": (lambda a, s: ({**a, "history": a["history"] * np.inf}, s), "in history must be a finite"),
+    "a hole in a history": (lambda a, s: ({**a, "history": a["history"] * np.nan}, s), "history lacks value"),
+    "history of numbers, 2": (lambda a, s: of_2(a, changed(s, "fitted", history=[1, 2])), "history must be a list"),
     "history of words": (
-        lambda a, s: (a, changed(s, "fitted", history=[{"value": "x", "gradient_norm": 1}])),
+        lambda a, s: of_2(a, changed(s, "fitted", history=[{"value": "x", "gradient_norm": 1}])),
         "value in history must be a finite number",
     ),
-    "half a history": (lambda a, s: (a, changed(s, "fitted", history=[{"value": 1}])), "history lacks gradient_norm"),
+    "half a history": (
+        lambda a, s: of_2(a, changed(s, "fitted", history=[{"value": 1}])),
+        "history lacks gradient_norm",
+    ),
     "convergence": (lambda a, s: (a, changed(s, "fitted", converged="yes")), "converged must be true, false or null"),
     "collapse": (lambda a, s: (a, changed(s, "fitted", collapsed="yes")), "collapsed must be true or false"),
     "names": (lambda a, s: (a, changed(s, "fitted", feature_names=["a"])), "feature_names must be 2 names"),
@@ -149,7 +195,44 @@ BAD_CONTENT = {
     "a vector": (lambda a, s: ({**a, "W": np.zeros(7)}, s), "W must be a matrix"),
     "NaN": (lambda a, s: ({**a, "b": np.array([np.nan, 1])}, s), "b must be finite"),
     "words": (lambda a, s: ({**a, "b": np.array(["x", "y"])}, s), "b must hold real numbers"),
+    "another member": (lambda a, s: ({**a, "D": np.zeros(2)}, s), "a model has no member 'D'"),
+    "alpha of no number": (
+        lambda a, s: (a, changed(s, "settings", alpha="nan")),
+        "alpha must be a real number, got 'nan'",
+    ),
+    "alpha of 0": (lambda a, s: (a, changed(s, "settings", alpha=0)), "alpha must be above 0"),
+    "a negative kernel size": (
+        lambda a, s: (a, changed(s, "settings", sigma=-1)),
+        "sigma must be a finite number above 0",
+    ),
+    "a kernel size of a word": (
+        lambda a, s: (a, changed(s, "settings", sigma_xhat="mean")),
+        "sigma_xhat must be one of",
+    ),
+    "no base": (lambda a, s: (a, changed(s, "settings", base=None)), "base must be a real number, got None"),
+    "an enormous tolerance": (lambda a, s: (a, changed(s, "settings", tol=10**4000)), "an integer of 4001 digits"),
+    "an infinite tolerance": (
+        lambda a, s: json_with(a, changed(s, "settings", tol=0.25), "0.25", "1e999"),
+        "1e999 is not",
+    ),
+    "a negative trade-off": (lambda a, s: (a, changed(s, "settings", mu=-1)), "mu must be a finite number, 0 or above"),
+    "half a unit": (lambda a, s: (a, changed(s, "settings", n_hidden=3.0)), "n_hidden must be an integer"),
+    "no iterations": (lambda a, s: (a, changed(s, "settings", max_iter=0)), "max_iter must be at least 1"),
+    "another solver": (lambda a, s: (a, changed(s, "settings", solver="adam")), "solver must be one of"),
+    "another start": (lambda a, s: (a, changed(s, "settings", init=3)), "init must be a word, got 3"),
+    "another method": (lambda a, s: (a, changed(s, "settings", method="fast")), "method must be one of"),
+    "a seed of a word": (lambda a, s: (a, changed(s, "settings", random_state="x")), "random_state must be an integer"),
+    "momentum alone": (lambda a, s: (a, changed(s, "settings", momentum=0.5)), "a line search takes no momentum"),
+    "a message of numbers": (lambda a, s: (a, changed(s, "fitted", message=3)), "message must be text, got 3"),
+    "convergence of a number": (
+        lambda a, s: (a, changed(s, "fitted", converged=1)),
+        "converged must be true, false or",
+    ),
 }
+
+
+def json_with(arrays, about, old, new):
+    return arrays, json.dumps(about).replace(old, new)
 
 
 def write(path, arrays, about):
