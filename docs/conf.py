@@ -1,6 +1,7 @@
-"""How Sphinx builds these pages: `scripts/docs`, where a warning is an error."""
+"""Configuration of Sphinx for `scripts/docs`, where a warning is an error."""
 
 import importlib
+import inspect
 import os
 import pkgutil
 import shutil
@@ -31,7 +32,7 @@ html_static_path = ["_static"]
 html_css_files = ["mathml.css"]
 html_math_renderer = "mathml"
 
-# $…$ and $$…$$, as forges show them, too; links to files of the repository are links to files.
+# $…$ and $$…$$, which GitHub shows as well. Links to files of the repository become downloads.
 myst_enable_extensions = ["dollarmath"]
 myst_heading_anchors = 3
 
@@ -39,10 +40,10 @@ default_role = "autolink"
 autodoc_typehints = "none"  # the docstrings have types and shapes
 autodoc_member_order = "bysource"
 autodoc_mock_imports = ["torch", "jax"]  # their oracles are documented without them
-# All the rest is imported before: what SciPy runs when it is imported would trip over the stand-ins.
-for room in pkgutil.walk_packages(rdae_ref.__path__, "rdae_ref."):
-    if not room.name.endswith((".torch", ".jax", ".__main__")):
-        importlib.import_module(room.name)
+# Everything else is imported first: SciPy's import would fail with the mocks.
+for module in pkgutil.walk_packages(rdae_ref.__path__, "rdae_ref."):
+    if not module.name.endswith((".torch", ".jax", ".__main__")):
+        importlib.import_module(module.name)
 autosummary_generate_overwrite = True
 numpydoc_show_class_members = False
 numpydoc_class_members_toctree = False
@@ -66,7 +67,7 @@ def run_executed_pages(app, docname, source):
 
 
 def plain_bars(app, what, name, thing, options, lines):
-    """Keep the bars of |x|² as they are: reStructuredText would look for a substitution between them."""
+    """Escape the bars of |x|², between which reStructuredText would look for a substitution."""
     literal = None  # how far the paragraph before a block of code is indented
     for k, line in enumerate(lines):
         indent = len(line) - len(line.lstrip())
@@ -78,6 +79,13 @@ def plain_bars(app, what, name, thing, options, lines):
                 literal = indent
 
 
+def skip_imported(app, what, name, thing, skip, options):
+    """Document a class or function on the page of the module that defines it, and on no other."""
+    here = app.env.temp_data.get("autodoc:module")
+    elsewhere = what == "module" and (inspect.isclass(thing) or inspect.isroutine(thing)) and thing.__module__ != here
+    return True if elsewhere else None
+
+
 def no_empty_last_line(app, doctree):
     """Drop the empty line that ends the output of an example in the source."""
     for block in doctree.findall(nodes.literal_block):
@@ -86,8 +94,9 @@ def no_empty_last_line(app, doctree):
 
 
 def setup(app):
-    """Connect the three, and forget the pages of modules that are gone."""
+    """Connect the handlers, and remove the pages of modules that no longer exist."""
     shutil.rmtree(Path(__file__).parent / "_api", ignore_errors=True)
     app.connect("source-read", run_executed_pages)
     app.connect("doctree-read", no_empty_last_line)
+    app.connect("autodoc-skip-member", skip_imported)
     app.connect("autodoc-process-docstring", plain_bars, priority=900)

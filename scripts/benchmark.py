@@ -55,7 +55,7 @@ def low_rank(quick):
     """Row 3: the low-rank path, and whether its gradient is the exact one."""
     goals = {60: 0} if quick else {1000: 0.65, 2000: 0.40, 4000: 0.07}
     for N, goal in goals.items():
-        case = Case(N, spectrum="low-rank", quick=quick)
+        case = Case(N, method="low-rank", quick=quick)
         yield against("pytorch.gradient", case, goal)
         error = difference(answer("ours.gradient", case), answer("ours.gradient", Case(N, quick=quick)))
         yield {"case": case, "quantity": "gradient, off the exact one by", "measured": error, "goal": 1e-9}
@@ -75,7 +75,7 @@ def order_two(quick):
 def low_rank_tiles(quick):
     """Row 5: the low-rank path where an N × N matrix is too large."""
     *sizes, largest = (60, 120, 240) if quick else (2000, 3000, 5000, 10_000, 20_000)
-    alone = [on_its_own(Case(N, spectrum="low-rank", quick=quick)) for N in (*sizes, largest)]
+    alone = [on_its_own(Case(N, method="low-rank", quick=quick)) for N in (*sizes, largest)]
     yield from alone
     law = exponent(sizes, [found["measured"] for found in alone[:-1]])
     quantity = f"exponent of the time, N = {sizes[0]} to {sizes[-1]}"
@@ -111,7 +111,7 @@ def processes(quick):
     """Row 9: tiles and batches in as many processes as there are cores, over one process."""
     N = 120 if quick else 20_000
     for case, function in (
-        (Case(N, spectrum="low-rank", quick=quick), "gradient"),
+        (Case(N, method="low-rank", quick=quick), "gradient"),
         (Case(N, alpha=2, quick=quick, **DIGITS), "gradient"),
         (Case(N, batch=40 if quick else 500, quick=quick, **DIGITS), "batches"),
     ):
@@ -222,7 +222,7 @@ def sizes(case):
     if "figure" in case:
         return f"Figure {case['figure']}, one seed"
     units = f"d = {case['d']}, p = {case['p']} {case['activation']}"
-    path = "" if case["alpha"] == 2 else f", {case['spectrum']}"
+    path = "" if case["alpha"] == 2 else f", {case['method']}"
     batches = f" in batches of {case['batch']}" if case["batch"] else ""
     return f"N = {case['N']}{batches}, {units}, α = {case['alpha']:g}{path}"
 

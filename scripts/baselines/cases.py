@@ -26,7 +26,7 @@ class Case:
     mu: float = 1.5
     sigma: float = 0.2 * 2**0.5
     scale: float = 0.5
-    spectrum: str = "exact"
+    method: str = "exact"
     batch: int = 0
     quick: bool = False
 

@@ -15,7 +15,7 @@ from .cases import MOMENTUM, RATE
 
 def objective(X, case, workers=None):
     """Return the objective of a case on these data."""
-    settings = {"activation": case.activation, "alpha": case.alpha, "mu": case.mu, "spectrum": case.spectrum}
+    settings = {"activation": case.activation, "alpha": case.alpha, "mu": case.mu, "method": case.method}
     return RateDistortion(X, sigma_x=case.sigma, sigma_xhat=case.sigma, workers=workers, **settings)
 
 
