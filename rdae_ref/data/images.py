@@ -42,10 +42,8 @@ def blobs(
 
     Parameters
     ----------
-    n_samples, size : int
-        N, and the pixels in a row.
-    rng : numpy.random.Generator
-        The source of randomness.
+    n_samples, rng, size : int, numpy.random.Generator and int
+        N, the source of randomness, and the pixels in a row.
     spread : (float, float)
         How far the centre moves across and down, above 0. If both are equal, two latents that encode the position have
         no reason to align with the axes.
@@ -106,10 +104,8 @@ def shapes(n_samples: int, rng: np.random.Generator, *, size: int = 32) -> Facto
 
     Parameters
     ----------
-    n_samples, size : int
-        N, and the pixels in a row.
-    rng : numpy.random.Generator
-        The source of randomness.
+    n_samples, rng, size : int, numpy.random.Generator and int
+        N, the source of randomness, and the pixels in a row.
 
     Returns
     -------

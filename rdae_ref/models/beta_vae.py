@@ -71,10 +71,7 @@ class BetaVAE(Variational):
         self._accept(rng=as_generator(self.rng))
 
     def with_fixed_noise(self, n_latents: int, n_copies: int = 1) -> "FixedBetaVAE":
-        """Draw the noise now, and return the deterministic objective that has it.
-
-        The more codes are drawn for each input, the nearer the mean over them is to the expectation.
-        """
+        """Draw noise now, for some copies of each input, and return the deterministic objective that has it."""
         shape = (as_count(n_copies, "n_copies"), len(self.X), as_count(n_latents, "n_latents"))
         settings = {field.name: getattr(self, field.name) for field in dataclasses.fields(Variational)}
         return FixedBetaVAE(**settings, noise=self.rng.normal(size=shape))

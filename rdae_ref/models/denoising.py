@@ -68,10 +68,7 @@ class Denoising(AutoencoderObjective):
         return dataclasses.replace(self, rng=copy.deepcopy(self.rng)).with_fixed_noise().terms(parameters)
 
     def with_fixed_noise(self, n_copies: int = 1) -> "FixedDenoising":
-        """Draw the noise now, and return the deterministic objective that has it.
-
-        The more copies of each input, the nearer the mean over them is to the expectation.
-        """
+        """Draw noise now, for some copies of each input, and return the deterministic objective that has it."""
         shape = (as_count(n_copies, "n_copies"), *self.X.shape)
         corrupted = self.X + self.noise * self.rng.normal(size=shape)
         return FixedDenoising(self.X, activation=self.activation, corrupted=corrupted)

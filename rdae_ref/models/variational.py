@@ -119,6 +119,8 @@ def initial_vae_parameters(
 class Posterior(NamedTuple):
     """The distributions q(z | x_i) that the encoder returns.
 
+    In a code drawn from one, a latent without rate is noise; its mean, however small, still tells inputs apart.
+
     Examples
     --------
     >>> import numpy as np
@@ -134,10 +136,7 @@ class Posterior(NamedTuple):
 
     @refuses_overflow
     def sample(self, rng: np.random.Generator) -> Array:
-        """Draw a code for each input, z = M + exp(T/2) ∘ ε.
-
-        A latent without rate is noise in such a code, while its mean, however small, still tells inputs apart.
-        """
+        """Draw a code for each input, z = M + exp(T/2) ∘ ε."""
         M, T = _as_posterior(self)
         return M + np.exp(T / 2) * as_generator(rng).normal(size=M.shape)
 
