@@ -2,6 +2,7 @@
 
 import difflib
 import itertools
+import re
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, NamedTuple
 
@@ -21,18 +22,20 @@ from ..._validation import (
 )
 from ...activations import Activation, as_activation
 from ...autoencoder import Parameters
-from .variants import GRADIENTS, NAMES, Problem
+from .variants import GRADIENTS, NAMES, SLOPES, Problem
 
 __all__ = ["Given", "Reading", "accept", "layouts"]
 
 # Relative to the size of what is added up; PyTorch comes a hundred times closer, but where α is near 1 or below.
-LIMITS = {"float64": 1e-10, "float32": 1e-5, "float16": 1e-2}
+LIMITS = {"float64": 1e-10, "float32": 1e-5, "float16": 1e-2, "bfloat16": 5e-2}
 NEAR_ONE = {"value": 0.02, "gradient": 0.2}  # 1/(1−α) magnifies rounding: at α = 1.01 by 3 and by 21
 ROUNDING = 1e-12  # of a sum that is zero, (18), in units of 1/σ: float32 leaves more, float64 less
+DECIMALS = range(3, 9)  # numbers that were typed or printed, with so many
 LARGEST_N = 20_000  # its Gram matrices have 3 GB each
 
 EXACT = ("Xhat", "K_X", "K_Xhat", "distortion")  # which α does not enter
 LAYOUT = {"X": "(N, d), samples in rows", "W": "(p, d), one row for each unit", "A": "(d, p), one column for each unit"}
+SAME_SHAPE = {"Xhat": "X", "dXhat": "X", "dW": "W", "dA": "A"}
 
 
 class Given(NamedTuple):
@@ -40,8 +43,13 @@ class Given(NamedTuple):
 
     name: str  # one of `NAMES`
     array: Array
-    precision: str  # of the computation: float64, float32 or float16
+    precision: str  # of the computation: float64, float32, float16, bfloat16, or as in "4 decimals"
     limit: float  # what its relative error may be
+    resolution: float = 0.0  # half a unit of the last decimal
+
+    def allowed(self, scale: float) -> float:
+        """Return what a difference may be, where ours is the sum of parts of some size."""
+        return max(self.limit * scale, 1.001 * self.resolution) if not self.resolution else 1.001 * self.resolution
 
 
 class Reading(NamedTuple):
@@ -54,17 +62,27 @@ class Reading(NamedTuple):
 
     def expected(self, name: str, array: Array) -> Array:
         """Return an array of the package in the layout of the person's own inputs."""
-        return array.T if {"Xhat": "X", "dW": "W", "dA": "A"}.get(name) in self.transposed else array
+        return array.T if SAME_SHAPE.get(name) in self.transposed else array
 
 
 def accept(
     X: npt.ArrayLike,
-    parameters: Parameters | Mapping[str, npt.ArrayLike],
-    results: Mapping[str, npt.ArrayLike],
+    parameters: Parameters | Mapping[str, npt.ArrayLike] | None,
+    Xhat: npt.ArrayLike | None,
+    results: Mapping[str, npt.ArrayLike] | None,
     settings: Mapping[str, Any],
 ) -> list[Reading]:
     """Return the ways to read what was brought, the usual one first; more than one if N = d or p = d."""
-    X, (W, c, A, b), checked = as_samples(_plain(X, "X"), "X"), _as_four(parameters), _as_settings(settings)
+    X, named = as_samples(_plain(X, "X")[0], "X"), _by_name(results)
+    sign = -1 if results and "loss" in results else 1  # of a loss −L and its gradients
+    if len(X) > LARGEST_N:
+        raise ValueError(f"X must have at most {LARGEST_N} samples, got {len(X)}: compare on some of them")
+    checked = _as_settings(settings, needs_activation=parameters is not None)
+    if parameters is None:
+        return [_without_parameters(X, Xhat, named, checked, sign)]
+    if Xhat is not None:
+        named = {"Xhat": Xhat, **named}
+    W, c, A, b = _as_four(parameters)
     p, d = c.size, b.size
     ways = {"X": _ways("X", X, (None, d)), "W": _ways("W", W, (p, d)), "A": _ways("A", A, (d, p))}
     readings = []
@@ -73,8 +91,22 @@ def accept(
         X_, W_, A_ = (M.T if turn else M for M, turn in zip((X, W, A), turned, strict=True))
         problem = Problem(X_, Parameters(W_, c, A_, b), *checked)
         notes = tuple(f"{name} was read as transposed: the layout here is {LAYOUT[name]}" for name in transposed)
-        readings.append(Reading(problem, _as_results(results, problem), transposed, notes))
+        readings.append(Reading(problem, _as_results(named, problem, sign), transposed, notes))
     return readings
+
+
+def _without_parameters(
+    X: Array, Xhat: npt.ArrayLike | None, named: Mapping[str, npt.ArrayLike], settings: Any, sign: int
+) -> Reading:
+    if Xhat is None and "Xhat" not in named:
+        raise ValueError("Xhat must be given where there are no parameters W, c, A, b: it is what K_Xhat is made of")
+    outputs = as_samples(_plain(named["Xhat"] if Xhat is None else Xhat, "Xhat")[0], "Xhat")
+    results = {name: array for name, array in named.items() if name != "Xhat"}
+    unknown = [name for name in results if name in GRADIENTS]
+    if unknown:
+        raise ValueError(f"{unknown[0]} can be compared only with the parameters W, c, A, b; dXhat without them")
+    problem = Problem(X, None, *settings)._replace(Xhat=as_matrix(outputs, "Xhat", X.shape))
+    return Reading(problem, _as_results(results, problem, sign), frozenset(), ())
 
 
 def layouts(array: Array, shape: tuple[int, ...]) -> Iterator[tuple[str, Array]]:
@@ -96,37 +128,54 @@ def _ways(name: str, array: Array, shape: tuple[int | None, int | None]) -> list
     return [turn for turn, fit in zip((False, True), fits, strict=True) if fit]
 
 
-def _plain(value: npt.ArrayLike, name: str) -> npt.NDArray[Any]:
-    """Return an array of all that came, without ignoring a mask; name what NumPy cannot read."""
+def _plain(value: Any, name: str) -> tuple[npt.NDArray[Any], str]:
+    """Return an array of all that came and its type; a tensor gives up its derivative, a mask is not ignored."""
     if isinstance(value, np.ma.MaskedArray):
         raise TypeError(f"{name} must not be a masked array, whose mask would be lost: leave its rows out")
+    if hasattr(value, "detach"):
+        value = value.detach().cpu()
+        if str(value.dtype) == "torch.bfloat16":
+            return value.float().numpy(), "bfloat16"
     try:
-        return np.asarray(value)
+        array = np.asarray(value)
     except ValueError:
-        return as_array(value, name)  # says what is wrong
+        array = as_array(value, name)  # says what is wrong
     except (RuntimeError, TypeError) as error:
         kind = type(value).__name__
         raise TypeError(
             f"{name} must be an array that NumPy can read, got {kind} ({error}): pass {name}.detach().cpu() of a tensor"
         ) from None
+    if array.dtype.name == "bfloat16":
+        return array.astype(np.float32), "bfloat16"
+    return array, array.dtype.name
 
 
 def _as_four(parameters: Parameters | Mapping[str, npt.ArrayLike]) -> Parameters:
     if isinstance(parameters, Mapping):
-        if set(parameters) != set(Parameters._fields):
-            raise TypeError(f"parameters must have the names W, c, A, b, got {', '.join(map(str, parameters))}")
-        parameters = Parameters(*(parameters[name] for name in Parameters._fields))  # type: ignore[arg-type]
+        names = list(parameters)
+        if set(names) == set(Parameters._fields):
+            names = list(Parameters._fields)
+        elif [np.ndim(_plain(parameters[name], str(name))[0]) for name in names] != [2, 1, 2, 1]:
+            raise TypeError(
+                "parameters must have the names W, c, A, b, or be the state_dict of two linear layers, got "
+                + ", ".join(map(str, names))
+            )
+        parameters = Parameters(*(parameters[name] for name in names))  # type: ignore[arg-type]
     try:
         W, c, A, b = parameters
     except (TypeError, ValueError):
         raise TypeError(f"parameters must be Parameters(W, c, A, b), got {type(parameters).__name__}") from None
-    W, c, A, b = (_plain(value, name) for value, name in zip((W, c, A, b), "WcAb", strict=True))
+    W, c, A, b = (_plain(value, name)[0] for value, name in zip((W, c, A, b), "WcAb", strict=True))
     return Parameters(as_matrix(W, "W"), as_vector(c, "c"), as_matrix(A, "A"), as_vector(b, "b"))
 
 
-def _as_settings(settings: Mapping[str, Any]) -> tuple[str | Activation, float, float, float, float, float]:
+def _as_settings(
+    settings: Mapping[str, Any], needs_activation: bool
+) -> tuple[str | Activation | None, float, float, float, float, float]:
+    if needs_activation and settings["activation"] is None:
+        raise TypeError("activation must be given with parameters: the units g, as in activation='logsig'")
     return (
-        as_activation(settings["activation"]),
+        as_activation(settings["activation"]) if needs_activation else None,
         as_order(settings["alpha"]),
         as_nonnegative(settings["mu"], "mu"),
         as_positive(settings["sigma_x"], "sigma_x"),
@@ -135,7 +184,14 @@ def _as_settings(settings: Mapping[str, Any]) -> tuple[str | Activation, float, 
     )
 
 
-def _check_names(results: Mapping[str, npt.ArrayLike]) -> None:
+def canonical(name: str) -> str:
+    """Return the name in `NAMES` for what people call a result: grad_W, W.grad and dL_dW are dW, loss is value."""
+    found = re.fullmatch(r"(?:grad_|dL_d|dloss_d)(W|c|A|b|Xhat)|(W|c|A|b|Xhat)[._]grad", name)
+    return "d" + (found[1] or found[2]) if found else {"loss": "value", "L": "value"}.get(name, name)
+
+
+def _by_name(results: Mapping[str, npt.ArrayLike] | None) -> dict[str, npt.ArrayLike]:
+    """Return the results by their names in `NAMES`."""
     if not isinstance(results, Mapping):
         raise TypeError(f"results must map names to arrays, as {{'value': 1.2}} does, got {type(results).__name__}")
     strange = [name for name in results if not isinstance(name, str)]
@@ -143,24 +199,32 @@ def _check_names(results: Mapping[str, npt.ArrayLike]) -> None:
         raise TypeError(f"the names of results must be strings, got {strange[0]!r}: results are {', '.join(NAMES)}")
     if not results:
         raise ValueError(f"there is nothing to compare: bring at least one of {', '.join(NAMES)}")
-    unknown = [name for name in results if name not in NAMES]
+    unknown = [name for name in results if canonical(name) not in NAMES]
     if unknown:
         raise ValueError(f"{unknown_name(unknown[0], NAMES)}: results are {', '.join(NAMES)}")
+    named = {canonical(name): array for name, array in results.items()}
+    if len(named) < len(results):
+        raise ValueError(f"each result can be given once, got {', '.join(results)}")
+    return named
 
 
-def _as_results(results: Mapping[str, npt.ArrayLike], problem: Problem) -> tuple[Given, ...]:
-    _check_names(results)
-    (N, d), p = problem.X.shape, problem.parameters.c.size
-    square, W, A, X = (N, N), (p, d), (d, p), (N, d)
-    shapes = dict(zip(GRADIENTS, (W, (p,), A, (d,)), strict=True)) | {"Xhat": X, "K_X": square, "K_Xhat": square}
-    if N > LARGEST_N:
-        raise ValueError(f"X must have at most {LARGEST_N} samples, got {N}: compare on some of them")
+def _as_results(results: Mapping[str, npt.ArrayLike], problem: Problem, sign: int) -> tuple[Given, ...]:
+    if not results:
+        raise ValueError(f"there is nothing to compare: bring at least one of {', '.join(NAMES)}")
+    N, d = problem.X.shape
+    shapes: dict[str, tuple[int, ...]] = {"Xhat": (N, d), "dXhat": (N, d), "K_X": (N, N), "K_Xhat": (N, N)}
+    if problem.parameters is not None:
+        shapes |= {f"d{name}": array.shape for name, array in problem.parameters._asdict().items()}
     given = []
     for name in (name for name in NAMES if name in results):
-        raw = _plain(results[name], name)
-        array = _as_shape(as_array(raw, name), name, shapes.get(name, ()))
-        precision = _precision(raw, array, ROUNDING / problem.sigma_xhat if name == "db" else 0.0)
-        given.append(Given(name, array, precision, rounding_limit(name, precision, problem.alpha)))
+        raw, kind = _plain(results[name], name)
+        array = _as_shape(as_array(raw, name, finite=False), name, shapes.get(name, ()))
+        precision = _precision(array, kind, ROUNDING / problem.sigma_xhat if name == "db" else 0.0)
+        limit, resolution = rounding_limit(name, precision, problem.alpha), 0.0
+        if precision.endswith("decimals"):
+            resolution = 0.5 * 10.0 ** -int(precision.split()[0])
+            limit = max(limit, resolution / float(np.abs(array).max()))
+        given.append(Given(name, sign * array if name in ("value", *SLOPES) else array, precision, limit, resolution))
     return tuple(given)
 
 
@@ -173,25 +237,31 @@ def _as_shape(array: Array, name: str, shape: tuple[int, ...]) -> Array:
     return array
 
 
-def _precision(raw: npt.NDArray[Any], array: Array, rounding: float) -> str:
+def _precision(array: Array, kind: str, rounding: float) -> str:
     """Return the precision of a computation; float64 that only holds float32 numbers came from one in float32.
 
     Elements of the size of rounding do not count: those of float64 have few digits, and most are float32 numbers.
     """
-    if raw.dtype.kind == "f" and raw.dtype.itemsize < 8:
-        return "float16" if raw.dtype.itemsize == 2 else "float32"
+    if kind in ("float16", "bfloat16", "float32"):
+        return kind
+    if not np.isfinite(array).all():
+        return "float64"
     array = np.where(np.abs(array) > rounding, array, 0)
+    typed = [k for k in DECIMALS if np.array_equal(np.round(array, k), array)]
+    if typed:
+        exact = np.array_equal(np.round(array, DECIMALS[0] - 1), array)  # as 0.5 is, or K of equal samples
+        return "float64" if exact else f"{typed[0]} decimals"
     with np.errstate(over="ignore", under="ignore"):
         narrow = array.astype(np.float32)
-    short = np.array_equal(narrow, array) and not np.array_equal(array, np.round(array, 3))
-    return "float32" if short else "float64"
+    return "float32" if np.array_equal(narrow, array) else "float64"
 
 
 def rounding_limit(name: str, precision: str, alpha: float) -> float:
     """Return what the relative error of an array may be that was computed in some precision."""
+    limit = LIMITS.get(precision, LIMITS["float64"])
     if alpha == 1 or name in EXACT:
-        return LIMITS[precision]
-    return LIMITS[precision] * (1 + NEAR_ONE["gradient" if name in GRADIENTS else "value"] / abs(alpha - 1))
+        return limit
+    return limit * (1 + NEAR_ONE["gradient" if name in SLOPES else "value"] / abs(alpha - 1))
 
 
 def unknown_name(name: str, known: Iterable[str]) -> str:

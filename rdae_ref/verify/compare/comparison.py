@@ -4,11 +4,12 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from ...files import json_ready
+from .causes import Cause
 
-__all__ = ["ArrayComparison", "Comparison", "Explanation"]
+__all__ = ["VERDICTS", "ArrayComparison", "Comparison", "Explanation"]
 
 SHOWN = 12  # explanations that are printed; to_dict has them all
-VERDICTS = ("agrees", "explained", "undecided", "wrong")  # from best to worst
+VERDICTS = ("agrees", "follows", "explained", "undecided", "wrong")  # from best to worst
 
 
 @dataclass(frozen=True)
@@ -22,7 +23,7 @@ class ArrayComparison:
     worst: str  # the element that differs most, as in dW[3, 1]
     yours: float  # that element
     ours: float
-    verdict: str  # "agrees", "explained", "undecided" (it differs, and nothing can be said) or "wrong"
+    verdict: str  # "agrees", "follows" (from your earlier arrays), "explained", "undecided" or "wrong"
     remark: str = ""
 
 
@@ -65,18 +66,21 @@ class Comparison:
     arrays : tuple of ArrayComparison
         In the order of the computation.
     explanation : Explanation or None
-        Of what differs, if something explains it.
+        The conventions that explain what differs, if any do.
+    causes : tuple of Cause
+        Why arrays differ, those of equally good explanations included.
     notes : tuple of str
         How the input was read, and what was not tried.
     """
 
     arrays: tuple[ArrayComparison, ...]
     explanation: Explanation | None
+    causes: tuple[Cause, ...]
     notes: tuple[str, ...]
 
     @property
     def verdict(self) -> str:
-        """The worst verdict of an array: ``agrees``, ``explained``, ``undecided`` or ``wrong``."""
+        """The worst verdict of an array: ``agrees``, ``follows``, ``explained``, ``undecided`` or ``wrong``."""
         return max((array.verdict for array in self.arrays), key=VERDICTS.index)
 
     @property
@@ -114,9 +118,11 @@ class Comparison:
         names = {verdict: [array.name for array in self.arrays if array.verdict == verdict] for verdict in VERDICTS}
         if self.agrees:
             return f"AGREES: {_listing(names['agrees'])} to rounding"
-        said = {"explained": "by convention", "undecided": "undecided", "wrong": "wrong"}
+        said = {"explained": "explained", "undecided": "undecided", "wrong": "wrong", "follows": "right given these"}
         parts = [f"{words}: {_listing(names[verdict])}" for verdict, words in said.items() if names[verdict]]
-        return f"DIFFERS, {'; '.join(parts)}" + (f"; agree: {_listing(names['agrees'])}" if names["agrees"] else "")
+        first = next(array.name for array in self.arrays if array.verdict != "agrees")
+        parts += [f"agree: {_listing(names['agrees'])}"] if names["agrees"] else []
+        return f"DIFFERS from {first} on; {'; '.join(parts)}"
 
 
 def _listing(names: tuple[str, ...] | list[str]) -> str:

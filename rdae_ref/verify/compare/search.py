@@ -60,11 +60,12 @@ class Finding(NamedTuple):
 class Search:
     """All conventions against all arrays of one reading."""
 
-    def __init__(self, reading: Reading) -> None:
+    def __init__(self, reading: Reading, settings: Settings | None = None) -> None:
         problem = reading.problem
-        coarsest = min((given.precision for given in reading.given), key=("float16", "float32", "float64").index)
+        precisions = {given.precision for given in reading.given}
+        coarsest = next((name for name in ("float16", "float32") if name in precisions), "float64")
         self.reading, self.variants = reading, Variants(problem, coarsest)
-        self.ours = Candidate((), Settings(base=problem.base))
+        self.ours = Candidate((), settings or Settings(base=problem.base))
         self.switches = {given.name: switches(given.name, problem.alpha) for given in reading.given}
         in_play = {switch for names in self.switches.values() for switch in names}
         self.conventions = [
@@ -167,7 +168,7 @@ class Search:
             # Parts that are large only under other conventions, and cancel, must not make room for any number.
             scale = min(scale, max(self._usual[given.name], float(np.abs(array).max())))
         self._usual.setdefault(given.name, scale)
-        allowed = max(given.limit * scale, min(slack, LARGEST_SLACK * scale))
+        allowed = max(given.allowed(scale), min(slack, LARGEST_SLACK * scale))
         ours = self.reading.expected(given.name, array)
         first = None
         for layout, other in layouts(ours, given.array.shape):
@@ -197,9 +198,8 @@ def _fit(yours: Array, ours: Array, allowed: float, layout: str, scale: float) -
 
 
 def _applies(convention: Convention, problem: Problem, ours: Settings) -> bool:
-    d, p = problem.X.shape[1], problem.parameters.c.size
     possible = {
-        "eq23": d == p,
+        "eq23": problem.parameters is not None and problem.parameters.c.size == problem.X.shape[1],
         "eigenvalues": problem.alpha < 1,  # for α ≥ 1 those that are rounding add rounding
         "frobenius": problem.alpha == 2,
     }

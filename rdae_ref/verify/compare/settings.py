@@ -29,6 +29,10 @@ class Settings(NamedTuple):
     off_diagonal: float = 1.0  # a factor of the off-diagonal of ∂S/∂K
     eq19: str = "transposed"  # G′ in (19) and (20), as it must be; "reshaped" to (p, N)
     eq23: str = "conforming"  # (23) and (24) with A; "printed": with Aᵀ
+    # What no convention turns, and a diagnosis fits:
+    alpha: float | None = None  # the order, if it is not that of the problem
+    size: tuple[float, float] | None = None  # sigma_x and sigma_xhat of our kernel, in place of `kernel` and `sizes`
+    guard: tuple[str, float] | None = None  # a rule of `guards` for small eigenvalues, and its number
 
 
 class Convention(NamedTuple):

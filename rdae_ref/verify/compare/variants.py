@@ -13,34 +13,36 @@ import numpy as np
 
 from ..._validation import LARGEST_SAMPLE, Array
 from ...activations import Activation
-from ...autoencoder import Parameters, distortion, distortion_gradients, entropy_gradients, forward
+from ...autoencoder import Forward, Parameters, distortion, distortion_gradients, entropy_gradients, forward
 from ...matrices import gaussian_gram, graph_laplacian, renyi_entropy
 from ...numerics.entropy import entropy_and_gradient
 from ...numerics.spectrum import SingularGramWarning
 from ...paper import edge_weights
-from ...pytree import tree_map
 from ..conventions import KERNELS, power_entropy
+from . import guards
 from .settings import Settings
 
-__all__ = ["ENTROPIES", "GRADIENTS", "NAMES", "SPECTRAL", "Prediction", "Problem", "Variants", "switches"]
+__all__ = ["ENTROPIES", "GRADIENTS", "NAMES", "SLOPES", "SPECTRAL", "Prediction", "Problem", "Variants", "switches"]
 
 ENTROPIES = ("joint_entropy", "output_entropy", "conditional_entropy")
 GRADIENTS = ("dW", "dc", "dA", "db")
-SPECTRAL = (*ENTROPIES, "value", "dW", "dc", "dA")  # what needs eigenvalues
-NAMES = ("Xhat", "K_X", "K_Xhat", "distortion", *ENTROPIES, "value", *GRADIENTS)  # in the order of the computation
+SLOPES = ("dXhat", *GRADIENTS)
+SPECTRAL = (*ENTROPIES, "value", "dXhat", "dW", "dc", "dA")  # what needs eigenvalues
+NAMES = ("Xhat", "K_X", "K_Xhat", "distortion", *ENTROPIES, "value", *SLOPES)  # in the order of the computation
 
 
 class Problem(NamedTuple):
-    """A point at which (25) is computed."""
+    """A point at which (25) is computed: the outputs are those of the parameters, or given."""
 
     X: Array
-    parameters: Parameters
-    activation: str | Activation
+    parameters: Parameters | None
+    activation: str | Activation | None
     alpha: float
     mu: float
     sigma_x: float
     sigma_xhat: float
     base: float
+    Xhat: Array | None = None  # in place of the outputs of the parameters
 
 
 class Prediction(NamedTuple):
@@ -66,24 +68,27 @@ class Entropies(NamedTuple):
     output: float
 
 
-class EntropyGradients(NamedTuple):
-    """Their gradients by the parameters."""
+class Parts(NamedTuple):
+    """What the gradient of (25) consists of, for one array, in nats: ∂S_joint − ∂S_output − μ ∂D."""
 
-    joint: Parameters
-    output: Parameters
+    joint: Array
+    output: Array
+    distortion: Array
 
 
 def switches(name: str, alpha: float) -> tuple[str, ...]:
     """Name the switches on which an array depends."""
-    gram = ("kernel", "sizes", "gram")
-    entropy = ("base", *gram, "joint", "eigenvalues", "frobenius")
+    gram = ("kernel", "sizes", "gram", "size")
+    entropy = ("base", *gram, "joint", "eigenvalues", "frobenius", "alpha", "guard")
     error = ("distortion", "half")
     whole = (*error, "weights", "sign")
     # The trace shifts S by a constant at α ≠ 1; at α = 1 it multiplies −Σ λ ln λ and so the gradient.
-    slope = ("base", *(gram if alpha == 1 else gram[:2]), *(("joint",) if alpha == 1 else ()), *whole)
+    slope = ("base", *gram, "alpha", "guard", *(("joint",) if alpha == 1 else ()), *whole)
+    slope = tuple(switch for switch in slope if alpha == 1 or switch != "gram")
     slope += ("gradient_unit", "edges", "off_diagonal")
     table = {"Xhat": (), "K_X": gram, "K_Xhat": gram, "distortion": error, "value": entropy + whole, "db": whole}
-    table |= dict.fromkeys(ENTROPIES, entropy) | {"dA": slope} | dict.fromkeys(("dW", "dc"), (*slope, "eq19", "eq23"))
+    table |= dict.fromkeys(ENTROPIES, entropy) | dict.fromkeys(("dA", "dXhat"), slope)
+    table |= dict.fromkeys(("dW", "dc"), (*slope, "eq19", "eq23"))
     return table[name]
 
 
@@ -92,11 +97,13 @@ class Variants:
 
     def __init__(self, problem: Problem, precision: str = "float64") -> None:
         self.problem, self.precision = problem, precision
-        with np.errstate(over="ignore", invalid="ignore"):
-            self.forward = forward(problem.parameters, problem.X, problem.activation)
-        if not np.abs(self.forward.Xhat).max() < LARGEST_SAMPLE:  # also where it is NaN
+        self.forward = None if problem.parameters is None else _forward(problem)
+        Xhat = self.forward.Xhat if self.forward and problem.Xhat is None else problem.Xhat
+        assert Xhat is not None, "without parameters the outputs are given"
+        self.Xhat = Xhat
+        if not np.abs(self.Xhat).max() < LARGEST_SAMPLE:  # also where it is NaN
             raise ValueError("the outputs of the auto-encoder overflow at this point: W, c, A or b is too large")
-        self.distortion = distortion(problem.X, self.forward.Xhat)
+        self.distortion = distortion(problem.X, self.Xhat)
         self._cache: dict[tuple[object, ...], object] = {}
 
     def sizes(self, settings: Settings) -> Sizes:
@@ -105,28 +112,33 @@ class Variants:
         def compute() -> Sizes:
             x, xhat = self.problem.sigma_x, self.problem.sigma_xhat
             chosen = {"own": (x, xhat), "input": (x, x), "output": (xhat, xhat), "swapped": (xhat, x)}[settings.sizes]
-            x, xhat = (KERNELS[settings.kernel](size) for size in chosen)
+            x, xhat = settings.size or (KERNELS[settings.kernel](size) for size in chosen)
             return Sizes(x, xhat, f"{x:.12g} {xhat:.12g}")  # kernels that differ by rounding only are one
 
-        return self._once(("sizes", settings.kernel, settings.sizes), compute)
+        return self._once(("sizes", settings.kernel, settings.sizes, settings.size), compute)
+
+    def alpha(self, settings: Settings) -> float:
+        """Return the order of the settings, or that of the problem."""
+        return self.problem.alpha if settings.alpha is None else settings.alpha
 
     def predict(self, name: str, settings: Settings) -> Prediction:
         """Return what an array would be."""
         if name == "Xhat":
-            return _alone(self.forward.Xhat)
+            return _alone(self.Xhat)
         if name in ("K_X", "K_Xhat"):
             trace = len(self.problem.X) if settings.gram == "raw" else 1
-            return _alone(self._grams(self.sizes(settings))[name == "K_Xhat"] * trace)
+            return _alone(self.grams(settings)[name == "K_Xhat"] * trace)
         if name == "distortion":
             return _alone(np.array(self._reduction(settings) * self.distortion))
-        if name in GRADIENTS:
-            return self._gradient(GRADIENTS.index(name), settings)
+        if name in SLOPES:
+            return self._gradient(name, settings)
         return self._value(name, settings)
 
     def needs(self, name: str, settings: Settings) -> int:
         """Count the eigendecompositions that a prediction still needs."""
-        key = self.sizes(settings).key
-        entry = ("gradients", key) if name in GRADIENTS else ("entropies", key, settings.eigenvalues)
+        sizes, alpha = self.sizes(settings).key, self.alpha(settings)
+        slope = ("edges", sizes, alpha, settings.guard)
+        entry = slope if name in SLOPES else ("entropies", sizes, alpha, settings.eigenvalues, settings.guard)
         return 2 * (name in SPECTRAL and entry not in self._cache)
 
     # -------------------------------------------------------------------------------------------------------- values
@@ -149,12 +161,20 @@ class Variants:
         return Prediction(np.array(-L if sign == "minimised" else L), entropy_weight * size + D, slack * entropy_weight)
 
     def _scaled_entropies(self, settings: Settings) -> Entropies:
-        pure = self._entropies(self.sizes(settings), settings.eigenvalues)
+        pure, alpha = self._entropies(settings), self.alpha(settings)
         unit = math.log(settings.base)
-        shift = 2 * math.log(len(self.problem.X)) if settings.frobenius == "over_n2" and self.problem.alpha == 2 else 0
-        return Entropies(
-            *((self._of_trace(S, t) + shift) / unit for S, t in zip(pure, self._traces(settings), strict=True))
-        )
+        shift = 2 * math.log(len(self.problem.X)) if settings.frobenius == "over_n2" and alpha == 2 else 0
+        traces = self._traces(settings)
+        return Entropies(*((_of_trace(S, t, alpha) + shift) / unit for S, t in zip(pure, traces, strict=True)))
+
+    def input_entropy(self, settings: Settings) -> float:
+        """Return S_α(K_X) in nats."""
+        alpha, sizes = self.alpha(settings), self.sizes(settings)
+
+        def compute() -> float:
+            return renyi_entropy(self._grams_of(sizes)[0], alpha, math.e)
+
+        return float(self._once(("input", sizes.key, alpha), compute))
 
     def _traces(self, settings: Settings) -> tuple[float, float]:
         """Return the traces of the matrices whose entropies are taken; ours are 1."""
@@ -163,45 +183,55 @@ class Variants:
         joint = {"n": N**2 * diagonal**2, "without_n": N * diagonal**2, "trace": 1}[settings.joint]
         return joint, N * diagonal
 
-    def _of_trace(self, S: float, t: float) -> float:
-        """Return ln tr(A^α)/(1−α) at t A, or −Σ λ ln λ, where S is that of A."""
-        alpha = self.problem.alpha
-        if alpha == 1:
-            return t * (S - math.log(t))
-        return S + (-1.0 if alpha == math.inf else alpha / (1 - alpha)) * math.log(t)
-
-    def _entropies(self, sizes: Sizes, rule: str) -> Entropies:
-        alpha = self.problem.alpha
+    def _entropies(self, settings: Settings) -> Entropies:
+        sizes, alpha, rule, guard = self.sizes(settings), self.alpha(settings), settings.eigenvalues, settings.guard
 
         def compute() -> Entropies:
-            K_X, K = self._grams(sizes)
-            grams = (len(K) * K_X * K, K)
+            K_X, K = self._grams_of(sizes)
+            pair = (len(K) * K_X * K, K)
+            if guard is not None:
+                spectra = (self._spectrum(sizes, i)[0] for i in range(2))
+                values = (guards.guarded(guard, found, i == 0, len(K)) for i, found in enumerate(spectra))
+                return Entropies(*(guards.entropy(kept, alpha) for kept in values))
             if rule == "zero":
-                return Entropies(*(renyi_entropy(A, alpha, math.e) for A in grams))
-            rounded = (A.astype(self.precision).astype(float) for A in grams)
+                return Entropies(*(renyi_entropy(A, alpha, math.e) for A in pair))
+            rounded = (A.astype(self.precision).astype(float) for A in pair)
             return Entropies(*(power_entropy(A, alpha, rule, renormalised=rule == "dropped") for A in rounded))
 
-        return self._once(("entropies", sizes.key, rule), compute)
+        return self._once(("entropies", sizes.key, alpha, rule, guard), compute)
+
+    def _spectrum(self, sizes: Sizes, i: int) -> tuple[Array, Array]:
+        """Return eigenvalues and eigenvectors of N K_X ∘ K (0) or K (1) as LAPACK returns them."""
+
+        def compute() -> tuple[Array, Array]:
+            K_X, K = self._grams_of(sizes)
+            values, vectors = np.linalg.eigh(K if i else len(K) * K_X * K)
+            return values, vectors
+
+        return self._once(("spectrum", sizes.key, i), compute)
 
     # ----------------------------------------------------------------------------------------------------- gradients
 
-    def _gradient(self, index: int, settings: Settings) -> Prediction:
+    def _gradient(self, name: str, settings: Settings) -> Prediction:
         """(17)–(24), weighted as in (25)."""
-        sizes = self.sizes(settings)
         entropy_weight, distortion_weight, sign = self._weights(settings)
         entropy_weight *= settings.off_diagonal / (1 if settings.gradient_unit == "nats" else math.log(settings.base))
-        entropy_weight *= {"half": 1, "without": 2 * sizes.xhat**2, "whole": 2}[settings.edges]
-        distortion_weight *= self._reduction(settings)
-        traces = self._traces(settings) if self.problem.alpha == 1 else (1, 1)
-        dS = self._entropy_gradients(sizes, settings.eq19) if index < 3 else None  # (18): ∂S/∂b = 0
-        parts = [-distortion_weight * self._distortion_gradients(settings.eq23)[index]]
-        if sign == "added":
-            parts[0] = -parts[0]
-        if dS:
-            parts += [entropy_weight * traces[0] * dS.joint[index], -entropy_weight * traces[1] * dS.output[index]]
-        total = np.sum(parts, axis=0) * (-1 if sign in ("minimised", "downhill") else 1)
-        scale = float(sum(np.abs(part).max() for part in parts))
-        return Prediction(total, scale if dS else scale + self._weights(settings)[0] * self._cancelled())
+        entropy_weight *= {"half": 1, "without": 2 * self.sizes(settings).xhat ** 2, "whole": 2}[settings.edges]
+        distortion_weight *= self._reduction(settings) * (-1 if sign == "added" else 1)
+        traces = self._traces(settings) if self.alpha(settings) == 1 else (1, 1)
+        weights = (entropy_weight * traces[0], -entropy_weight * traces[1], -distortion_weight)
+        terms = [w * part for w, part in zip(weights, self.parts(name, settings), strict=True)]
+        total = np.sum(terms, axis=0) * (-1 if sign in ("minimised", "downhill") else 1)
+        scale = float(sum(np.abs(term).max() for term in terms))
+        return Prediction(total, scale + self._weights(settings)[0] * self._cancelled() if name == "db" else scale)
+
+    def parts(self, name: str, settings: Settings) -> Parts:
+        """Return the derivatives of both entropies, in nats, and of the distortion by what an array is named for."""
+        D = self._distortion_gradients(settings.eq23)[name]
+        if name == "db":
+            return Parts(np.zeros_like(D), np.zeros_like(D), D)  # (18)
+        joint, output = (dS[name] for dS in self._entropy_gradients(settings))
+        return Parts(joint, output, D)
 
     def _cancelled(self) -> float:
         """Return the size of what (18) sums to zero, Σ |∂S/∂X̂| over samples, of both entropies and under no convention.
@@ -210,43 +240,59 @@ class Variants:
         """
 
         def compute() -> float:
-            edges = self._entropy_edges(self.sizes(Settings()))
-            slopes = (4 * np.abs(graph_laplacian(P) @ self.forward.Xhat).sum(axis=0).max() for P in edges)
+            edges = self.edges(Settings())
+            slopes = (4 * np.abs(graph_laplacian(P) @ self.Xhat).sum(axis=0).max() for P in edges)
             return float(sum(slopes)) / math.log(self.problem.base)
 
         return self._once(("cancelled",), compute)
 
-    def _entropy_edges(self, sizes: Sizes) -> list[Array]:
+    def edges(self, settings: Settings) -> tuple[Array, Array]:
         """Return Q and P of (17)–(20), those of the joint entropy and of the output's."""
+        sizes, alpha, guard = self.sizes(settings), self.alpha(settings), settings.guard
 
-        def compute() -> list[Array]:
-            K_X, K = self._grams(sizes)
-            N, alpha = len(K), self.problem.alpha
-            with warnings.catch_warnings():
-                warnings.simplefilter("ignore", SingularGramWarning)  # the verdict says it, where it matters
-                dS_joint = N * K_X * entropy_and_gradient(N * K_X * K, alpha).gradient
-                dS_output = entropy_and_gradient(K, alpha).gradient
-            return [edge_weights(dS_dK, K, sizes.xhat) for dS_dK in (dS_joint, dS_output)]
+        def compute() -> tuple[Array, Array]:
+            K_X, K = self._grams_of(sizes)
+            N = len(K)
+            if guard is None:
+                with warnings.catch_warnings():
+                    warnings.simplefilter("ignore", SingularGramWarning)  # the verdict says it, where it matters
+                    dS = [entropy_and_gradient(A, alpha).gradient for A in (N * K_X * K, K)]
+            else:
+                dS = [guards.gradient(guard, *self._spectrum(sizes, i), alpha, i == 0) for i in range(2)]
+            return edge_weights(N * K_X * dS[0], K, sizes.xhat), edge_weights(dS[1], K, sizes.xhat)
 
-        return self._once(("edges", sizes.key), compute)
+        return self._once(("edges", sizes.key, alpha, guard), compute)
 
-    def _entropy_gradients(self, sizes: Sizes, eq19: str) -> EntropyGradients:
-        def compute() -> dict[str, EntropyGradients]:
+    def _entropy_gradients(self, settings: Settings) -> list[dict[str, Array]]:
+        sizes, alpha, guard = self.sizes(settings), self.alpha(settings), settings.guard
+
+        def compute() -> list[dict[str, Array]]:
+            pair = []
+            for P in self.edges(settings):
+                slopes = {"dXhat": -4 * graph_laplacian(P) @ self.Xhat}
+                if self.problem.parameters is not None:
+                    run = self._run(settings.eq19)
+                    slopes |= _named(entropy_gradients(P, run, self.problem.parameters, self.problem.X))
+                pair.append(slopes)
+            return pair
+
+        return self._once(("gradients", sizes.key, alpha, guard, settings.eq19), compute)
+
+    def _run(self, eq19: str) -> Forward:
+        run = self.forward
+        assert run is not None
+        n, units = run.Gprime.shape
+        return run._replace(Xhat=self.Xhat, Gprime=run.Gprime.reshape(units, n).T if eq19 == "reshaped" else run.Gprime)
+
+    def _distortion_gradients(self, eq23: str) -> dict[str, Array]:
+        def compute() -> dict[str, Array]:
             p = self.problem
-            (n, units), run, P = self.forward.Gprime.shape, self.forward, self._entropy_edges(sizes)
-            misread = run._replace(Gprime=run.Gprime.reshape(units, n).T)
-            return {
-                layout: EntropyGradients(*(entropy_gradients(P_, forward_, p.parameters, p.X) for P_ in P))
-                for layout, forward_ in (("transposed", run), ("reshaped", misread))
-            }
-
-        return self._once(("gradients", sizes.key), compute)[eq19]
-
-    def _distortion_gradients(self, eq23: str) -> Parameters:
-        def compute() -> Parameters:
-            p = self.problem
-            parameters = p.parameters._replace(A=p.parameters.A.T) if eq23 == "printed" else p.parameters
-            return tree_map(np.asarray, distortion_gradients(self.forward, parameters, p.X, p.X))
+            slopes = {"dXhat": -2 / len(p.X) * (p.X - self.Xhat)}
+            if p.parameters is not None:
+                parameters = p.parameters._replace(A=p.parameters.A.T) if eq23 == "printed" else p.parameters
+                run = self._run("transposed")
+                slopes |= _named(distortion_gradients(run, parameters, p.X, p.X))
+            return slopes
 
         return self._once(("distortion", eq23), compute)
 
@@ -270,8 +316,15 @@ class Variants:
         N, d = self.problem.X.shape
         return {"samples": 1.0, "sum": float(N), "everything": 1 / d}[settings.distortion] * settings.half
 
-    def _grams(self, sizes: Sizes) -> tuple[Array, Array]:
-        return gaussian_gram(self.problem.X, sizes.x), gaussian_gram(self.forward.Xhat, sizes.xhat)
+    def grams(self, settings: Settings) -> tuple[Array, Array]:
+        """Return K_X and K, of diagonal 1/N."""
+        return self._grams_of(self.sizes(settings))
+
+    def _grams_of(self, sizes: Sizes) -> tuple[Array, Array]:
+        def compute() -> tuple[Array, Array]:
+            return gaussian_gram(self.problem.X, sizes.x), gaussian_gram(self.Xhat, sizes.xhat)
+
+        return self._once(("grams", sizes.key), compute)
 
     def _once(self, key: tuple[object, ...], compute: Callable[[], object]):  # type: ignore[no-untyped-def]
         if key not in self._cache:
@@ -281,3 +334,21 @@ class Variants:
 
 def _alone(array: Array) -> Prediction:
     return Prediction(array, float(np.abs(array).max()))
+
+
+def _forward(problem: Problem) -> Forward:
+    assert problem.parameters is not None
+    assert problem.activation is not None
+    with np.errstate(over="ignore", invalid="ignore"):
+        return forward(problem.parameters, problem.X, problem.activation)
+
+
+def _named(gradient: Parameters) -> dict[str, Array]:
+    return {f"d{name}": np.asarray(array) for name, array in gradient._asdict().items()}
+
+
+def _of_trace(S: float, t: float, alpha: float) -> float:
+    """Return ln tr(A^α)/(1−α) at t A, or −Σ λ ln λ, where S is that of A."""
+    if alpha == 1:
+        return t * (S - math.log(t))
+    return S + (-1.0 if alpha == math.inf else alpha / (1 - alpha)) * math.log(t)

@@ -1,7 +1,7 @@
 """`compare`: a person's arrays beside ours, with a verdict for each."""
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -11,40 +11,52 @@ from ...autoencoder import Parameters
 from ...matrices import gaussian_gram
 from ...numerics.spectrum import eigenvalues
 from .arrays import Given, Reading, accept, rounding_limit
-from .comparison import ArrayComparison, Comparison, Explanation
+from .causes import SETTINGS, Cause, cause
+from .comparison import VERDICTS, ArrayComparison, Comparison, Explanation
+from .diagnosis import NEARER, Account, Diagnosis
+from .kernels import read_kernel
+from .outputs import networks
 from .search import CHANCE, Candidate, Finding, Fit, Search
+from .settings import Settings
+from .variants import GRADIENTS, SLOPES, Problem, Variants
 
 __all__ = ["compare"]
 
 
 def compare(
     X: npt.ArrayLike,
-    parameters: Parameters | Mapping[str, npt.ArrayLike],
-    results: Mapping[str, npt.ArrayLike],
+    parameters: Parameters | Mapping[str, npt.ArrayLike] | None = None,
+    results: Mapping[str, npt.ArrayLike] | None = None,
     *,
-    activation: str | Activation,
+    Xhat: npt.ArrayLike | None = None,
+    activation: str | Activation | None = None,
     alpha: float,
     mu: float,
     sigma_x: float,
     sigma_xhat: float,
     base: float = 2,
 ) -> Comparison:
-    """Compare results of another implementation of (25) with ours, and explain where they differ.
+    """Compare results of another implementation of (25) with ours, and name the causes where they differ.
 
-    Where something differs, the known conventions are tried: alone, in pairs, in threes, until all arrays fit at once;
-    all that fit equally well are named. If nothing fits everything, what fits most is taken and the rest called wrong.
+    The arrays are judged in the order of the computation, from the outputs to the gradient. After the first one that
+    differs, the others are judged given that one. Known conventions are tried alone, in pairs and in threes; then
+    factors, other orders, kernel sizes, guards against small eigenvalues and mistakes of hand-written gradients. All
+    explanations that fit equally well are named.
 
     Parameters
     ----------
     X : array_like, shape (N, d)
-        Inputs in rows. Transposed inputs, here and below, are recognised.
-    parameters : Parameters or mapping of str to array_like
-        W, c, A, b, in this order or under these names.
+        Inputs in rows. Transposed inputs, here and below, are recognised, and tensors are detached.
+    parameters : Parameters or mapping of str to array_like, optional
+        W, c, A, b, in this order, under these names, or as the state_dict of two linear layers.
     results : mapping of str to array_like
         Any of Xhat, K_X, K_Xhat, distortion, joint_entropy, output_entropy, conditional_entropy, value (that is L) and
-        its gradient dW, dc, dA, db. Gram matrices are those of trace 1, entropies are in `base`.
-    activation : str or Activation
-        The units g.
+        its gradient dXhat, dW, dc, dA, db. Gram matrices are those of trace 1, entropies are in `base`. ``loss`` stands
+        for −L, and then the gradients are those of the loss; ``grad_W`` and the like are dW.
+    Xhat : array_like, shape (N, d), optional
+        Outputs of a model of any kind. Without `parameters`, everything is computed from them.
+    activation : str or Activation, optional
+        The units g; needed with `parameters`.
     alpha : float
         Order α > 0 of the entropy.
     mu : float
@@ -52,18 +64,18 @@ def compare(
     sigma_x, sigma_xhat : float
         Kernel sizes for inputs and outputs.
     base : float
-        Of the logarithm: 2 for bits.
+        Base of the logarithm: 2 for bits.
 
     Returns
     -------
     Comparison
-        With ``agrees``, ``verdict``, a row for each array, and the explanation; as text, a report.
+        With ``agrees``, ``verdict``, ``causes``, and a row for each array; as text, a report.
 
     Raises
     ------
     TypeError, ValueError
-        If a name is unknown, nothing is to be compared, shapes do not fit, or something is masked, bound to an
-        automatic derivative, not finite or out of range.
+        If a name is unknown, nothing is to be compared, shapes do not fit, an input is masked, not finite or out of
+        range, or there are neither parameters nor outputs.
 
     Notes
     -----
@@ -79,90 +91,322 @@ def compare(
     >>> settings = {"activation": "logsig", "alpha": 1.01, "mu": 1.5, "sigma_x": 0.5, "sigma_xhat": 0.5}
     >>> value, gradient = RateDistortion(X, base=np.e, **settings).value_and_gradient(parameters)
     >>> comparison = compare(X, parameters, {"value": value, "dW": gradient.W}, **settings)
-    >>> comparison.verdict, comparison.explanation.alternatives
-    ('explained', (('natural_log',),))
+    >>> comparison.verdict, [cause.name for cause in comparison.causes]
+    ('explained', ['natural_log'])
     """
     settings: dict[str, Any] = {"activation": activation, "alpha": alpha, "mu": mu, "base": base}
-    readings = accept(X, parameters, results, settings | {"sigma_x": sigma_x, "sigma_xhat": sigma_xhat})
-    first: Comparison | None = None
-    for reading in readings:
-        search = Search(reading)
+    sizes = {"sigma_x": sigma_x, "sigma_xhat": sigma_xhat}
+    found = list[Comparison]()
+    for reading in accept(X, parameters, Xhat, results, settings | sizes):
+        found.append(_Judge(reading).comparison())
+        if found[-1].agrees:
+            return found[-1]
+    return min(found, key=lambda one: sum(VERDICTS.index(row.verdict) for row in one.arrays))
+
+
+class _Upstream(NamedTuple):
+    """What the person's own earlier arrays say about the point."""
+
+    problem: Problem
+    settings: Settings
+    causes: tuple[Cause, ...]
+    departs: tuple[str, ...]  # the arrays that differ and that later ones are judged given
+    chain_known: bool = True
+
+
+class _Judge:
+    """The verdicts on one reading, in the order of the computation."""
+
+    def __init__(self, reading: Reading) -> None:
+        self.reading = reading
+        self.broken = [given for given in reading.given if not np.isfinite(given.array).all()]
+        whole = reading._replace(given=tuple(given for given in reading.given if np.isfinite(given.array).all()))
+        self.ours = self.search = Search(whole)
+        self.finding = self.ours.run()
+        self.upstream = _Upstream(reading.problem, self.ours.ours.settings, (), ())
+        if not self.finding.complete:
+            self._judge_given_earlier_arrays(whole)
+        self.accounts = {} if self.finding.complete else self._diagnoses()
+
+    def _judge_given_earlier_arrays(self, whole: Reading) -> None:
+        """Take the person's own outputs and kernels for the later arrays, if more of them are right then."""
+        upstream = self._kernels(self._outputs(self.upstream))
+        if not upstream.departs:
+            return
+        later = tuple(given for given in whole.given if given.name not in upstream.departs)
+        search = Search(whole._replace(problem=upstream.problem, given=later), upstream.settings)
         finding = search.run()
-        if finding.complete or first is None:
-            comparison = _report(reading, search, finding)
-            if finding.complete:
-                return comparison
-            first = comparison
-    assert first is not None
-    return first
+        explained = {one.array for one in upstream.causes}
+        now = sum(fit.fits for fit in finding.fits.values()) + len(explained)
+        if now > sum(fit.fits for fit in self.finding.fits.values()) or not later:
+            self.upstream, self.search, self.finding = upstream, search, finding
 
+    # ------------------------------------------------------------------------------------------- the earlier arrays
 
-def _report(reading: Reading, search: Search, finding: Finding) -> Comparison:
-    rows, explained = [], []
-    for given in reading.given:
-        ours, fit = search.fit(given, search.ours.settings), finding.fits[given.name]
-        if fit.fits and not (ours.fits and not ours.layout):
-            explained.append(given.name)
-        verdict = _verdict(given, ours, fit, finding, search)
-        rows.append(
-            ArrayComparison(
-                name=given.name,
-                precision=given.precision,
-                relative_error=ours.error,
-                limit=given.limit,
-                worst=given.name + (str(list(ours.index)) if ours.index else ""),
-                yours=ours.yours,
-                ours=ours.ours,
-                verdict=verdict,
-                remark="" if fit.fits else _remark(given, fit, finding, search),
+    def _differs(self, name: str) -> Given | None:
+        """Return what was given under a name, if it differs from ours."""
+        for given in self.ours.reading.given:
+            if given.name == name and not self.ours.fit(given, self.ours.ours.settings).fits:
+                return given
+        return None
+
+    def _outputs(self, start: _Upstream) -> _Upstream:
+        given = self._differs("Xhat")
+        if given is None:
+            return start
+        theirs = given.array if given.array.shape == start.problem.X.shape else given.array.T
+        for network in networks(start.problem, "Xhat"):
+            try:
+                other = Variants(network.problem).Xhat
+            except ValueError:  # it overflows
+                continue
+            if np.abs(other - theirs).max() <= given.allowed(float(np.abs(other).max())):
+                return start._replace(
+                    problem=network.problem,
+                    causes=network.causes,
+                    departs=("Xhat",),
+                    chain_known=network.chain_known,
+                )
+        return start._replace(problem=start.problem._replace(Xhat=theirs), departs=("Xhat",), chain_known=False)
+
+    def _kernels(self, start: _Upstream) -> _Upstream:
+        """Read the kernel off Gram matrices that differ."""
+        problem, sizes, causes, departs = start.problem, {}, start.causes, start.departs
+        variants = self.ours.variants if start.problem is self.reading.problem else Variants(start.problem)
+        code = {} if variants.forward is None else {"gram_of_code": variants.forward.Zhat}
+        for name, own, other, sigma in (
+            ("K_X", problem.X, variants.Xhat, problem.sigma_x),
+            ("K_Xhat", variants.Xhat, problem.X, problem.sigma_xhat),
+        ):
+            given = self._differs(name)
+            if given is None or (departs and _close(given, gaussian_gram(own, sigma))):
+                continue
+            samples = {"own": own, "kernel_one_side": other, "standardised_inputs": _standardised(own), **code}
+            found = read_kernel(name, given.array, samples, sigma, given.allowed(1 / len(own)))
+            departs = (*departs, name)
+            causes = (*causes, *(found.causes if found else ()))
+            sizes[name] = found.sigma if found else None
+        if not sizes:
+            return start
+        x, xhat = sizes.get("K_X", problem.sigma_x), sizes.get("K_Xhat", problem.sigma_xhat)
+        settings = start.settings if x is None or xhat is None else start.settings._replace(size=(x, xhat))
+        return start._replace(settings=settings, causes=causes, departs=departs)
+
+    # ------------------------------------------------------------------------------------------------ what is left
+
+    def _diagnoses(self) -> dict[str, list[Account]]:
+        """Return accounts of the arrays that neither agree nor follow from a convention."""
+        bases = [(candidate.settings, _conventions(candidate)) for candidate in self.finding.candidates[:2]]
+        bases.append((self.search.ours.settings, ()))
+        diagnosis = Diagnosis(self.search, list(dict(bases).items()))
+        accounts = {}
+        for given in self.search.reading.given:
+            if self._agrees(given) or self.finding.fits[given.name].fits:
+                continue
+            if given.name in GRADIENTS and not self.upstream.chain_known:
+                continue
+            if _singular(self.search, given):
+                continue
+            accounts[given.name] = diagnosis.accounts(given)
+        return _in_common(accounts)
+
+    def _agrees(self, given: Given) -> bool:
+        ours = self.ours.fit(given, self.ours.ours.settings)
+        return ours.fits and not ours.layout
+
+    # -------------------------------------------------------------------------------------------------- the report
+
+    def comparison(self) -> Comparison:
+        rows, explained, causes = [], [], list(self.upstream.causes)
+        for given in self.reading.given:
+            if given in self.broken:
+                row, why = self._broken_row(given)
+            elif given.name in self.upstream.departs:
+                words = [one.text for one in self.upstream.causes if one.array == given.name]
+                remark = "equal ours with " + " and ".join(words) if words else self._unexplained(given)
+                row, why = self._row(given, "explained" if words else "wrong", remark), ()
+            else:
+                row, why = self._judged(given)
+            fit = self.finding.fits.get(given.name)
+            if row.verdict in ("explained", "undecided") and fit and fit.fits and not self._agrees(given):
+                explained.append(given.name)
+            rows.append(row)
+            causes += [one for one in why if all(one.name != c.name or one.number != c.number for c in causes)]
+        if explained:
+            for candidate in self.finding.candidates:
+                known = [one.name for one in causes]
+                causes += [
+                    Cause(one.key, explained[0], None, one.sentence)
+                    for one in candidate.conventions
+                    if one.key not in known
+                ]
+        explanation = _explanation(tuple(explained), self.search, self.finding)
+        return Comparison(tuple(rows), explanation, tuple(causes), tuple(self._notes()))
+
+    def _unexplained(self, given: Given) -> str:
+        ours = self.ours
+        none = Finding((ours.ours,), {}, 0, 0.0)
+        return _remark(given, ours.fit(given, ours.ours.settings), none, ours, [])
+
+    def _judged(self, given: Given) -> tuple[ArrayComparison, tuple[Cause, ...]]:
+        fit, departs = self.finding.fits[given.name], " and ".join(self.upstream.departs)
+        plain = not fit.layout and not self.finding.candidates[0].conventions
+        verdict, remark, why = "agrees", "", tuple[Cause, ...]()
+        if self._agrees(given):
+            pass
+        elif fit.fits and departs and plain:
+            verdict, remark = "follows", f"right, given your {departs}"
+        elif fit.fits:
+            verdict = "explained" if self.finding.chance <= CHANCE else "undecided"
+        elif own := self._follows(given):
+            verdict, remark = "follows", f"right, given your {own}"
+        elif given.name in GRADIENTS and not self.upstream.chain_known:
+            verdict, remark = "undecided", "no telling: your Xhat comes from another network"
+        else:
+            accounts = self.accounts.get(given.name, [])
+            verdict = "undecided" if _singular(self.search, given) else "wrong"
+            remark = _remark(given, fit, self.finding, self.search, accounts)
+            if accounts and accounts[0].fits:
+                why = tuple(one for account in accounts for one in account.causes)
+                verdict = "explained" if all(one.name in SETTINGS for one in why) else "wrong"
+        return self._row(given, verdict, remark), why
+
+    def _follows(self, given: Given) -> str:
+        """Name the person's own arrays from which one that differs from ours follows."""
+        own = {one.name: one.array for one in self.search.reading.given}
+        p, variants = self.search.reading.problem, self.search.variants
+        both = {"joint_entropy", "output_entropy"} <= own.keys()
+        S = own["joint_entropy"] - own["output_entropy"] if both else None
+        if given.name == "conditional_entropy" and S is not None:
+            return "entropies" if _close(given, S, 1 + abs(float(own["joint_entropy"]))) else ""
+        if given.name == "value":
+            S = own.get("conditional_entropy", S)
+            D = own.get("distortion", np.array(variants.distortion))
+            if S is not None and _close(given, S - p.mu * D, 1 + abs(float(S)) + p.mu * float(D)):
+                return "entropies and distortion"
+        if given.name in GRADIENTS and "dXhat" in own and variants.forward is not None and p.parameters is not None:
+            slope, run = own["dXhat"], variants.forward
+            slope = slope if slope.shape == variants.Xhat.shape else slope.T
+            dZ = slope @ p.parameters.A * run.Gprime
+            back = {"dW": dZ.T @ p.X, "dc": dZ.sum(0), "dA": slope.T @ run.Zhat, "db": slope.sum(0)}[given.name]
+            if _close(given, self.search.reading.expected(given.name, back)):
+                return "dXhat"
+        return ""
+
+    def _row(self, given: Given, verdict: str, remark: str) -> ArrayComparison:
+        ours = self.ours.fit(given, self.ours.ours.settings)
+        return ArrayComparison(
+            name=given.name,
+            precision=given.precision,
+            relative_error=ours.error,
+            limit=given.limit,
+            worst=given.name + (str(list(ours.index)) if ours.index else ""),
+            yours=ours.yours,
+            ours=ours.ours,
+            verdict=verdict,
+            remark=remark,
+        )
+
+    def _broken_row(self, given: Given) -> tuple[ArrayComparison, tuple[Cause, ...]]:
+        """Say where an array is not finite, and why it may be."""
+        ours = self.ours.variants.predict(given.name, self.ours.ours.settings).array
+        ours = self.reading.expected(given.name, ours)
+        bad = ~np.isfinite(given.array)
+        index = tuple(int(i) for i in np.argwhere(bad)[0])
+        of_slope = given.name in SLOPES and all(one.name != "value" for one in self.broken)
+        why = cause("zero_distance" if of_slope else "negative_eigenvalue", given.name)
+        count = f"{int(bad.sum())} of {bad.size} elements are" if bad.size > 1 else "it is"
+        right = float(ours[index]) if ours.shape == given.array.shape else float("nan")
+        row = ArrayComparison(
+            name=given.name,
+            precision=given.precision,
+            relative_error=float("nan"),
+            limit=given.limit,
+            worst=given.name + (str(list(index)) if index else ""),
+            yours=float(given.array[index]),
+            ours=right,
+            verdict="wrong",
+            remark=f"{count} not finite; the likely cause is {why.text}",
+        )
+        return row, (why,)
+
+    def _notes(self) -> list[str]:
+        notes, search = list(self.reading.notes), self.search
+        no_convention = not self.finding.candidates[0].conventions and not self.upstream.departs
+        if no_convention and self.finding.complete and search.reading.given and (unseen := search.unseen()):
+            notes.append("these arrays would be the same with " + "; ".join(c.sentence for c in unseen))
+        if search.left_out:
+            notes.append(
+                f"{search.left_out} comparisons under other kernels were left out: at N = "
+                f"{len(self.reading.problem.X)} their eigendecompositions take too long; bring fewer samples"
             )
-        )
-    notes = list(reading.notes)
-    if not finding.candidates[0].conventions and finding.complete and (unseen := search.unseen()):
-        notes.append("these arrays would be the same with " + "; ".join(c.sentence for c in unseen))
-    if search.left_out:
-        notes.append(
-            f"{search.left_out} comparisons under other kernels were left out: at N = {len(reading.problem.X)} their "
-            "eigendecompositions take too long; bring fewer samples"
-        )
-    return Comparison(tuple(rows), _explanation(tuple(explained), search, finding), tuple(notes))
+        return notes
 
 
-def _verdict(given: Given, ours: Fit, fit: Fit, finding: Finding, search: Search) -> str:
-    if ours.fits and fit.fits and not ours.layout:
-        return "agrees"
-    if fit.fits:
-        return "explained" if finding.chance <= CHANCE else "undecided"
-    return "undecided" if given.name in ("dW", "dc", "dA") and _singular(search, given.precision) else "wrong"
+def _close(given: Given, array: npt.ArrayLike, scale: float = 0.0) -> bool:
+    array = np.asarray(array)
+    array = array if array.shape == given.array.shape else array.T
+    return bool(np.abs(given.array - array).max() <= given.allowed(scale + float(np.abs(array).max())))
 
 
-def _remark(given: Given, fit: Fit, finding: Finding, search: Search) -> str:
+def _standardised(Y: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+    spread = Y.std(axis=0)
+    return (Y - Y.mean(axis=0)) / np.where(spread > 0, spread, 1.0)
+
+
+def _conventions(candidate: Candidate) -> tuple[Cause, ...]:
+    return tuple(Cause(one.key, "", None, one.sentence) for one in candidate.conventions)
+
+
+def _in_common(accounts: dict[str, list[Account]]) -> dict[str, list[Account]]:
+    """Keep of several accounts of each array those that are common to all arrays, where there are such."""
+    fitting = {name: found for name, found in accounts.items() if found and found[0].fits}
+    keys = [{_key(account) for account in found} for found in fitting.values()]
+    shared = set.intersection(*keys) if len(keys) > 1 else set()
+    return {
+        name: [account for account in found if name not in fitting or not shared or _key(account) in shared]
+        for name, found in accounts.items()
+    }
+
+
+def _key(account: Account) -> tuple[tuple[str, str], ...]:
+    return tuple((one.name, "" if one.number is None else f"{one.number:.4g}") for one in account.causes)
+
+
+def _remark(given: Given, fit: Fit, finding: Finding, search: Search, accounts: list[Account]) -> str:
     """Say what is known about an array that nothing explains."""
     size, alpha = given.array.size, search.reading.problem.alpha
     under = f" with {_sentence(finding.candidates[0], search)}" if finding.candidates[0].conventions else ""
     where = given.name + (str(list(fit.index)) if fit.index else "")
     parts = [f"no convention explains it; {where} is {fit.yours:.9g}, ours{under} {fit.ours:.9g}"]
+    if accounts and accounts[0].fits:
+        several = [" and ".join(one.text for one in account.causes) for account in accounts[:4]]
+        parts = [f"equal ours with {', or '.join(several)}", f"{where} is {fit.yours:.9g}, ours {fit.ours:.9g}"]
     if size > 1:
         n_differ, factor = search.pattern(given, finding.candidates[0])
         parts.append(f"{n_differ} of {size} elements differ")
         parts += [] if factor is None else [f"each is {factor:.6g} times ours"]
     if given.precision == "float64" and fit.error <= rounding_limit(given.name, "float32", alpha):
         parts.append("an error of this size is what float32 leaves")
-    if given.name in ("dW", "dc", "dA") and _singular(search, given.precision):
+    if given.name in SLOPES and given.name != "db" and _singular(search, given):
         parts = [f"at α = {alpha:g} the derivative at a singular Gram matrix is infinite", *parts]
+    elif accounts and not accounts[0].fits and accounts[0].error < NEARER * fit.error:
+        words = " and ".join(one.text for one in accounts[0].causes)
+        parts.append(f"nearest: with {words} the error falls from {fit.error:.1e} to {accounts[0].error:.1e}")
     alone = search.alone(given)
     if alone and len(search.reading.given) > 1 and 2 * given.limit * len(search.conventions) <= CHANCE:
         parts.append(f"alone it would equal ours with {alone[0].conventions[0].sentence}; other arrays contradict that")
     return "; ".join(parts)
 
 
-def _singular(search: Search, precision: str) -> bool:
+def _singular(search: Search, given: Given) -> bool:
     """Tell whether the derivatives of the entropies are infinite, as far as the precision can tell."""
     problem = search.reading.problem
-    if problem.alpha > 1:
+    if problem.alpha > 1 or given.name not in SLOPES or given.name == "db":
         return False
-    values = eigenvalues(gaussian_gram(search.variants.forward.Xhat, problem.sigma_xhat))
-    return bool(values[0] <= len(values) * np.finfo(precision).eps * values[-1])
+    values = eigenvalues(gaussian_gram(search.variants.Xhat, problem.sigma_xhat))
+    eps = {"float32": 1.2e-7, "float16": 1e-3, "bfloat16": 8e-3}.get(given.precision, 2.3e-16)
+    return bool(values[0] <= len(values) * eps * values[-1])
 
 
 def _explanation(explained: tuple[str, ...], search: Search, finding: Finding) -> Explanation | None:

@@ -1,0 +1,85 @@
+"""The mistakes of hand-written gradients: each changes the way from ∂S/∂K to one array of (17)–(24)."""
+
+import itertools
+from collections.abc import Callable, Iterator
+from typing import NamedTuple
+
+import numpy as np
+
+from ..._validation import Array
+from ...activations import ACTIVATIONS, TANH, as_activation
+from .settings import Settings
+from .variants import Parts, Variants
+
+__all__ = ["Structure", "structures"]
+
+BACKWARD = ("dXhat", "dW", "dc", "dA")
+
+
+class Structure(NamedTuple):
+    """A mistake, and what the parts of the arrays are with it."""
+
+    name: str
+    parts: dict[str, Parts]
+    more: str = ""
+
+
+def structures(variants: Variants, settings: Settings) -> Iterator[Structure]:
+    """Iterate over the mistakes that there can be at a point."""
+    Q, P = variants.edges(settings)
+    X, Xhat, N = variants.problem.X, variants.Xhat, len(variants.Xhat)
+    dD = -2 / N * (X - Xhat)
+
+    def laplacian(M: Array) -> Array:
+        return np.diag(M.sum(axis=1)) - M
+
+    graphs: dict[str, Callable[[Array], Array]] = {
+        "adjacency_for_laplacian": lambda M: M,
+        "degree_only": lambda M: np.diag(M.sum(axis=1)),
+        "adjacency_sign": lambda M: np.diag(M.sum(axis=1)) + M,
+        "degree_scalar": lambda M: M[0].sum() - M,
+    }
+    points = [Xhat]
+    if variants.problem.parameters is not None:  # as printed, A Ẑᵀ L Ẑ, which a graph without L 1 = 0 tells apart
+        points.append(Xhat - variants.problem.parameters.b)
+    for (name, graph), Y in itertools.product(graphs.items(), points):
+        yield Structure(name, _all(variants, (-4 * graph(Q) @ Y, -4 * graph(P) @ Y, dD)))
+
+    slopes = (-4 * laplacian(Q) @ Xhat, -4 * laplacian(P) @ Xhat, dD)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        plain = np.nan_to_num(Q / (N * variants.grams(settings)[0]), posinf=0.0, neginf=0.0)
+    for M in (N * plain, plain):
+        yield Structure("joint_without_k_x", _all(variants, (-4 * laplacian(M) @ Xhat, *slopes[1:])))
+    if variants.forward is None:
+        return
+    run, own = variants.forward, as_activation(variants.problem.activation or "linear")
+    yield Structure("missing_gprime", _all(variants, slopes, Gprime=np.ones_like(run.Gprime)))
+    Zhat = run.Zhat
+    wrong = {"g′(Ẑ)": own.derivative(Zhat), "Ẑ": Zhat, "Ẑ(1 − Ẑ)": Zhat * (1 - Zhat), "1 − Ẑ²": 1 - Zhat**2}
+    others = {name: unit for name, unit in {**ACTIVATIONS, "tanh": TANH}.items() if unit.name != own.name}
+    wrong |= {f"g′ of {name}": unit.derivative(run.Z) for name, unit in others.items()}
+    for words, Gprime in wrong.items():
+        if np.abs(Gprime - run.Gprime).max() > 1e-9:
+            yield Structure("wrong_gprime", _all(variants, slopes, Gprime=Gprime), words)
+    d, p = Xhat.shape[1], Zhat.shape[1]
+    if d in (1, p):
+        yield Structure("decoder_dropped", _all(variants, slopes, decoder=np.eye(d) if d == p else np.ones((1, p))))
+
+
+def _all(
+    variants: Variants,
+    slopes: tuple[Array, Array, Array],
+    Gprime: Array | None = None,
+    decoder: Array | None = None,
+) -> dict[str, Parts]:
+    """Take the three derivatives by X̂ on to the parameters."""
+    joint, output, distortion = (_backward(variants, slope, Gprime, decoder) for slope in slopes)
+    return {name: Parts(joint[name], output[name], distortion[name]) for name in joint}
+
+
+def _backward(variants: Variants, dXhat: Array, Gprime: Array | None, decoder: Array | None) -> dict[str, Array]:
+    problem, run = variants.problem, variants.forward
+    if problem.parameters is None or run is None:
+        return {"dXhat": dXhat}
+    dZ = dXhat @ (problem.parameters.A if decoder is None else decoder) * (run.Gprime if Gprime is None else Gprime)
+    return {"dXhat": dXhat, "dW": dZ.T @ problem.X, "dc": dZ.sum(axis=0), "dA": dXhat.T @ run.Zhat}
