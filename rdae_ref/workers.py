@@ -1,15 +1,18 @@
-"""Many tasks side by side: the one place that knows processes, and what `workers=` means.
+"""Tasks in parallel, and what `workers=` means.
 
-It is a number of processes on this machine, or anything that maps as `map` does, such as the ``map`` of an executor of
-`concurrent.futures` or of Dask: a function and a list of tasks in, their results in order out. In each task BLAS has
-one thread, if that can be had: more would fight for the same cores, and change the last bits of what is found.
+`workers` is a number of processes on this machine, or a ``map``-like callable such as the ``map`` of an executor of
+`concurrent.futures` or of Dask: it takes a function and a list of tasks and gives their results in order. BLAS has one
+thread in each task, if that can be set: more threads would compete for the same cores, and change the last bits.
 """
 
 import functools
 import multiprocessing
 import os
+import pickle
 import signal
+import sys
 import threading
+import weakref
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
@@ -25,25 +28,11 @@ Map: TypeAlias = Callable[[Callable[..., Any], list[Any]], Iterable[Any]]
 Workers: TypeAlias = int | Map | None
 
 BLAS_THREADS = ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS")
+GUARD = 'if __name__ == "__main__":'
 
 
 def mapping(workers: int | Map) -> "Parallel":
-    """Return a map over workers.
-
-    Parameters
-    ----------
-    workers : int or callable
-        A number of processes, or a ``map``-like callable.
-
-    Returns
-    -------
-    Processes or ExternalMap
-        ``map``-like, and a context manager that ends what it has started. One that is given comes back as it is.
-
-    Raises
-    ------
-    TypeError, ValueError
-        If `workers` is neither an integer above 0 nor callable.
+    """Return a map over workers, which is a context manager, too; one that is given is returned as it is.
 
     Examples
     --------
@@ -56,154 +45,134 @@ def mapping(workers: int | Map) -> "Parallel":
         return ExternalMap(workers)
     if hasattr(workers, "map") or hasattr(workers, "submit"):
         words = "pass the map of an executor, for Dask client.get_executor().map"
-        raise TypeError(f"workers must be a number of processes, or map as map does, got {workers!r}: {words}")
+        raise TypeError(f"workers must be a number of processes or a map-like callable, got {workers!r}: {words}")
     return Processes(workers)
 
 
 def cores() -> int:
-    """Return how many processes can work at once.
-
-    Returns
-    -------
-    int
-        The cores of this machine that are open to this process.
-    """
+    """Return how many cores are open to this process."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 class Processes(AbstractContextManager["Processes"]):
     """A map over processes of this machine, with one BLAS thread each.
 
-    They start at the first task, even where there is one of them: the same number of threads everywhere gives the same
-    bits everywhere. They end with this object, with the process that has it or, as a context manager, with its block;
-    if that is broken off they end at once. They import the script that runs: what starts them must stand under
-    ``if __name__ == "__main__":`` there.
-
-    Parameters
-    ----------
-    count : int
-        How many.
-
-    Raises
-    ------
-    TypeError, ValueError
-        If `count` is not an integer above 0.
+    They start at the first task, even a single process: the same number of threads everywhere gives the same bits
+    everywhere. They end with this object, with the process that owns it or with its ``with`` block, at once if that is
+    left by an exception. They import the main program, so its own start of processes must be guarded by
+    ``if __name__ == "__main__":``.
     """
 
     def __init__(self, count: int) -> None:
         self.count = as_count(count, "workers")
         self._pool: ProcessPoolExecutor | None = None
-        self._own: set[Any] = set()
-        self._of = os.getpid()
+        self._own: weakref.WeakSet[Any] = weakref.WeakSet()
+        self._pid = os.getpid()
 
     def __reduce__(self) -> tuple[type["Processes"], tuple[int]]:
-        return Processes, (self.count,)  # where it is unpickled it has processes of its own, once it needs them
+        return Processes, (self.count,)  # unpickled, it starts processes of its own
 
     def __call__(self, function: Callable[..., Any], *iterables: Iterable[Any]) -> Iterator[Any]:
-        """Hand out all tasks at once, and return their results in order.
-
-        Parameters
-        ----------
-        function : callable
-            At the top level of a module.
-        *iterables : iterable
-            Its arguments, of the same number each.
-
-        Returns
-        -------
-        iterator
-            As of `map`. It raises BrokenProcessPool if a process dies; the next call begins with new ones.
-        """
+        """Submit all tasks at once and return their results in order; after a BrokenProcessPool call it again."""
         tasks = list(zip(*iterables, strict=True))
-        with _HANDING_OUT, _one_blas_thread():  # processes start when tasks come in
+        with _STARTING, _one_blas_thread():  # processes start when tasks are submitted
             try:
-                futures = self._handed_out(function, tasks)
+                futures = self._submit(function, tasks)
             except BrokenProcessPool:
-                self._forgotten()
-                futures = self._handed_out(function, tasks)
+                self._let_go()
+                futures = self._submit(function, tasks)
         return _results(futures)
 
-    def _handed_out(self, function: Callable[..., Any], tasks: list[Any]) -> list[Future[Any]]:
-        pool, before = self._started(), set(multiprocessing.active_children())
-        try:
-            with _without_interrupts():
-                return [pool.submit(function, *task) for task in tasks]
-        finally:
-            self._own |= set(multiprocessing.active_children()) - before
-
-    def _started(self) -> ProcessPoolExecutor:
-        if self._of != os.getpid():
-            self._forgotten()
+    def _submit(self, function: Callable[..., Any], tasks: list[Any]) -> list[Future[Any]]:
+        if getattr(multiprocessing.process.current_process(), "_inheriting", False):
+            raise RuntimeError(f"this program starts processes while a process imports it: put that under {GUARD}")
+        if self._pid != os.getpid():  # a forked process has its parent's pool, but not the threads of it
+            self._let_go()
         if self._pool is None:
-            # A process of others that has processes itself would wait for their end before its own, and they for tasks
-            # from a queue that is closed by then (10): nobody asks for their results any more.
-            self._at_exit = Finalize(None, _terminate, args=(self._own,), exitpriority=100)
+            _end_all_at_exit(os.getpid())
             self._pool = ProcessPoolExecutor(self.count, multiprocessing.get_context("spawn"), initializer=_begin)
-        return self._pool
+        before = set(multiprocessing.active_children())
+        try:
+            with _without_interrupts():  # not around the constructor, which starts a process that unblocks them
+                return [self._pool.submit(_called, os.getpid(), function, *task) for task in tasks]
+        finally:
+            for process in set(multiprocessing.active_children()) - before:
+                self._own.add(process)
+                _STARTED.add(process)
 
-    def _forgotten(self) -> tuple[ProcessPoolExecutor | None, set[Any]]:
-        """Return the pool and its processes, which this object has no more."""
-        pool, own = self._pool, self._own
-        self._pool, self._own = None, set()
-        if self._of != os.getpid():  # a process that was forked has the name of its parent's pool, but not its threads
-            self._of = os.getpid()
-            return None, set()
-        if pool is not None:
-            self._at_exit.cancel()
-        return pool, own
+    def _let_go(self) -> tuple[ProcessPoolExecutor | None, Iterable[Any]]:
+        """Return the pool and its processes, and forget them."""
+        here, pool, own = self._pid == os.getpid(), self._pool, self._own
+        self._pid, self._pool, self._own = os.getpid(), None, weakref.WeakSet()
+        return (pool, own) if here else (None, ())
 
     def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
-        pool, own = self._forgotten()
-        if pool is None:
-            return
-        if kind is not None:
-            _terminate(own)
-        pool.shutdown(cancel_futures=kind is not None)
+        pool, own = self._let_go()
+        if pool is not None:
+            if kind is not None:
+                _terminate(own)
+            pool.shutdown(cancel_futures=kind is not None)
 
 
 def _results(futures: list[Future[Any]]) -> Iterator[Any]:
-    """Return results in order. What is not taken is not cancelled: a pool may end of it where a process dies, too."""
+    """Return results in order; those that are not taken are not cancelled, which may end a pool if a process dies."""
     futures.reverse()
     while futures:
-        yield futures.pop().result()
+        try:
+            result = futures.pop().result()
+        except BrokenProcessPool as error:
+            raise BrokenProcessPool(_advice()) from error
+        yield result
+
+
+def _advice() -> str:
+    path = getattr(sys.modules.get("__main__"), "__file__", None)
+    if path is not None and os.path.exists(path):
+        why = f"or the program {path} starts processes when it is imported: put that under {GUARD}"
+    else:
+        why = (
+            "or it could not import the program: a function from a notebook, an interactive session or standard input "
+            "cannot be found by other processes, so put it into a module, and a program from standard input into a file"
+        )
+    return f"a process ended before its task was done: it was killed (for lack of memory, say), {why}"
+
+
+def _called(home: int, function: Callable[..., Any], *task: Any) -> Any:
+    """Call a function; in another process than that of home, replace an exception that cannot be unpickled there."""
+    try:
+        return function(*task)
+    except Exception as error:
+        if os.getpid() == home or _survives(error):
+            raise
+        raise RuntimeError(f"{type(error).__module__}.{type(error).__qualname__}: {error}") from error
+
+
+def _survives(error: Exception) -> bool:
+    try:
+        return type(pickle.loads(pickle.dumps(error))) is type(error)
+    except Exception:  # whatever its constructor raises
+        return False
 
 
 class ExternalMap(AbstractContextManager["ExternalMap"]):
-    """A map over workers that another one has started, and will end.
+    """A map over workers that the caller has started, and will end.
 
-    Parameters
-    ----------
-    workers : callable
-        ``map``-like: takes a function and a list. Where its tasks run, BLAS is held to one thread if threadpoolctl is
-        there, which comes with the extra ``distributed``; in threads of one process, while the first of them runs.
-        Processes are better: OpenBLAS under threads of Python has given wrong products.
+    In its tasks BLAS is limited to one thread if threadpoolctl is installed; in threads of one process, while the first
+    of them runs. Prefer processes: OpenBLAS has given wrong products under Python threads.
     """
 
-    count = 8  # how many they are is not known: as many as share a few large matrices well
+    count = 8  # how many there are is unknown: as many as share a few large matrices well
 
     def __init__(self, workers: Map) -> None:
         self.workers = workers
 
     def __call__(self, function: Callable[..., Any], *iterables: Iterable[Any]) -> Iterator[Any]:
-        """Return the results in the order of the tasks.
-
-        Parameters
-        ----------
-        function : callable
-            As the workers need it: for other processes, at the top level of a module.
-        *iterables : iterable
-            Its arguments, of the same number each.
-
-        Returns
-        -------
-        iterator
-            As of `map`. It raises a ValueError if there is not one result for each task.
-        """
+        """Return the results in the order of the tasks; raise ValueError if there is not one for each."""
         if len(iterables) == 1:
-            tasks = list(iterables[0])  # as they are: whoever maps may look at them
+            tasks = list(iterables[0])  # as they are: the map may look at them
         else:
             tasks, function = list(zip(*iterables, strict=True)), functools.partial(_starred, function)
-        return _one_for_each(self.workers(functools.partial(_pinned, function), tasks), len(tasks))
+        return _one_for_each(self.workers(functools.partial(_pinned, os.getpid(), function), tasks), len(tasks))
 
     def __exit__(self, *_: object) -> None:
         pass
@@ -219,14 +188,14 @@ def _starred(function: Callable[..., Any], arguments: tuple[Any, ...]) -> Any:
 _PINNED = threading.Lock()
 
 
-def _pinned(function: Callable[[Any], Any], task: Any) -> Any:
-    """Call a function with one BLAS thread: the environment of another's workers is not ours to set."""
+def _pinned(home: int, function: Callable[[Any], Any], task: Any) -> Any:
+    """Call a function with one BLAS thread."""
     controller = _blas()
     if controller is None or not _PINNED.acquire(blocking=False):  # the number is one for all threads of a process
-        return function(task)
+        return _called(home, function, task)
     try:
         with controller.limit(limits=1):
-            return function(task)
+            return _called(home, function, task)
     finally:
         _PINNED.release()
 
@@ -240,10 +209,25 @@ def _one_for_each(results: Iterable[Any], count: int) -> Iterator[Any]:
         raise ValueError(f"workers must give a result for each task, as map does: got {given} for {count} tasks")
 
 
-# How a process of a pool begins and ends. The starts of all pools take turns: each changes the environment and the
-# signals of this process for a moment, and finds its own processes by what is new.
+# How processes begin and end. Starts take turns: each changes environment and signal mask of this process for a moment,
+# and recognises its processes as the new ones.
 
-_HANDING_OUT = threading.Lock()
+_STARTING = threading.Lock()
+_STARTED: weakref.WeakSet[Any] = weakref.WeakSet()
+
+
+@functools.cache
+def _end_all_at_exit(_pid: int) -> None:
+    """End all processes when this one ends, before multiprocessing waits for them.
+
+    They may have processes themselves, which wait for tasks from a queue that is closed (priority 10) by then.
+    """
+    Finalize(None, _terminate, args=(_STARTED,), exitpriority=100)
+
+
+def _terminate(processes: Iterable[Any]) -> None:
+    for process in set(processes) & set(multiprocessing.active_children()):
+        process.terminate()
 
 
 @contextmanager
@@ -263,10 +247,9 @@ def _one_blas_thread() -> Iterator[None]:
 
 @contextmanager
 def _without_interrupts() -> Iterator[None]:
-    """Let processes that start not be ended by Ctrl-C, from their first moment on.
+    """Let processes that start ignore Ctrl-C, which a terminal sends to all, from their first moment on.
 
-    A terminal sends it to all processes: here it is for the one that waits for them. One that died of it while it
-    started would leave the thread that feeds its queue waiting for ever.
+    One that died of it while it started would leave the thread that feeds its queue waiting for ever.
     """
     if not hasattr(signal, "pthread_sigmask"):  # Windows
         yield
@@ -279,7 +262,7 @@ def _without_interrupts() -> Iterator[None]:
 
 
 def _begin() -> None:
-    """Leave Ctrl-C to the process that waits for this one, and end with it, however it ends."""
+    """Leave Ctrl-C to the parent, and end with it, however it ends."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     if hasattr(signal, "pthread_sigmask"):
         signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
@@ -293,16 +276,11 @@ def _end_with_parent() -> None:
     os._exit(1)
 
 
-def _terminate(processes: set[Any]) -> None:
-    for process in processes & set(multiprocessing.active_children()):
-        process.terminate()
-
-
 @functools.cache
 def _blas() -> Any:
     """Return what sets the threads of BLAS, found once: to look for its libraries takes longer than a small task."""
     try:
-        from threadpoolctl import ThreadpoolController  # noqa: PLC0415  # optional: the extra [distributed]
+        from threadpoolctl import ThreadpoolController  # noqa: PLC0415  # optional
     except ImportError:
         return None
     return ThreadpoolController()

@@ -8,8 +8,9 @@ import signal
 import subprocess
 import sys
 import textwrap
+import threading
 import time
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from pathlib import Path
 
@@ -99,6 +100,106 @@ def test_an_error_in_a_task_is_raised_here_and_leaves_the_processes():
         with pytest.raises(ZeroDivisionError):
             list(pool(power, [2, 0, 3], [1, -1, 1]))
         assert list(pool(power, [2], [3])) == [8]
+
+
+class UnpicklableError(Exception):
+    """Its constructor takes more than it keeps: what is pickled cannot be made again."""
+
+    def __init__(self, what, where):
+        super().__init__(f"{what} at {where}")
+
+
+class OpenError(Exception):
+    """It holds what cannot be pickled."""
+
+
+def fails(how):
+    if how == "constructor":
+        raise UnpicklableError("a wrong turn", 7)
+    if how == "content":
+        raise OpenError("a wrong turn at 7", threading.Lock())
+    raise KeyError("a wrong turn at 7")
+
+
+@pytest.mark.parametrize("how", ["constructor", "content", "plain"])
+def test_an_exception_arrives_with_its_text_even_if_it_cannot_be_unpickled(how):
+    with Processes(1) as pool:
+        with pytest.raises(KeyError if how == "plain" else RuntimeError, match="a wrong turn at 7") as caught:
+            list(pool(fails, [how]))
+        if how == "constructor":
+            assert "UnpicklableError" in str(caught.value)
+        assert "in fails" in str(caught.value.__cause__)  # where it was raised
+        assert list(pool(power, [2], [3])) == [8]
+
+
+def test_an_exception_of_a_map_arrives_as_it_is_here_and_with_its_text_from_elsewhere():
+    with pytest.raises(UnpicklableError):
+        list(mapping(map)(fails, ["constructor"]))
+    spawn = multiprocessing.get_context("spawn")
+    with ProcessPoolExecutor(1, spawn) as pool, pytest.raises(RuntimeError, match="UnpicklableError: a wrong"):
+        list(mapping(pool.map)(fails, ["constructor"]))
+
+
+LEAKS = """
+    import gc, multiprocessing.util, os, resource, time
+    from rdae_ref.workers import Processes
+
+    def open_files():
+        return len(os.listdir("/proc/self/fd"))
+
+    if __name__ == "__main__":
+        resource.setrlimit(resource.RLIMIT_NOFILE, (40, 40))
+        counts = []
+        for _ in range(8):
+            pool = Processes(2)
+            assert list(pool(pow, [2, 3], [3, 2])) == [8, 9]
+            del pool
+            deadline = time.monotonic() + 20
+            while multiprocessing.active_children() and time.monotonic() < deadline:
+                time.sleep(0.02)
+            gc.collect()
+            counts.append((open_files(), len(multiprocessing.util._finalizer_registry)))
+        print(counts[1:] == counts[:-1], counts[-1][1] < 8)
+"""
+
+
+@pytest.mark.skipif(not Path("/proc/self/fd").exists(), reason="descriptors are counted in /proc")
+def test_maps_that_are_deleted_leave_neither_descriptors_nor_finalizers(tmp_path):
+    assert run_program(tmp_path, LEAKS) == "True True\n"
+
+
+UNGUARDED = """
+    from rdae_ref.workers import Processes
+
+    def square(k):
+        return k * k
+
+    print(list(Processes(1)(square, [3])))
+"""
+
+
+def test_a_program_without_a_guard_is_told_to_have_one(tmp_path):
+    path = tmp_path / "program.py"
+    path.write_text(textwrap.dedent(UNGUARDED))
+    done = subprocess.run([sys.executable, str(path)], capture_output=True, text=True, timeout=60, check=False)
+    assert done.returncode == 1
+    assert done.stdout == ""
+    last = done.stderr.splitlines()[-1]
+    assert last.startswith("concurrent.futures.process.BrokenProcessPool: a process ended before its task was done")
+    assert last.endswith('put that under if __name__ == "__main__":')
+    assert 'RuntimeError: this program starts processes while a process imports it: put that under if' in done.stderr
+
+
+@pytest.mark.parametrize("how", ["standard input", "-c"])
+def test_a_function_that_other_processes_cannot_find_gets_advice(how, tmp_path):
+    """Not in a file: as in a notebook."""
+    source = textwrap.dedent(UNGUARDED)
+    command = [sys.executable, "-"] if how == "standard input" else [sys.executable, "-c", source]
+    done = subprocess.run(command, input=source, capture_output=True, text=True, timeout=60, check=False, cwd=tmp_path)
+    assert done.returncode == 1
+    last = done.stderr.splitlines()[-1]
+    assert "a function from a notebook, an interactive session or standard input cannot be found" in last
+    assert "put it into a module" in last
 
 
 def broken_off():
