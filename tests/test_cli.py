@@ -6,6 +6,7 @@ import os
 import re
 import select
 import shlex
+import shutil
 import signal
 import subprocess
 import sys
@@ -15,7 +16,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from rdae_ref import RateDistortionAutoencoder, load_model
+from rdae_ref import RateDistortionAutoencoder, load_model, save_model
 from rdae_ref.cli import main
 from rdae_ref.cli.history import sparkline
 from rdae_ref.cli.model import SETTINGS
@@ -143,6 +144,7 @@ def test_the_example_data_are_those_of_figure_1_and_of_a_seed(here):
     assert not np.array_equal(table.values, read_table(here / "b.csv").values)
 
 
+@pytest.mark.filterwarnings("ignore:X does not have valid feature names")
 def test_every_form_of_a_table_is_read_and_written(here, model_file, capsys):
     X = read_table(here / "data.csv").values
     model = load_model(model_file)
@@ -193,9 +195,38 @@ def test_a_sparkline_ends_where_the_numbers_end():
     assert long[-1] == "█"
 
 
+def test_the_names_of_the_columns_are_kept_and_checked(here, model_file, capsys):
+    """Those of a file against those of the fit; where one of the two has no names, the order counts."""
+    X = read_table(here / "data.csv").values
+    assert list(load_model(model_file).feature_names_in_) == ["x1", "x2"]
+    assert main(["transform", str(model_file), "data.csv", "-o", "code.csv", "--quiet"]) == 0
+    write_table("turned.csv", X[:, ::-1], ("x2", "x1"))
+    assert main(["transform", str(model_file), "turned.csv", "-o", "other.csv"]) == 2
+    assert "turned.csv: column 1 is 'x2', but" in capsys.readouterr().err
+    assert not Path("other.csv").exists()
+    write_table("unnamed.csv", X)
+    assert main(["transform", str(model_file), "unnamed.csv", "-o", "other.csv", "--quiet"]) == 0
+    assert Path("code.csv").read_bytes() == Path("other.csv").read_bytes()
+    assert main(["inspect", str(model_file)]) == 0
+    assert "\ncolumns: x1, x2\n" in capsys.readouterr().out
+
+
+def test_escape_sequences_in_a_model_do_not_reach_the_terminal(here, model_file, capsys):
+    model = load_model(model_file)
+    model.message_ = "\x1b]0;title\x07\x1b[2J\x9b31m\u202egnp.\r\n\ud800 done"
+    model.feature_names_in_ = np.array(["\x1b[1mx1", "x2"], dtype=object)
+    save_model(model, "m.npz")
+    assert main(["inspect", "m.npz"]) == 0
+    assert main(["transform", "m.npz", "data.csv", "-o", "code.csv"]) == 2
+    said, errors = capsys.readouterr()
+    assert r"\x1b]0;title\x07\x1b[2J\x9b31m\u202egnp.\r\n\ud800 done" in said
+    assert r"\x1b[1mx1" in said
+    assert all(c.isprintable() or c == "\n" for c in said + errors)
+
+
 BAD = {
     "no data": (["fit", "none.csv", "-o", "m.npz"], "there is no file none.csv"),
-    "a word": (["fit", "bad.csv", "-o", "m.npz"], "bad.csv, line 3, column 2: 'x' is no number"),
+    "a word": (["fit", "bad.csv", "-o", "m.npz"], "bad.csv, line 3, column 2: 'x' is not a number"),
     "no model named": (["fit", "data.csv"], "-o model.npz"),
     "no folder": (["fit", "none.csv", "-o", "no/m.npz"], "there is no folder"),
     "a folder": (["fit", "data.csv", "-o", "."], "is a folder"),
@@ -209,11 +240,11 @@ BAD = {
     "too large a trade-off": (["fit", "data.csv", "-o", "m.npz", "--mu", "1e300"], "diverged"),
     "a model's form": (["fit", "data.csv", "-o", "m.csv"], "m.csv must end in .npz"),
     "a key of no npz": (["fit", "data.csv", "-o", "m.npz", "--key", "a"], "a key is for npz files"),
-    "a device": (["fit", "data.csv", "-o", "pipe.npz"], "pipe.npz is a device"),
+    "a device": (["fit", "data.csv", "-o", "pipe.npz"], "pipe.npz is a pipe or device"),
     "an example's report": (["compare", "--template", "t.npz", "--json", "t.json"], "no report"),
-    "figures in a file": (["figures", "1", "--output", "data.csv"], "data.csv is no folder"),
+    "figures in a file": (["figures", "1", "--output", "data.csv"], "data.csv is not a folder"),
     "no workers": (["figures", "1", "--output", "drawn", "--workers", "0"], "workers must be at least 1"),
-    "no page": (["figures", "1", "--readme", "none.md"], "there is no page none.md"),
+    "no page": (["figures", "1", "--claims", "none.md"], "there is no page none.md"),
     "one row": (["fit", "one.csv", "-o", "m.npz"], "minimum of 2"),
     "example's form": (["fit", "--example", "m.txt"], "must end in .csv"),
     "data as output": (["fit", "data.csv", "-o", "data.csv"], "data.csv is what is read"),
@@ -274,17 +305,77 @@ def test_ctrl_c_ends_a_fit_with_a_sentence_and_no_file(tmp_path):
     time.sleep(0.5)
     process.send_signal(signal.SIGINT)
     said, errors = process.communicate(timeout=60)
-    assert process.returncode == 2
+    assert process.returncode == 130
     assert said == ""
     assert "interrupted" in errors
     assert "Traceback" not in errors
     assert os.listdir(tmp_path) == ["data.csv"]
 
 
-def test_a_reader_that_leaves_early_is_no_traceback(model_file):
-    pipe = f'"{sys.executable}" -m rdae_ref inspect "{model_file}" | true'
-    done = subprocess.run(["bash", "-c", pipe], capture_output=True, text=True, check=False)
-    assert done.stderr == ""
+FIT = "fit data.csv -o fitted.npz --activation linear --sigma 0.5 --n-hidden 3"
+WORK = {  # each with its exit code, and the file that it leaves
+    "done": (f"{FIT} --tol 1e-3", 0, "fitted.npz"),
+    "failed": (f"{FIT} --max-iter 1 --init random", 1, "fitted.npz"),
+    "refused": ("fit none.csv -o fitted.npz", 2, None),
+    "template": ("compare --template example.npz", 0, "example.npz"),
+}
+
+
+STREAMS = (">&-", "2>&-", ">&- 2>&-", "<&- >&- 2>&-", "| true", "| head -c 1", "2>&1 | true")
+
+
+@pytest.mark.parametrize(
+    ("work", "streams"),
+    [
+        *((work, streams) for work in ("refused", "template") for streams in STREAMS),
+        ("done", "<&- >&- 2>&-"),
+        ("done", "2>&1 | true"),
+        ("failed", ">&- 2>&-"),
+        ("failed", "| true"),
+    ],
+)
+def test_closed_streams_and_readers_that_leave_change_neither_work_nor_exit_code(work, streams, here):
+    arguments, code, file = WORK[work]
+    line = f'"{sys.executable}" -m rdae_ref {arguments} {streams}; exit ${{PIPESTATUS[0]}}'
+    done = subprocess.run(["bash", "-c", line], capture_output=True, text=True, check=False)
+    assert done.returncode == code
+    assert "Traceback" not in done.stderr
+    assert "Exception" not in done.stderr
+    if file:
+        with np.load(here / file) as archive:  # whole, and nothing was printed into it
+            assert all(archive[name] is not None for name in archive.files)
+    assert sorted(os.listdir(here)) == sorted(["data.csv", *([file] if file else [])])
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="there is no /dev/full")
+def test_output_that_is_lost_on_a_full_disk_is_told(here):
+    line = f'"{sys.executable}" -m rdae_ref {FIT} --tol 1e-3 > /dev/full'
+    done = subprocess.run(["bash", "-c", line], capture_output=True, text=True, check=False)
+    assert done.returncode == 2
+    assert done.stderr.endswith("rdae-ref: the output could not be written: [Errno 28] No space left on device\n")
+    assert load_model(here / "fitted.npz").converged_
+
+
+@pytest.mark.parametrize("start", [["-m", "rdae_ref"], [shutil.which("rdae-ref", path=Path(sys.executable).parent)]])
+def test_ctrl_c_during_the_imports_is_exit_code_130_without_a_traceback(start, tmp_path):
+    if None in start:
+        pytest.skip("rdae-ref is not installed")
+    slow = tmp_path / "scipy.py"  # takes the place of SciPy, so that the signal comes while it is imported
+    slow.write_text("import time; print('importing', flush=True); time.sleep(60)")
+    environment = os.environ | {"PYTHONPATH": f"{tmp_path}:{Path(__file__).parents[1]}"}
+    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
+    command = [sys.executable, *start, "--version"]
+    process = subprocess.Popen(command, **pipes, text=True, env=environment, start_new_session=True)
+    assert process.stdout.readline() == "importing\n"
+    process.send_signal(signal.SIGINT)
+    said, errors = process.communicate(timeout=30)
+    assert (process.returncode, said, errors) == (130, "", "")
+
+
+def test_a_library_keeps_its_own_ctrl_c():
+    code = "import signal, rdae_ref; print(signal.getsignal(signal.SIGINT) is signal.default_int_handler)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout == "True\n"
 
 
 def test_a_terminal_without_greek_gets_the_rest(model_file, monkeypatch):

@@ -8,16 +8,18 @@ from .common import Verbs, add_verb
 
 
 def add_fetch(verbs: Verbs) -> None:
-    """Add the verb."""
+    """Add the command."""
     fetch = add_verb(
         verbs,
         "fetch",
-        "Fetch the four files of MNIST, for figure 4, from any server or folder that has them; checksums are compared.",
+        "Fetch the four files of MNIST, for figure 4, from a server or folder that has them; checksums are compared.",
         "rdae-ref fetch --from https://ossci-datasets.s3.amazonaws.com/mnist --to mnist\n"
         "  rdae-ref figures 4 --mnist mnist",
     )
-    fetch.add_argument("--from", dest="url", required=True, metavar="URL", help="what stands before the names")
-    fetch.add_argument("--to", type=Path, required=True, metavar="FOLDER", help="made if it is not there")
+    fetch.add_argument(
+        "--from", dest="url", required=True, metavar="URL", help="the address of the folder that has them"
+    )
+    fetch.add_argument("--to", type=Path, required=True, metavar="FOLDER", help="created if it does not exist")
     fetch.add_argument("--quiet", action="store_true", help="print nothing")
     fetch.set_defaults(command=_fetch)
 

@@ -17,18 +17,7 @@ History = Sequence[Mapping[str, float]]
 
 
 def history_text(history: History) -> str:
-    """Draw what was maximised in the last stage, and the norm of the gradient in all, in one line each.
-
-    Parameters
-    ----------
-    history : sequence of dict
-        ``history_`` of an estimator.
-
-    Returns
-    -------
-    str
-        Three lines.
-    """
+    """Draw what was maximised in the last stage, and the norm of the gradient in all stages, in one line each."""
     if not history:
         return "no iterations"
     last = at_the_end(history)
@@ -45,7 +34,7 @@ def history_text(history: History) -> str:
 
 
 def climbed(history: History) -> str:
-    """Say what was maximised in the end: (14) has a multiplier in each entry."""
+    """Return the name of what was maximised in the end: with (14) each entry has a multiplier."""
     return "augmented Lagrangian of Eq. (14)" if "mu" in history[-1] else "objective at the final trade-off"
 
 
@@ -55,18 +44,7 @@ def at_the_end(history: History) -> History:
 
 
 def sparkline(values: Sequence[float]) -> str:
-    """Draw numbers as bars of eight heights, each of them the last one of its stretch.
-
-    Parameters
-    ----------
-    values : sequence of float
-        One or more.
-
-    Returns
-    -------
-    str
-        As many characters as there are numbers, `WIDTH` at most.
-    """
+    """Draw numbers as at most `WIDTH` bars of eight heights, each for the last number of its stretch."""
     count = min(len(values), WIDTH)
     shown = [values[(i + 1) * len(values) // count - 1] for i in range(count)]
     low, high = min(shown), max(shown)
@@ -75,42 +53,18 @@ def sparkline(values: Sequence[float]) -> str:
 
 
 def check_drawable(path: Path) -> None:
-    """Refuse a name that does not say the kind of a figure.
-
-    Parameters
-    ----------
-    path : Path
-        To be drawn into.
-
-    Raises
-    ------
-    ValueError
-        If it ends otherwise.
-    """
+    """Refuse a file name that does not select the format of a figure."""
     if path.suffix not in KINDS:
-        raise ValueError(f"{path} must end in {', '.join(KINDS[:-1])} or {KINDS[-1]}, which says how to draw it")
+        raise ValueError(f"{path} must end in {', '.join(KINDS[:-1])} or {KINDS[-1]}, which selects the format")
 
 
 def draw_history(history: History, path: Path) -> None:
-    """Draw what was maximised in the last stage, and the norm of the gradient in all.
-
-    Parameters
-    ----------
-    history : sequence of dict
-        ``history_`` of an estimator.
-    path : Path
-        A .png, .svg or .pdf file.
-
-    Raises
-    ------
-    OSError, ValueError
-        If it cannot be written.
-    """
+    """Draw what was maximised in the last stage, and the norm of the gradient in all, as a .png, .svg or .pdf."""
     from matplotlib.figure import Figure  # noqa: PLC0415  # only drawing needs it
 
     check_drawable(path)
     if not history:
-        raise ValueError("there is no history to draw: the model made no iteration")
+        raise ValueError("there is no history to draw: the model made no iterations")
     last = at_the_end(history)
     iterations = range(1, len(history) + 1)
     with paper_style():

@@ -1,4 +1,4 @@
-"""``rdae-ref fit``, ``rdae-ref transform`` and ``rdae-ref inspect``: a model from data, at work, and told about."""
+"""``rdae-ref fit``, ``rdae-ref transform`` and ``rdae-ref inspect``: make a model from data, apply it, describe it."""
 
 import argparse
 import sys
@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ..data import gaussian
+from ..files import printable
 from ..tables import Table, check_writable_table, read_table, write_table
 from .common import Verbs, add_verb, as_seed, check_folder
 from .history import check_drawable, draw_history, history_text
@@ -50,7 +51,7 @@ SETTINGS: dict[str, tuple[Any, str]] = {
 
 
 def add_fit(verbs: Verbs) -> None:
-    """Add the verb."""
+    """Add the command."""
     fit = add_verb(
         verbs,
         "fit",
@@ -64,7 +65,7 @@ def add_fit(verbs: Verbs) -> None:
     for name, (kind, what) in SETTINGS.items():
         fit.add_argument(f"--{name.replace('_', '-')}", type=kind, default=argparse.SUPPRESS, metavar="X", help=what)
     fit.add_argument("--seed", type=as_seed, default=0, help="of the start, of batches, of the example (default 0)")
-    fit.add_argument("--quiet", action="store_true", help="print nothing: the exit code says it")
+    fit.add_argument("--quiet", action="store_true", help="print nothing: the exit code tells the result")
     fit.set_defaults(command=_fit)
 
 
@@ -78,7 +79,7 @@ def _fit(options: argparse.Namespace) -> int:
         raise ValueError("the model needs a file: -o model.npz")
     _check_apart(options.output, options.data)
     if options.output.suffix != ".npz":
-        raise ValueError(f"{options.output} must end in .npz, which is what a model is")
+        raise ValueError(f"{options.output} must end in .npz: a model is an npz file")
     table = _read(options)
 
     from ..estimator import RateDistortionAutoencoder  # noqa: PLC0415  # loads scikit-learn, which takes a second
@@ -89,20 +90,22 @@ def _fit(options: argparse.Namespace) -> int:
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("default")
         model.fit(table.values)
+    if table.columns:
+        model.feature_names_in_ = np.array(table.columns, dtype=object)
     save_model(model, options.output)
     if not options.quiet:
         for said in caught:
-            print(f"rdae-ref: {said.message}", file=sys.stderr)
+            print(f"rdae-ref: {printable(said.message)}", file=sys.stderr)
         print(_summary(model))
     return 1 if model.converged_ is False or model.collapsed_ else 0
 
 
 def add_transform(verbs: Verbs) -> None:
-    """Add the verb."""
+    """Add the command."""
     transform = add_verb(
         verbs,
         "transform",
-        "Write the codes of the rows of a table, or their reconstructions.",
+        "Write the codes of the rows of a table, or their reconstructions, into another table.",
         f"{MAKE}\n  rdae-ref transform model.npz data.csv -o code.csv",
     )
     transform.add_argument("model", type=Path, metavar="MODEL.npz", help="as rdae-ref fit wrote it")
@@ -111,7 +114,7 @@ def add_transform(verbs: Verbs) -> None:
         "-o", "--output", type=Path, required=True, metavar="OUT", help="a .csv, .npy or .npz file for the codes"
     )
     transform.add_argument("--reconstruct", action="store_true", help="write the reconstructions, not the codes")
-    transform.add_argument("--quiet", action="store_true", help="print nothing: the exit code says it")
+    transform.add_argument("--quiet", action="store_true", help="print nothing: the exit code tells the result")
     transform.set_defaults(command=_transform)
 
 
@@ -120,6 +123,7 @@ def _transform(options: argparse.Namespace) -> int:
     check_writable_table(options.output)
     _check_apart(options.output, options.model, options.data)
     model, table = _load(options.model), _read(options)
+    _check_columns(model, table, options)
     if options.reconstruct:
         values, name = model.reconstruct(table.values), "Xhat"
         columns = table.columns or [f"xhat{i + 1}" for i in range(values.shape[1])]
@@ -134,16 +138,16 @@ def _transform(options: argparse.Namespace) -> int:
 
 
 def add_inspect(verbs: Verbs) -> None:
-    """Add the verb."""
+    """Add the command."""
     inspect = add_verb(
         verbs,
         "inspect",
-        "Say what a model is: its settings, the terms of its objective, and how it came there.",
+        "Describe a model: its settings, the terms of its objective, and its training history.",
         f"{MAKE}\n  rdae-ref inspect model.npz --plot history.png",
     )
     inspect.add_argument("model", type=Path, metavar="MODEL.npz", help="as rdae-ref fit wrote it")
     inspect.add_argument("--plot", type=Path, metavar="FILE", help="draw the history into a .png, .svg or .pdf file")
-    inspect.add_argument("--quiet", action="store_true", help="print nothing: the exit code says if it is a model")
+    inspect.add_argument("--quiet", action="store_true", help="print nothing: the exit code says whether it is a model")
     inspect.set_defaults(command=_inspect)
 
 
@@ -160,7 +164,9 @@ def _inspect(options: argparse.Namespace) -> int:
         print("settings")
         for name, value in settings.items():
             if name not in ("callback", "verbose"):
-                print(f"  {name:{width}}  {'' if value is None else value}".rstrip())
+                print(f"  {name:{width}}  {'' if value is None else printable(value)}".rstrip())
+        if hasattr(model, "feature_names_in_"):
+            print(f"\ncolumns: {', '.join(map(printable, model.feature_names_in_))}")
         print(f"\n{_summary(model)}\n\n{history_text(model.history_)}")
     return 0
 
@@ -175,7 +181,7 @@ def _summary(model: "RateDistortionAutoencoder") -> str:
         ("output entropy", f"{model.terms_.output_entropy:.6g}", unit),
         ("distortion", f"{model.terms_.distortion:.6g}", "mean of the squared distance"),
         ("kernel sizes", f"{model.sigma_x_:.6g}, {model.sigma_xhat_:.6g}", "of inputs and outputs"),
-        ("iterations", f"{model.n_iter_}", f"{ended[model.converged_]}: {model.message_}"),
+        ("iterations", f"{model.n_iter_}", f"{ended[model.converged_]}: {printable(model.message_)}"),
     ]
     head = f"{model.n_features_in_} features, {len(model.parameters_.W)} units"
     return "\n".join([head, *(f"  {name:19}  {value:>18}  {what}" for name, value, what in rows)])
@@ -184,11 +190,31 @@ def _summary(model: "RateDistortionAutoencoder") -> str:
 def _add_data(parser: argparse.ArgumentParser, add: Any, **kwargs: Any) -> None:
     add("data", type=Path, metavar="DATA", help="samples in rows: a csv, npy or npz file", **kwargs)
     reading = parser.add_argument_group("how the data is read")
-    reading.add_argument("--delimiter", metavar="C", help="a character, tab, or whitespace (default: found out)")
     reading.add_argument(
-        "--header", action=argparse.BooleanOptionalAction, help="whether line 1 has names (default: found out)"
+        "--delimiter", metavar="C", help="a character, tab, or whitespace (default: detected automatically)"
+    )
+    reading.add_argument(
+        "--header",
+        action=argparse.BooleanOptionalAction,
+        help="whether line 1 has the names of the columns (default: detected automatically)",
     )
     reading.add_argument("--key", metavar="NAME", help="the array of an npz file (default: the only one)")
+
+
+def _check_columns(model: "RateDistortionAutoencoder", table: Table, options: argparse.Namespace) -> None:
+    """Refuse columns of other names than those of the fit; where one of the two has no names, their order counts."""
+    fitted = getattr(model, "feature_names_in_", None)
+    if fitted is None:
+        return
+    del model.feature_names_in_  # scikit-learn would miss them in the array
+    if table.columns is None or len(fitted) != len(table.columns):
+        return
+    for number, (wanted, found) in enumerate(zip(fitted, table.columns, strict=True), 1):
+        if wanted != found:
+            words = f"column {number} is {found!r}, but {options.model} was fitted to {wanted!r} there"
+            raise ValueError(
+                f"{options.data}: {words}: bring the columns into the order {', '.join(map(repr, fitted))}"
+            )
 
 
 def _check_apart(output: Path, *inputs: Path) -> None:
