@@ -37,7 +37,7 @@ myst_enable_extensions = ["dollarmath"]
 myst_heading_anchors = 3
 
 default_role = "autolink"
-autodoc_typehints = "none"  # the docstrings have types and shapes
+autodoc_typehints = "none"  # types and shapes are in the docstrings
 autodoc_member_order = "bysource"
 autodoc_mock_imports = ["torch", "jax"]  # their oracles are documented without them
 # Everything else is imported first: SciPy's import would fail with the mocks.
@@ -53,7 +53,7 @@ EXECUTED = ("tutorial",)
 
 
 def run_executed_pages(app, docname, source):
-    """Run a page before it is built: what it shows is what it prints."""
+    """Run a page before it is built, so that it shows what it prints."""
     if docname not in EXECUTED:
         return
     folder = Path(app.outdir) / "executed"

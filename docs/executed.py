@@ -1,8 +1,8 @@
 """Run the Python of a page of these documents, as the tests and the build do.
 
-The ```` ```python ```` blocks of a page run in order and in one namespace. A block of ``>>>`` lines is compared with
-what it prints, others have only to run. What a page writes, pictures included, it writes into the current folder; so
-``cd docs/images && python ../executed.py ../tutorial.md`` draws the pictures of the tutorial anew.
+The ```` ```python ```` blocks of a page run in order and in one namespace. The output of a block of ``>>>`` lines is
+compared with the page; other blocks only have to run. Pages write files, such as pictures, into the current folder:
+``cd docs/images && python ../executed.py ../tutorial.md`` draws the pictures of the tutorial again.
 """
 
 import doctest
@@ -23,10 +23,10 @@ def blocks(page: Path) -> list[tuple[int, str]]:
 
 
 def run_page(page: Path) -> dict[str, object]:
-    """Run a page and return its names; what prints something else is an AssertionError which says so."""
+    """Run a page and return its names; raise AssertionError where it prints something else."""
     names: dict[str, object] = {"__name__": "__main__"}
     parser, runner, said = doctest.DocTestParser(), doctest.DocTestRunner(optionflags=OPTIONS), []
-    with np.printoptions():  # how a page prints is its own affair
+    with np.printoptions():  # restores the options that a page sets
         for line, block in blocks(page):
             if ">>> " in block:
                 test = parser.get_doctest(block, names, page.name, str(page), line)

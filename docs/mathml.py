@@ -1,4 +1,4 @@
-"""Write formulas as MathML, which browsers show without a script and without a network. Docutils converts them."""
+"""Write formulas as MathML, which browsers show without scripts and without a network. Docutils converts them."""
 
 import re
 
@@ -13,13 +13,13 @@ logger = logging.getLogger(__name__)
 
 # The two arguments of a fraction, where they are single digits without braces.
 DIGITS = re.compile(r"(\\[dt]?frac)(\d)(\d)")
-# Between what is written and the name of an operator, and between the name and what is no bracket: a thin space.
+# A thin space before the name of an operator, and after it unless a bracket follows.
 BEFORE = re.compile(r"(</(?:mi|mn|mfrac|msub|msup|msubsup)>|\)</mo>)\s*(?=<mi[^>]*>\w{2,}</mi>\s*<mo>&ApplyFunction;)")
 AFTER = re.compile(r"(&ApplyFunction;</mo>|<msub>\s*<mi>log</mi>\s*<m\w>\w+</m\w>\s*</msub>)\s*(?=<m[^o])(?!<mspace)")
-# A bar without a size: browsers would stretch some, and set space around all.
+# A bar without a size: browsers would stretch some bars and put space around all of them.
 BAR = re.compile(r"<mo(?: class=.math\w+.| stretchy=.false.)?>([|‖])</mo>")
 PLAIN = r"<mo stretchy='false' lspace='0' rspace='0'>\1</mo>"
-# A letter with a hat and an index, of which Docutils makes something that is between the two.
+# A letter with a hat and an index, which Docutils puts below the letter.
 HAT = re.compile(
     r"<munderover>\s*(<mi>\w</mi>)\s*(<m[in]>\w+</m[in]>|<mrow>(?:(?!</?mrow>).)*</mrow>)\s*(<mo[^>]*>.</mo>)\s*</munderover>",
     re.DOTALL,
@@ -31,7 +31,7 @@ THIN = r"\1<mspace width='0.17em'/>"
 def as_mathml(tex: str, *, block: bool) -> str:
     r"""Convert a formula, with four rules of TeX that Docutils lacks.
 
-    ``\frac12 x`` is a half, not 12 over x; ``\hat x_i`` has its index beside it; ``\ln\operatorname{tr} K`` is three
+    ``\frac12 x`` is a half, not 12 over x; the index of ``\hat x_i`` is beside it; ``\ln\operatorname{tr} K`` is three
     words; and a bar is as high as the line.
     """
     mathml = HAT.sub(INDEXED, tex2mathml(DIGITS.sub(r"\1{\2}{\3}", tex), as_block=block))
