@@ -56,10 +56,8 @@ def mutual_information_gap(Z: npt.ArrayLike, V: npt.ArrayLike, n_bins: int = 20)
 
     Parameters
     ----------
-    Z : array_like, shape (N, k)
-        Codes in rows, for a VAE drawn by `Posterior.sample`; at least two latents.
-    V : array_like, shape (N, f)
-        Factors in rows, none constant.
+    Z, V : array_like, shapes (N, k) and (N, f)
+        Codes in rows, for a VAE drawn by `Posterior.sample`, with at least two latents; and factors, none constant.
     n_bins : int
         At least 2; a factor with fewer different values keeps them as they are.
 

@@ -56,14 +56,10 @@ def gaussian_rate_bound(
 
     Parameters
     ----------
-    W, c : array_like, shapes (k, d) and (k,)
-        Of the means.
-    log_variances : array_like, shape (k,)
-        t, the same for all x.
-    covariance : array_like, shape (d, d)
-        S, positive semidefinite.
-    mean : array_like, shape (d,), optional
-        µ, 0 by default.
+    W, c, log_variances : array_like, shapes (k, d), (k,) and (k,)
+        Of the encoder: W, c and t.
+    covariance, mean : array_like, shapes (d, d) and (d,)
+        Of the source: S, positive semidefinite, and µ, 0 by default.
     base : float
         Of the logarithm.
 
@@ -110,7 +106,8 @@ def scalar_rate_bound(means: npt.ArrayLike, log_variances: npt.ArrayLike, base: 
     """Return the bound for N inputs of equal probability and one latent, by quadrature: any encoder, any depth.
 
     q(z) = (1/N) Σ_i N(z; m_i, exp t_i) is a mixture; I(X; Z) = (1/N) Σ_i ∫ q_i ln(q_i/q) dz and ∫ q ln(q/m) dz are
-    taken by the trapezoidal rule, which for such functions is exact to rounding.
+    taken by the trapezoidal rule, which for such functions is exact to rounding. ValueError if its grid would be too
+    large: it grows with N and with the ratio of the widest to the narrowest length.
 
     Parameters
     ----------
@@ -123,12 +120,6 @@ def scalar_rate_bound(means: npt.ArrayLike, log_variances: npt.ArrayLike, base: 
     -------
     RateBound
         Information (at most log N), rate and gap.
-
-    Raises
-    ------
-    TypeError, ValueError
-        If an argument is out of range, or the grid would be too large: it grows with N and with the ratio of the
-        widest to the narrowest length.
 
     Examples
     --------

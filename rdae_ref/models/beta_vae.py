@@ -32,14 +32,11 @@ class BetaVAE(Variational):
         Inputs in rows, shape (N, d), and the units g of all hidden layers, also ``"tanh"``.
     beta : float
         Price β ≥ 0 of the rate; 1 makes L the evidence lower bound.
-    likelihood : str
-        ``"gaussian"``, or ``"bernoulli"`` for data in [0, 1].
-    variance : float
-        s² > 0 of the Gaussian likelihood, in the units of the data squared.
-    capacity : float, optional
-        C ≥ 0 in `base`: the price is on |KL − C| instead of KL.
-    capacity_of : str
-        ``"mean"`` for β |(1/N) Σ KL_i − C|, ``"sample"`` for β (1/N) Σ |KL_i − C|; the formula is read both ways.
+    likelihood, variance : str and float
+        ``"gaussian"``, or ``"bernoulli"`` for data in [0, 1]; and s² > 0 of the Gaussian one.
+    capacity, capacity_of : float, optional, and str
+        C ≥ 0 in `base`: the price is on |KL − C| instead of KL. The formula is read in two ways: ``"mean"`` for
+        β |(1/N) Σ KL_i − C|, ``"sample"`` for β (1/N) Σ |KL_i − C|.
     base : float
         Of the logarithm in L, rates and C: 2 for bits, ``math.e`` for nats.
     rng : numpy.random.Generator

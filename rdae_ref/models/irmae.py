@@ -92,15 +92,6 @@ class IRMAE(LayeredObjective):
     -----
     L. Jing, J. Zbontar, Y. LeCun: Implicit rank-minimizing autoencoder, NeurIPS 2020. Code that takes the mean over
     features as well differs by the factor d, which Adam does not see, except for its ε.
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> from rdae_ref.models import IRMAE, initial_irmae_parameters
-    >>> from rdae_ref.optimize import adam
-    >>> rng = np.random.default_rng(0)
-    >>> objective = IRMAE(rng.normal(size=(50, 4)), activation="relu")
-    >>> found = adam(objective, initial_irmae_parameters(4, 3, 2, rng, hidden=[8]), step_size=0.01, n_steps=20)
     """
 
     @raises_on_overflow

@@ -65,22 +65,13 @@ def initial_layers(sizes: Sequence[int], rng: np.random.Generator, gain: float =
     ----------
     sizes : sequence of int
         Number of inputs, of units of each hidden layer, of outputs: one more than there are layers.
-    rng : numpy.random.Generator
-        The source of randomness.
-    gain : float
-        The default 1 is that of PyTorch's ``Linear``: weights of variance 1/(3n).
+    rng, gain : numpy.random.Generator and float
+        The source of randomness; and 1 for the start of PyTorch's ``Linear``, with weights of variance 1/(3n).
 
     Returns
     -------
     tuple of Layer
         The layers, in order.
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> from rdae_ref.models import initial_layers
-    >>> [layer.W.shape for layer in initial_layers([30, 64, 16], np.random.default_rng(0))]
-    [(64, 30), (16, 64)]
     """
     sizes = [as_count(size, f"sizes[{i}]") for i, size in enumerate(sizes)]
     as_count(len(sizes), "the number of sizes", minimum=2)

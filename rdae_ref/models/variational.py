@@ -91,12 +91,8 @@ def initial_vae_parameters(
     ----------
     n_features, n_latents : int
         d and k.
-    rng : numpy.random.Generator
-        The source of randomness.
-    hidden : sequence of int
-        Numbers of units of the encoder's hidden layers; the decoder has them in reverse.
-    gain : float
-        Of all layers.
+    rng, hidden, gain : numpy.random.Generator, sequence of int, and float
+        As in `initial_layers`; the numbers of units of the encoder's hidden layers, and for the decoder in reverse.
 
     Returns
     -------

@@ -31,14 +31,10 @@ def deep_linear_strengths(times: npt.ArrayLike, variances: npt.ArrayLike, initia
 
     Parameters
     ----------
-    times : array_like, shape (n,)
-        t ≥ 0: step size times number of steps of plain gradient ascent on L = −D_emp.
-    variances : array_like, shape (d,)
-        γ_i² of the data along its principal components, divided by N.
-    initial : float
-        u_0 of all components, above 0 and below 1.
-    n_layers : int
-        L: 2 for encoder and decoder, l + 2 with l linear layers between them.
+    times, variances : array_like, shapes (n,) and (d,)
+        t ≥ 0, and γ_i² of the data along its principal components, divided by N.
+    initial, n_layers : float and int
+        u_0 of all components, above 0 and below 1; and L, 2 for encoder and decoder without linear layers between them.
 
     Returns
     -------

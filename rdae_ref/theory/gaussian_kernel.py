@@ -45,14 +45,10 @@ def gaussian_kernel_entropy(variances: npt.ArrayLike, sigma: float, alpha: float
 
     Parameters
     ----------
-    variances : array_like, shape (d,)
-        γ_i²; 0 is allowed.
-    sigma : float
-        Kernel size σ.
-    alpha : float
-        Order, above 0; 1 and infinity included.
-    base : float
-        Of the logarithm: 2 for bits, ``math.e`` for nats.
+    variances, sigma : array_like, shape (d,), and float
+        γ_i² ≥ 0, and the kernel size σ.
+    alpha, base : float
+        Order, above 0, 1 and infinity included; and base of the logarithm, 2 for bits, ``math.e`` for nats.
 
     Returns
     -------
@@ -78,10 +74,8 @@ def linear_gains(
 
     Parameters
     ----------
-    variances : array_like, shape (d,)
-        γ_i²; 0 is allowed.
-    mu, sigma_x, sigma_xhat : float
-        Trade-off μ ≥ 0 and the kernel sizes of inputs and outputs.
+    variances, mu, sigma_x, sigma_xhat : array_like, shape (d,), and floats
+        γ_i² ≥ 0, the trade-off μ ≥ 0, and the kernel sizes of inputs and outputs.
     alpha, base : float
         As in `gaussian_kernel_entropy`.
 

@@ -71,10 +71,8 @@ def optimal_manifold(
 
     Parameters
     ----------
-    X : array_like, shape (N, d)
-        Samples.
-    n_points : int
-        K; better too many, since points that are not needed coincide with others.
+    X, n_points : array_like, shape (N, d), and int
+        Samples, and K; better too many, since points that are not needed coincide with others.
     betas : array_like, shape (k,)
         Rising trade-offs, in nats per unit of squared distance, such as `annealing_slopes`; the result is for the last.
     rng : numpy.random.Generator
@@ -148,10 +146,8 @@ def annealing_slopes(X: npt.ArrayLike, beta: float, n_slopes: int = 12) -> Array
 
     Parameters
     ----------
-    X : array_like, shape (N, d)
-        Samples, not all equal.
-    beta, n_slopes : float and int
-        The last trade-off, in nats per unit of squared distance, and the number of trade-offs, at least 2.
+    X, beta, n_slopes : array_like, shape (N, d), float and int
+        Samples, not all equal; the last trade-off; and the number of trade-offs, at least 2.
 
     Returns
     -------

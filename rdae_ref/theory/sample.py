@@ -45,7 +45,7 @@ from .._validation import (
     as_samples,
     as_vector,
 )
-from .blahut_arimoto import ConvergenceWarning, RateDistortionPoint, blahut_arimoto
+from .blahut_arimoto import ConvergenceWarning, blahut_arimoto
 
 __all__ = ["SampleRateDistortion", "dual_bound", "sample_rate_distortion"]
 
@@ -90,16 +90,12 @@ def dual_bound(
 
     Parameters
     ----------
-    X : array_like, shape (N, d)
-        Samples, of up to three features.
-    points, weights : array_like, shapes (K, d) and (K,)
-        x̂, and q(x̂) of sum 1.
+    X, points, weights : array_like, shapes (N, d), (K, d) and (K,)
+        Samples, of up to three features; x̂; and q(x̂) of sum 1.
     slope : float
         β > 0, in nats per unit of squared distance; not too steep for the extent of the samples.
-    p_x : array_like, shape (N,), optional
-        p_i; 1/N if not given.
-    tolerance : float
-        How far the supremum may be overestimated, in bits, and the line thus be too low; not below rounding.
+    p_x, tolerance : array_like, shape (N,), and float
+        p_i, 1/N if not given; and how far, in bits, the line may be too low, but not below rounding.
 
     Returns
     -------
@@ -135,10 +131,8 @@ def sample_rate_distortion(
 
     Parameters
     ----------
-    X : array_like, shape (N, d)
-        Samples, of up to three features.
-    slopes : array_like, shape (k,)
-        β, rising from above 0, in nats per unit of squared distance.
+    X, slopes : array_like, shapes (N, d) and (k,)
+        Samples, of up to three features; and rising β > 0, in nats per unit of squared distance.
     p_x : array_like, shape (N,), optional
         p_i; 1/N if not given, which gives the R(D) of the empirical distribution: at most log₂ N bits.
     tolerance, max_rounds : float and int
@@ -180,18 +174,15 @@ def _solve(X: Array, p: Array, beta: float, tolerance: float, max_rounds: int) -
         used = q > USED * p.min()
         letters, q = letters[used], q[used] / q[used].sum()
         line = _line(X, p, letters, q, beta, quarter * math.log(2))
-        if _gap(found, line, beta) <= tolerance * math.log(2):
+        gap = found.rate * math.log(2) + beta * found.distortion - line.intercept
+        if gap <= tolerance * math.log(2):
             break
         missing = _missing(np.vstack([letters, line.place]), X, line.log_weights, beta, quarter * math.log(2))
         letters = np.vstack([letters, missing])
     else:
-        message = f"the bounds at slope {beta:.3g} differ by {_gap(found, line, beta) / math.log(2):.3g} bits"
+        message = f"the bounds at slope {beta:.3g} differ by {gap / math.log(2):.3g} bits"
         warnings.warn(f"{message}: raise max_rounds or tolerance", ConvergenceWarning, stacklevel=3)
     return found.rate, found.distortion, line.intercept / math.log(2)
-
-
-def _gap(found: RateDistortionPoint, line: _Line, beta: float) -> float:
-    return found.rate * math.log(2) + beta * found.distortion - line.intercept
 
 
 def _line(X: Array, p: Array, points: Array, q: Array, beta: float, tolerance: float) -> _Line:
@@ -199,10 +190,8 @@ def _line(X: Array, p: Array, points: Array, q: Array, beta: float, tolerance: f
         log_Z = logsumexp(np.log(q) - beta * cdist(X, points, "sqeuclidean"), axis=1)
     least = ROUNDING * max(1.0, float(np.abs(log_Z).max()))
     if not tolerance >= least:
-        raise ValueError(
-            f"tolerance must be at least {least / math.log(2):.3g} bits for these points at slope {beta:.3g}, "
-            f"where rounding ends progress: raise it, or choose points nearer to the samples"
-        )
+        message = f"tolerance must be at least {least / math.log(2):.3g} bits, which is rounding here"
+        raise ValueError(f"{message}: raise it, or choose points nearer to the samples")
     log_weights = np.log(p) - log_Z
     top, place = _supremum(X, log_weights, beta, tolerance)
     return _Line(float(-(p @ log_Z)) - (top + tolerance), place, log_weights)
@@ -213,11 +202,10 @@ def _supremum(X: Array, log_weights: Array, beta: float, tolerance: float) -> tu
     d, low = X.shape[1], X.min(axis=0)
     side = min(1 / math.sqrt(beta), LARGEST_SAMPLE)
     counts = np.maximum(np.ceil(np.ptp(X, axis=0) / side), 1)
-    if counts.prod() > MOST_CUBES:
-        raise ValueError(
-            f"the slope {beta:.3g} is too steep for samples of this extent: at most about "
-            f"{beta * (MOST_CUBES / counts.prod()) ** (2 / d):.3g} can be bounded"
-        )
+    n_cubes = math.prod(counts.tolist())
+    if n_cubes > MOST_CUBES:
+        steepest = beta * (MOST_CUBES / n_cubes) ** (2 / d)
+        raise ValueError(f"the slope {beta:.3g} is too steep for samples of this extent: {steepest:.3g} at most")
     cubes, unit = _lattice(counts.astype(int)), _lattice(np.full(d, 2))
     top, place = -math.inf, X[:1]
     while len(cubes):

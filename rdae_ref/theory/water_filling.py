@@ -42,10 +42,8 @@ def gaussian_rate_distortion(variances: npt.ArrayLike, distortion: npt.ArrayLike
 
     Parameters
     ----------
-    variances : array_like, shape (d,)
-        γ_i²; 0 is allowed.
-    distortion : array_like
-        D ≥ 0, any shape: the mean of the squared error, summed over the components.
+    variances, distortion : array_like
+        γ_i² ≥ 0 of shape (d,), and D ≥ 0 of any shape: the mean of the squared error, summed over the components.
     base : float
         Of the logarithm: 2 for bits, ``math.e`` for nats.
 
