@@ -30,7 +30,7 @@ def test_blocks_are_those_of_the_gram_matrix(d, sigma, origin):
     block, whole = GaussianKernel(X, sigma), 30 * gaussian_gram(X, sigma)
     assert len(block) == 30
     rows, some = slice(3, 11), np.array([4, 0, 29])
-    atol = 1e-14 if d <= 16 else 1e-12  # by products
+    atol = 1e-14 if d <= 4 else 1e-12  # by products
     np.testing.assert_allclose(block(rows, slice(20, 30)), whole[rows, 20:], atol=atol)
     np.testing.assert_allclose(block(some, slice(None)), whole[some], atol=atol)
     np.testing.assert_allclose(block(some, some), whole[np.ix_(some, some)], atol=atol)
@@ -79,7 +79,7 @@ def near_pairs(X, rng, size):
 HOSTILE = (outlier, two_far_groups, far_origin, one_wide_column, near_pairs)
 
 
-@pytest.mark.parametrize("d", [1, 2, 16, 17, 64, 784])
+@pytest.mark.parametrize("d", [1, 2, 5, 16, 17, 64, 784])
 @pytest.mark.parametrize("hostile", HOSTILE)
 @pytest.mark.parametrize("size", [1e2, 1e5, 1e9, 1e13])
 def test_the_kernel_is_right_for_any_finite_data(hostile, size, d):
@@ -200,6 +200,6 @@ def test_the_median_needs_a_pair():
 
 def test_few_features_take_differences_and_many_take_products(monkeypatch):
     monkeypatch.setattr(distances, "cdist", None)
-    assert GaussianKernel(samples(5, 17), 1.0)(slice(0, 2), slice(2, 5)).shape == (2, 3)
+    assert GaussianKernel(samples(5, 5), 1.0)(slice(0, 2), slice(2, 5)).shape == (2, 3)
     with pytest.raises(TypeError):
-        GaussianKernel(samples(5, 16), 1.0)(slice(0, 2), slice(2, 5))
+        GaussianKernel(samples(5, 4), 1.0)(slice(0, 2), slice(2, 5))

@@ -344,7 +344,8 @@ NEIGHBOURS = {
     "X": "Xhat", "Xhat": "X", "K_X": "K", "K": "K_X", "P": "Q", "Q": "P", "W": "A", "A": "W", "c": "b", "b": "c",
     "Z": "Zhat", "Zhat": "Gprime", "Gprime": "Zhat", "sigma_x": "sigma_xhat", "sigma_xhat": "sigma_x", "B": "A",
     "target": "Xhat",
-    "U": "A", "parameters": "dL", "Lambda": "eigenvalues", "joint": "K", "D": "P", "L_P": "P", "AB": "A", "squared_distances": "X",
+    "U": "A", "parameters": "dL",
+    "Lambda": "eigenvalues", "joint": "K", "D": "P", "L_P": "P", "AB": "A", "squared_distances": "X",
     "error": "Xhat", "dS": "dD", "dD": "dS", "dS_dK": "K", "dS_dZ": "Zhat", "dD_dZ": "Zhat", "L": "mu",
 }  # fmt: skip
 

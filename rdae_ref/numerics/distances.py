@@ -18,7 +18,8 @@ __all__ = ["GaussianKernel", "Rows", "gaussian_gram", "median_distance"]
 Rows: TypeAlias = slice | np.ndarray
 
 TOLERANCE = 5e-13  # largest absolute error of the kernel, whose values are from 0 to 1
-FEW_FEATURES = 16  # up to here differences are as fast as products
+FEW_FEATURES = 16  # up to here a whole matrix, of which half is enough, is as fast by differences
+FEW_FOR_BLOCKS = 4  # and a block
 LARGEST = 1e140  # of scaled samples: their squares stay far from overflow
 
 
@@ -37,7 +38,7 @@ class GaussianKernel:
         self._points, self._size = _scaled(X, sigma)  # exactly: by a power of two
         self._scale = min(1 / self._size / self._size, 1e300)  # finite, so that a distance of 0 stays 0
         self._centred = None
-        if X.shape[1] > FEW_FEATURES:
+        if X.shape[1] > FEW_FOR_BLOCKS:
             self._centred = self._points - self._points.mean(axis=0)
             self._halves = np.einsum("ij,ij->i", self._centred, self._centred) / 2
 
@@ -63,10 +64,11 @@ class GaussianKernel:
 
     def matrix(self) -> Array:
         """Return the whole kernel matrix, symmetric to the bit, with ones on its diagonal."""
-        if self._centred is None:
+        if self._points.shape[1] <= FEW_FEATURES:
             K = squareform(self._exponential(-0.5 * pdist(self._points, "sqeuclidean")), checks=False)
             K = K if len(self) > 1 else np.empty((1, 1))
         else:
+            assert self._centred is not None
             everything = slice(None)
             K = self._centred @ self._centred.T  # one array and its transpose: syrk, symmetric and half the work
             self._complete(K, everything, everything)
