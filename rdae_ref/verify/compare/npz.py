@@ -40,17 +40,24 @@ def compare_file(path: str | os.PathLike[str]) -> Comparison:
     Raises
     ------
     OSError
-        If there is no such file, or it is not to be read.
-    TypeError, ValueError
-        If it is no npz file, lacks a name, has an unknown one, or holds what `compare` refuses.
+        If there is no such file, or it cannot be read.
+    ContentError
+        If it is not an npz file, lacks a name, has an unknown one, or holds what `compare` refuses.
     """
     content = _read(Path(path))
+    try:
+        return _compared(content)
+    except (TypeError, ValueError) as error:
+        raise ContentError(f"{path}: {error}") from None
+
+
+def _compared(content: Mapping[str, npt.NDArray[Any]]) -> Comparison:
     missing = [name for name in (*POINT, "activation", *NUMBERS) if name not in content]
     if missing:
-        raise ValueError(f"{path} lacks {', '.join(missing)}: a comparison needs the point and the settings, too")
+        raise ValueError(f"it lacks {', '.join(missing)}: a comparison needs the point and the settings, too")
     activation = content["activation"]
     if activation.dtype.kind != "U" or activation.size != 1:
-        raise ValueError(f"{path}: activation must be a name, as np.savez(..., activation='logsig') stores it")
+        raise ValueError("activation must be a name, as np.savez(..., activation='logsig') stores it")
     numbers = {name: _number(content[name], name) for name in (*NUMBERS, *OPTIONAL) if name in content}
     return compare(
         content["X"],
