@@ -34,9 +34,9 @@ from .._validation import (
     check_unit_interval,
     refuses_overflow,
 )
+from ..pytree import tree_map
 from .divergence import raises_on_overflow
 from .mlp import (
-    Layer,
     LayeredObjective,
     Layers,
     LayersForward,
@@ -264,7 +264,7 @@ class Variational(LayeredObjective):
         dT = fidelity.by_log_variance - dprice_dkl[:, None] * 0.5 * np.expm1(T)
         dencoder, _ = backward_layers(encoder, encoded, np.hstack([dM, dT]))
         unit = math.log(self.base)
-        gradient = VAEParameters(*(_over(layers, unit) for layers in (dencoder, fidelity.by_decoder)))
+        gradient = tree_map(lambda part: part / unit, VAEParameters(dencoder, fidelity.by_decoder))
         return (fidelity.value - price) / unit, gradient
 
     @raises_on_overflow
@@ -338,7 +338,3 @@ class Variational(LayeredObjective):
         decoder = as_layers(decoder, "decoder", n_outputs=d)
         # Two outputs of the encoder, mean and log variance, for each input of the decoder.
         return VAEParameters(as_layers(encoder, "encoder", d, 2 * decoder[0].W.shape[1]), decoder)
-
-
-def _over(layers: Layers, unit: float) -> Layers:
-    return tuple(Layer(W / unit, b / unit) for W, b in layers)
