@@ -24,7 +24,8 @@ from rdae_ref import (
 )
 from rdae_ref.data.batches import clustered_batches
 from rdae_ref.models import Reconstruction
-from rdae_ref.optimize import BatchedObjective, CheckpointError, batch_ascent, epochs
+from rdae_ref.optimize import BatchedObjective, CheckpointError, batch_ascent
+from rdae_ref.optimize import batched as batched_module
 from rdae_ref.optimize.checkpoint import Checkpoint, previous, read_checkpoint, write_checkpoint
 from rdae_ref.pytree import ravel
 
@@ -70,7 +71,7 @@ def test_the_gradient_of_the_mean_agrees_with_differences():
 
 def test_batches_side_by_side_give_the_same_bits_whoever_evaluates_them(monkeypatch):
     batched, start = problem()
-    monkeypatch.setattr(epochs, "SHARES", 2)  # so that one of them holds more than one batch
+    monkeypatch.setattr(batched_module, "SHARES", 2)  # so that one of them holds more than one batch
     assert len(batched.objectives) == 3
     here = BatchedObjective(batched.objectives, batched.weights)
     expected, expected_terms = here.value_and_gradient(start), here.terms(start)

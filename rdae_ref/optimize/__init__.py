@@ -1,13 +1,13 @@
-"""Ways uphill: gradient ascent (the paper's), over batches too, line search, Adam, SciPy's L-BFGS-B, continuation in μ.
+"""Optimisers: gradient ascent (the paper's), with momentum, line search or batches; Adam; L-BFGS; continuation in μ.
 
-None of them knows a model. An objective has ``value_and_gradient(parameters)``, parameters being an array or nested
-tuples of arrays; `continuation` needs its ``mu`` and ``with_mu`` as well. All of them *maximise*.
+They know no model. An objective has ``value_and_gradient(parameters)``, with parameters that are an array or nested
+tuples, lists and dicts of arrays; `continuation` also needs its ``mu`` and ``with_mu``. All of them *maximise*.
 """
 
-from .ascent import MiniBatches, adam, gradient_ascent
+from .ascent import adam, gradient_ascent
+from .batched import BatchedObjective, MiniBatches, batch_ascent
 from .checkpoint import CheckpointError
 from .constrained import maximize_at_distortion
-from .epochs import BatchedObjective, batch_ascent
 from .iteration import DivergenceError, Result, Step, progress_bar
 from .quasi_newton import continuation, maximize
 

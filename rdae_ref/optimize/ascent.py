@@ -1,20 +1,17 @@
-"""Gradient ascent: the paper's with momentum, with a line search, and Adam over mini-batches."""
+"""Gradient ascent: the paper's, with momentum or a line search, and Adam."""
 
-import dataclasses
 import math
-from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
-from .._validation import Array, as_count, as_fraction, as_generator, as_nonnegative, as_positive
+from .._validation import Array, as_count, as_fraction, as_nonnegative, as_positive
 from ..objective import Objective
 from ..pytree import Pytree
 from .iteration import Ascent, Callback, DivergenceError, Point, Result
 
-__all__ = ["MiniBatches", "adam", "gradient_ascent"]
+__all__ = ["adam", "gradient_ascent"]
 
-HALVINGS = 60  # of a line search: a step of 1e-18 of the first one raises nothing
+HALVINGS = 60  # of a line search: 1e-18 of the first step changes nothing
 
 
 def gradient_ascent(
@@ -27,30 +24,30 @@ def gradient_ascent(
     line_search: bool = False,
     callback: Callback | None = None,
 ) -> Result:
-    """Climb by v ← momentum · v + step_size · ∇L, θ ← θ + v: the algorithm of the paper.
+    """Maximise by v ← momentum · v + step_size · ∇L, θ ← θ + v, the algorithm of the paper.
 
     Parameters
     ----------
     objective : Objective
-        To be maximised.
+        The function to maximise.
     parameters : pytree
         Where to start.
     step_size : float
-        Above 0; with `line_search` the first step that is tried, and after that twice the last one accepted.
+        Above 0; with `line_search` the first step to try, and after that twice the last one accepted.
     n_steps : int
         Number of steps.
     momentum : float
         From 0 (none) to below 1.
     line_search : bool
-        Halve each step until L rises by at least 10⁻⁴ of what the gradient promises (Armijo's rule). It needs a
-        deterministic objective, and no momentum.
+        Halve each step until L rises by at least 10⁻⁴ of what the gradient predicts (Armijo's rule). Requires a
+        deterministic objective and no momentum.
     callback : callable, optional
         Called with a `Step` after each one.
 
     Returns
     -------
     Result
-        x (the parameters), fun (L), nit, success, message, history. Ctrl-C returns what was reached.
+        x (the parameters), fun (L), nit, success, message, history; after Ctrl-C those of the last step.
 
     Raises
     ------
@@ -67,7 +64,7 @@ def gradient_ascent(
     if not 0 <= as_nonnegative(momentum, "momentum") < 1:
         raise ValueError(f"momentum must be below 1, got {momentum}")
     if line_search and momentum > 0:
-        raise ValueError(f"a line search takes no momentum, got momentum={momentum}: set one of the two")
+        raise ValueError(f"a line search takes no momentum, got momentum={momentum}: choose one of the two")
 
     ascent = Ascent(objective, parameters, callback)
     x, value, gradient = ascent.start
@@ -78,7 +75,7 @@ def gradient_ascent(
                 accepted = _backtrack(ascent, x, value, gradient, step_size)
                 if accepted is None:
                     at_top = float(np.linalg.norm(gradient)) <= 1e-6 * max(1.0, abs(value))
-                    return ascent.result(at_top, "no step along the gradient raises the objective any further")
+                    return ascent.result(at_top, "no step along the gradient increases the objective")
                 step_size, (x, value, gradient) = accepted
             else:
                 velocity = momentum * velocity + step_size * gradient
@@ -90,19 +87,19 @@ def gradient_ascent(
 
 
 def _backtrack(ascent: Ascent, x: Array, value: float, gradient: Array, step_size: float) -> tuple[float, Point] | None:
-    """Return the accepted step, doubled for the next time, and the point there; None where no step helps."""
-    promise = float(gradient @ gradient)
-    if promise == 0:
+    """Return twice the accepted step, and the point there; None if no step helps."""
+    predicted = float(gradient @ gradient)
+    if predicted == 0:
         return None
     # At least a step that shows in the parameters, and a rise that shows in the value.
-    step_size = max(step_size, 1e-8 * float(np.linalg.norm(x)) / math.sqrt(promise), 1e-10 * abs(value) / promise)
+    step_size = max(step_size, 1e-8 * float(np.linalg.norm(x)) / math.sqrt(predicted), 1e-10 * abs(value) / predicted)
     for _ in range(HALVINGS):
         try:
             point = ascent.evaluate(x + step_size * gradient)
         except DivergenceError:  # too far: that is what the search is for
             pass
         else:
-            if point.value > value and point.value - value >= 1e-4 * step_size * promise:
+            if point.value > value and point.value - value >= 1e-4 * step_size * predicted:
                 return 2 * step_size, point
         step_size /= 2
     return None
@@ -118,9 +115,9 @@ def adam(
     epsilon: float = 1e-8,
     callback: Callback | None = None,
 ) -> Result:
-    """Climb by Adam: steps along a running mean m of the gradient, over the root of a running mean v of its square.
+    """Maximise by Adam.
 
-    With the gradient g, element by element, and t = 1, 2, …: ::
+    With the gradient g, element by element, and t = 1, 2, …::
 
         m ← β₁ m + (1 − β₁) g      v ← β₂ v + (1 − β₂) g²
         θ ← θ + step_size · m/(1 − β₁ᵗ) / (√(v/(1 − β₂ᵗ)) + ε)
@@ -128,11 +125,11 @@ def adam(
     Parameters
     ----------
     objective : Objective
-        To be maximised; it may be random, and with `MiniBatches` it sees a few samples at a time.
+        The function to maximise; it may be random, such as `MiniBatches`.
     parameters : pytree
         Where to start.
     step_size : float
-        Above 0; about how far each parameter moves in a step.
+        Above 0; about the distance that each parameter moves in a step.
     n_steps : int
         Number of steps.
     betas : (float, float)
@@ -146,7 +143,7 @@ def adam(
     -------
     Result
         x (the parameters), fun (L as last evaluated, on one batch if there are batches), nit, success, message,
-        history. Ctrl-C returns what was reached.
+        history; after Ctrl-C those of the last step.
 
     Raises
     ------
@@ -185,87 +182,3 @@ def adam(
     except KeyboardInterrupt:
         return ascent.result(False, "interrupted")
     return ascent.result(True, f"{n_steps} steps done")
-
-
-class MiniBatches:
-    """An objective on a few samples at a time: each evaluation takes the next rows of a sample that is shuffled anew.
-
-    A pass goes through all N samples; its last batch may be smaller. Its mean over a pass is the objective on all
-    samples where that is a mean over samples, as (9) is; entropies are none.
-
-    Parameters
-    ----------
-    objective : Objective
-        A dataclass with the samples as its field ``X``, or one around such an objective.
-    batch_size : int
-        From 1 to N.
-    rng : numpy.random.Generator
-        Shuffles; each pass advances it.
-
-    Raises
-    ------
-    TypeError, ValueError
-        If an argument is out of its range.
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> from rdae_ref.autoencoder import initial_parameters
-    >>> from rdae_ref.models import Reconstruction
-    >>> rng = np.random.default_rng(0)
-    >>> objective = Reconstruction(rng.normal(size=(50, 2)), activation="relu")
-    >>> batches = MiniBatches(objective, 10, rng)
-    >>> adam(batches, initial_parameters(2, 10, rng), n_steps=20).message
-    '20 steps done'
-    """
-
-    def __init__(self, objective: Any, batch_size: int, rng: np.random.Generator) -> None:
-        self.objective, self.rng = objective, as_generator(rng)
-        self.n_samples = len(_innermost(objective).X)
-        self.batch_size = as_count(batch_size, "batch_size", maximum=self.n_samples)
-        self._left = np.arange(0)
-
-    def value_and_gradient(self, parameters: Pytree) -> tuple[float, Pytree]:
-        """Return the value on the next batch, and its gradient.
-
-        Parameters
-        ----------
-        parameters : pytree
-            As the objective takes them.
-
-        Returns
-        -------
-        value : float
-            Of the batch.
-        gradient : pytree
-            Uphill, in the form of the parameters.
-        """
-        if not self._left.size:
-            self._left = self.rng.permutation(self.n_samples)
-        rows, self._left = np.split(self._left, [self.batch_size])
-        return _on_rows(self.objective, rows).value_and_gradient(parameters)
-
-    def terms(self, parameters: Pytree) -> Any:
-        """Return the parts of the objective on all samples.
-
-        Parameters
-        ----------
-        parameters : pytree
-            As the objective takes them.
-
-        Returns
-        -------
-        NamedTuple
-            The terms of the objective inside.
-        """
-        return self.objective.terms(parameters)
-
-
-def _innermost(objective: Any) -> Any:
-    return _innermost(objective.objective) if hasattr(objective, "objective") else objective
-
-
-def _on_rows(objective: Any, rows: npt.NDArray[np.intp]) -> Any:
-    if hasattr(objective, "objective"):
-        return dataclasses.replace(objective, objective=_on_rows(objective.objective, rows))
-    return dataclasses.replace(objective, X=objective.X[rows])

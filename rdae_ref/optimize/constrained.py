@@ -13,9 +13,7 @@ from .quasi_newton import maximize
 __all__ = ["maximize_at_distortion"]
 
 ACTIVE = 1.01  # an active constraint is met to 1 %
-
-
-MET = 1e-3  # what the method of multipliers aims at, for distortion, multiplier and entropy
+MET = 1e-3  # the method of multipliers stops when distortion, multiplier and entropy change by less
 
 
 def maximize_at_distortion(
@@ -31,22 +29,22 @@ def maximize_at_distortion(
     """Maximise the conditional entropy under the constraint D_emp ≤ distortion, by an augmented Lagrangian.
 
     Each round maximises S − (m² − μ²) / (2ρ) with m = max(0, μ + ρ (D_emp − distortion)), whose gradient is that of
-    (25) at the multiplier m, and then sets μ to m, until D, μ and S come to rest within a thousandth. A search on μ
-    alone could not do it: D jumps at some μ, and no value of it gives a distortion inside of the gap.
+    (25) at the multiplier m, and then sets μ to m, until D, μ and S change by less than a thousandth. A search for μ
+    would not do: D jumps at some μ, and no μ has a distortion inside such a gap.
 
     Parameters
     ----------
     objective : RateDistortion
-        With ``mu``, the multiplier to begin with, ``with_mu`` and ``terms``. A method ``distortion`` spares the
-        entropies, where nothing but D is asked for: once in each step.
+        With ``mu`` (the initial multiplier), ``with_mu`` and ``terms``. If it has a method ``distortion``, that is used
+        once in each step instead of ``terms``, to save the entropies.
     parameters : pytree
-        Where to start. There are many optima, with units that are not linear: from several starts, keep the best.
+        Where to start. Nonlinear units have many optima: try several starts and keep the best.
     distortion : float
         The bound D > 0.
     max_iterations : int
         Of L-BFGS, in each round.
     n_rounds : int
-        At most.
+        The largest number of rounds.
     tolerance : float
         Of L-BFGS, as in `maximize`.
     callback : callable, optional
@@ -55,9 +53,9 @@ def maximize_at_distortion(
     Returns
     -------
     Result
-        Of the best round: x, fun (the conditional entropy, less weight decay where there is any), mu (the multiplier, 0
-        where the bound is not active), terms, nit, success (whether the bound is met, to 1 % where it is active),
-        message, history. Ctrl-C returns what was reached.
+        Of the best round: x, fun (the conditional entropy, less weight decay if there is any), mu (the multiplier, 0
+        if the bound is not active), terms, nit, success (whether the bound is met, to 1 % if it is active), message,
+        history; after Ctrl-C those of the best round so far.
 
     Raises
     ------
@@ -84,7 +82,7 @@ def maximize_at_distortion(
             parameters, settled = found.x, search.accept(found)
             if settled or found.message == "interrupted":
                 break
-    except KeyboardInterrupt:  # between two climbs
+    except KeyboardInterrupt:  # between two rounds
         if search.best is None:
             raise
         return search.result(interrupted=True)
@@ -124,7 +122,7 @@ class _MultiplierSearch:
         self.violation, self.entropy = np.inf, -np.inf
 
     def accept(self, found: Result) -> bool:
-        """Take in what a round found, and tell whether multiplier, distortion and entropy have come to rest."""
+        """Record the result of a round, and return whether multiplier, distortion and entropy have settled."""
         before, terms = self.lagrangian, self.objective.terms(found.x)
         mu = before.multiplier(terms.distortion)
         # How far D exceeds the bound or, below it, how far the multiplier is from the 0 that it then has to be.
@@ -135,9 +133,9 @@ class _MultiplierSearch:
         if self.best is None or found.rank > self.best.rank:
             self.best = found
         self.history += [{"mu": before.mu, **entry} for entry in found.history]
-        still = abs(mu - before.mu) <= MET * (mu + 1 / self.bound)
-        rests = still and abs(found.fun - self.entropy) <= MET * abs(found.fun)
-        # Methods of multipliers stiffen the penalty where a round did not bring the constraint a good deal nearer.
+        settled = abs(mu - before.mu) <= MET * (mu + 1 / self.bound)
+        rests = settled and abs(found.fun - self.entropy) <= MET * abs(found.fun)
+        # The penalty gets stiffer if a round did not bring the constraint much nearer.
         stiffen = 2 if violation > max(0.25 * self.violation, MET * self.bound) else 1
         self.lagrangian = _AugmentedLagrangian(self.objective, self.bound, mu, stiffen * before.stiffness)
         self.violation, self.entropy = violation, found.fun

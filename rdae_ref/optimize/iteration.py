@@ -1,4 +1,4 @@
-"""What every way uphill shares: the objective on flat vectors, what a callback sees, how it ends."""
+"""What the optimisers share: the objective on flat vectors, the step that a callback sees, the result."""
 
 import sys
 from collections.abc import Callable
@@ -17,18 +17,10 @@ __all__ = ["DivergenceError", "Result", "Step", "progress_bar"]
 
 
 class DivergenceError(ArithmeticError):
-    """The objective, or its gradient, stopped being finite.
-
-    Parameters
-    ----------
-    message : str
-        What happened and what to change.
-    parameters : pytree or None
-        The last parameters at which both were finite; None if they were not at the start.
-    """
+    """The objective or its gradient is not finite; `parameters` holds the last good ones, None at the start."""
 
     def __init__(self, message: str, parameters: Pytree) -> None:
-        super().__init__(message, parameters)  # both: a pickle makes it anew from its arguments
+        super().__init__(message, parameters)  # both, which a pickle needs
         self.parameters = parameters
 
     def __str__(self) -> str:
@@ -36,34 +28,20 @@ class DivergenceError(ArithmeticError):
 
 
 class Step:
-    """What a callback sees after each iteration.
-
-    Parameters
-    ----------
-    iteration : int
-        From 1 on.
-    parameters : pytree
-        Where the ascent stands.
-    value : float
-        L there.
-    gradient_norm : float
-        Euclidean norm of the gradient there.
-    objective : Objective
-        What is maximised.
-    """
+    """What a callback sees after each iteration."""
 
     def __init__(
         self, iteration: int, parameters: Pytree, value: float, gradient_norm: float, objective: Objective
     ) -> None:
-        self.iteration = iteration
+        self.iteration = iteration  # from 1 on
         self.parameters = parameters
-        self.value = value
-        self.gradient_norm = gradient_norm
+        self.value = value  # L there
+        self.gradient_norm = gradient_norm  # Euclidean
         self.objective = objective
 
     @cached_property
     def terms(self) -> Any:
-        """The parts of L at these parameters, computed when they are asked for."""
+        """The parts of L at these parameters, computed on demand."""
         return self.objective.terms(self.parameters)  # type: ignore[attr-defined]
 
 
@@ -77,7 +55,7 @@ class Point(NamedTuple):
 
 
 class Ascent:
-    """The objective on flat vectors, with the best that was reached and the way there."""
+    """The objective on flat vectors, with the last point that was accepted and the history."""
 
     def __init__(self, objective: Objective, parameters: Pytree, callback: Callback | None) -> None:
         self.objective, self.callback = objective, callback
@@ -122,6 +100,7 @@ class Ascent:
 
 
 def _norm(vector: Array) -> float:
+    """Return the Euclidean norm, which may be finite where the sum of squares is not."""
     with np.errstate(over="ignore"):
         norm = float(np.linalg.norm(vector))
     if norm < np.inf:
@@ -143,19 +122,19 @@ def counting_from(callback: Callback | None, iterations: int) -> Callback | None
 
 
 def progress_bar(total: int, description: str = "") -> AbstractContextManager[Callback | None]:
-    """Return a context that gives a callback which draws a progress bar, where there is somebody to see it.
+    """Return a context manager whose value is a callback that draws a progress bar.
 
     Parameters
     ----------
     total : int
         Number of iterations.
     description : str
-        Stands before the bar.
+        Text before the bar.
 
     Returns
     -------
     context manager
-        Gives a callback if tqdm is installed and stderr a terminal, and otherwise None.
+        Its value is a callback if tqdm is installed and stderr is a terminal, and otherwise None.
 
     Examples
     --------
@@ -163,7 +142,7 @@ def progress_bar(total: int, description: str = "") -> AbstractContextManager[Ca
     >>> class Hill:
     ...     def value_and_gradient(self, x):
     ...         return -float(x @ x), -2 * x
-    >>> with progress_bar(100, "climbing") as callback:
+    >>> with progress_bar(100, "L-BFGS") as callback:
     ...     result = maximize(Hill(), np.ones(2), max_iterations=100, callback=callback)
     >>> round(abs(result.fun), 6)
     0.0

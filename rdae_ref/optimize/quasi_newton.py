@@ -1,4 +1,4 @@
-"""SciPy's L-BFGS-B, and continuation in μ, which calls it again and again."""
+"""SciPy's L-BFGS-B, and continuation in μ by it."""
 
 from collections.abc import Iterable
 from typing import Any
@@ -13,8 +13,8 @@ from .iteration import Ascent, Callback, Result, counting_from
 
 __all__ = ["continuation", "maximize"]
 
-# Finding 6: from a small random start the trade-off itself often ends in the collapsed optimum; from a good
-# reconstruction, which the first factor makes, it never did.
+# Finding 6: a fit at μ itself often ends in the collapsed optimum from a small random start, and never did from a good
+# reconstruction, which the first factor makes.
 FACTORS = (64.0, 32.0, 16.0, 8.0, 4.0, 2.0, 1.0)
 
 
@@ -26,26 +26,26 @@ def maximize(
     tolerance: float = 1e-6,
     callback: Callback | None = None,
 ) -> Result:
-    """Climb by SciPy's L-BFGS-B.
+    """Maximise by SciPy's L-BFGS-B.
 
     Parameters
     ----------
     objective : Objective
-        To be maximised; deterministic.
+        The function to maximise; deterministic.
     parameters : pytree
         Where to start.
     max_iterations : int
-        Of L-BFGS; each takes one or two evaluations.
+        Each takes one or two evaluations.
     tolerance : float
-        Stop when no element of the gradient exceeds it, or when L rises, relatively, by less than a thousandth of it.
+        Stop when no element of the gradient exceeds it, or when the relative increase of L is below a thousandth of it.
     callback : callable, optional
         Called with a `Step` after each iteration.
 
     Returns
     -------
     Result
-        x (the parameters), fun (L), nit, success (whether a tolerance was met), message, history. Ctrl-C returns what
-        was reached.
+        x (the parameters), fun (L), nit, success (whether a tolerance was met), message, history; after Ctrl-C those of
+        the last iteration.
 
     Raises
     ------
@@ -64,7 +64,7 @@ def maximize(
         return -latest.value, -latest.gradient
 
     def accepted(x: Array) -> None:
-        # SciPy passes the point only; its value and gradient were the last ones asked for.
+        # SciPy passes the point only; its value and gradient are those of the last evaluation.
         ascent.accept(*(latest if np.array_equal(latest.x, x) else ascent.evaluate(x)))
 
     try:
@@ -74,7 +74,7 @@ def maximize(
             jac=True,
             method="L-BFGS-B",
             callback=accepted,
-            # maxls: the way back from a first step of length 1 into a stiff penalty can take more than SciPy's 20.
+            # maxls: from a first step of length 1 into a stiff penalty SciPy's 20 may not lead back.
             options={"maxiter": max_iterations, "maxfun": 100 * max_iterations, "maxcor": 20, "maxls": 40}
             | {"gtol": tolerance, "ftol": 1e-3 * tolerance},
         )
@@ -92,10 +92,10 @@ def continuation(
     tolerance: float = 1e-6,
     callback: Callback | None = None,
 ) -> Result:
-    """Maximise L with μ·f for each f in turn, each from where the one before ended.
+    """Maximise L with μ·f for each factor f in turn, each from the optimum of the one before.
 
-    The first factor makes a good reconstruction; lowering μ from there finds optima that a small random start misses,
-    ending in the collapsed one.
+    The first factor makes a good reconstruction; lowering μ from there avoids the collapsed optimum, in which a small
+    random start often ends.
 
     Parameters
     ----------
@@ -104,7 +104,7 @@ def continuation(
     parameters : pytree
         Where to start.
     factors : iterable of float
-        Above 0, the last one usually 1.
+        Each above 0, the last one usually 1.
     max_iterations : int or iterable of int
         For each factor.
     tolerance : float
@@ -115,8 +115,7 @@ def continuation(
     Returns
     -------
     Result
-        Of the last factor, `fun` being L there: with a last factor other than 1, not that of `objective`. nit and
-        history are those of all factors; a callback's iterations go on from one to the next.
+        Of the last factor; if that is not 1, `fun` is not L of `objective`. nit and history cover all factors.
 
     Raises
     ------

@@ -1,6 +1,15 @@
-"""Momentum ascent over batches, epoch by epoch: what a sample needs whose Gram matrix is too large to be formed."""
+"""Batches: an objective on parts of a sample, and the ascent over them.
+
+`rdae_ref.data.batches` divides a sample into batches, that is, lists of rows. There are two ways to use batches:
+
+* `BatchedObjective`: the batches stay the same, and the objective is the mean over them (§4.2). Entropies are not means
+  over samples, so this is another objective, whose largest matrix is that of a batch. All optimisers can maximise it;
+  `batch_ascent` takes one step on each batch in turn.
+* `MiniBatches`: each pass draws new batches, for objectives that are means over samples and for `adam`.
+"""
 
 import copy
+import dataclasses
 import functools
 import hashlib
 import operator
@@ -19,29 +28,28 @@ from ..workers import Workers, mapping
 from .checkpoint import Checkpoint, CheckpointError, read_checkpoint, write_checkpoint
 from .iteration import Ascent, Callback, Result
 
-__all__ = ["BatchedObjective", "batch_ascent"]
+__all__ = ["BatchedObjective", "MiniBatches", "batch_ascent"]
 
-SHARES = 16  # tasks that an evaluation is divided into, however many workers there are: the sum has the same bits then
+SHARES = 16  # tasks of an evaluation, however many workers there are, so that the sum has the same bits
 
 
 class BatchedObjective:
-    """An objective that is the mean Σ_b w_b L_b of objectives on batches, Σ_b w_b = 1.
+    """The mean Σ_b w_b L_b of objectives on batches, Σ_b w_b = 1.
 
-    With w_b = N_b/N it has the distortion (9) of all N samples; and their conditional entropy at α = 1, if the Gram
-    matrices of inputs and outputs are block diagonal: S(K_X | K_X̂) = Σ_b w_b S(K_X,b | K_X̂,b), since the entropy of
-    the w_b stands in joint and output entropy alike and cancels.
+    With w_b = N_b/N it has the distortion (9) of all N samples. It has their conditional entropy at α = 1 if the Gram
+    matrices of inputs and outputs are block diagonal, since the entropy of the w_b is part of both the joint and the
+    output entropy and cancels: S(K_X | K_X̂) = Σ_b w_b S(K_X,b | K_X̂,b).
 
     Parameters
     ----------
     objectives : sequence of Objective
-        L_b, on the same parameters.
+        L_b, functions of the same parameters.
     sizes : array_like, shape (B,)
         N_b, or any weights; they are divided by their sum.
     workers : int or callable, optional
-        Who evaluates the batches, all at the same parameters, in 16 shares at most: so many processes, which live as
-        long as the objective, or a ``map``-like callable, such as the ``map`` of an executor. See `rdae_ref.workers`.
-        Without them it is done here, one after another. The objectives, which are sent to them, have no workers of
-        their own.
+        Evaluates the batches in parallel, in at most 16 tasks: a number of processes, which live as long as the
+        objective, or a ``map``-like callable, such as the ``map`` of an executor. See `rdae_ref.workers`. The
+        objectives are sent to the workers, so they must not have workers of their own.
 
     Raises
     ------
@@ -66,12 +74,7 @@ class BatchedObjective:
     True
     """
 
-    def __init__(
-        self,
-        objectives: Sequence[Objective],
-        sizes: npt.ArrayLike,
-        workers: Workers = None,
-    ) -> None:
+    def __init__(self, objectives: Sequence[Objective], sizes: npt.ArrayLike, workers: Workers = None) -> None:
         self.objectives = list(objectives)
         sizes = as_weights(sizes, "sizes")
         if len(sizes) != len(self.objectives) or not sizes.all():
@@ -82,80 +85,27 @@ class BatchedObjective:
 
     @property
     def mu(self) -> float:
-        """The trade-off of the objectives, where they have one."""
+        """The trade-off of the objectives, if they have one."""
         return self.objectives[0].mu  # type: ignore[attr-defined]
 
     def with_mu(self, mu: float) -> "BatchedObjective":
-        """Return the same objective with another trade-off, and the same workers.
-
-        Parameters
-        ----------
-        mu : float
-            Trade-off μ ≥ 0.
-
-        Returns
-        -------
-        BatchedObjective
-            A new one; this one stays as it is.
-
-        Raises
-        ------
-        AttributeError
-            If the objectives have no trade-off.
-        TypeError, ValueError
-            If `mu` is out of its range.
-        """
+        """Return a copy with another trade-off and the same workers."""
         other = copy.copy(self)
         other.objectives = [objective.with_mu(mu) for objective in self.objectives]  # type: ignore[attr-defined]
         return other
 
     def value_and_gradient(self, parameters: Pytree) -> tuple[float, Pytree]:
-        """Return the mean over all batches at the same parameters, and its gradient.
-
-        Parameters
-        ----------
-        parameters : pytree
-            As the objectives take them.
-
-        Returns
-        -------
-        value : float
-            Σ_b w_b L_b.
-        gradient : pytree
-            Uphill, in the form of the parameters.
-        """
+        """Return the mean over all batches, and its gradient."""
         value, gradient = self._mean(operator.methodcaller("value_and_gradient", parameters), self._map)
         return float(value), gradient
 
     def terms(self, parameters: Pytree) -> Any:
-        """Return the mean of the terms of all batches.
-
-        Parameters
-        ----------
-        parameters : pytree
-            As the objectives take them.
-
-        Returns
-        -------
-        NamedTuple
-            The terms of the objectives.
-        """
+        """Return the means of the terms."""
         return tree_map(float, self._mean(operator.methodcaller("terms", parameters), self._map))
 
     def distortion(self, parameters: Pytree) -> float:
-        """Return the mean distortion alone.
-
-        Parameters
-        ----------
-        parameters : pytree
-            As the objectives take them.
-
-        Returns
-        -------
-        float
-            That of `terms`.
-        """
-        # Here: it is quicker than to send all batches to where they are evaluated.
+        """Return the mean distortion, without the entropies."""
+        # By this process: it takes less time than to send all batches to the workers.
         return float(self._mean(functools.partial(distortion_of, parameters=parameters), map))
 
     def _mean(self, evaluate: Callable[[Any], Any], workers: Callable[..., Iterable[Any]]) -> Any:
@@ -167,10 +117,71 @@ class BatchedObjective:
 
 
 def _weighted_sum(evaluate: Callable[[Any], Any], objectives: Sequence[Objective], weights: Array) -> Any:
-    """Return Σ_b w_b of what evaluating the objectives gives."""
+    """Return Σ_b w_b times the value of a function of each objective."""
     found = map(evaluate, objectives)
     weighted = (tree_map(functools.partial(operator.mul, w), one) for w, one in zip(weights, found, strict=True))
     return functools.reduce(functools.partial(tree_map, operator.add), weighted)
+
+
+class MiniBatches:
+    """An objective on a few samples at a time: each evaluation takes the next rows of a shuffled sample.
+
+    A pass goes through all N samples, then they are shuffled again; the last batch of a pass may be smaller. If the
+    objective is a mean over samples, as (9) is and entropies are not, its expected gradient is that on all samples.
+
+    Parameters
+    ----------
+    objective : Objective
+        A dataclass with the samples as its field ``X``, or a wrapper of one.
+    batch_size : int
+        From 1 to N.
+    rng : numpy.random.Generator
+        Shuffles the samples.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If an argument is out of its range.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from rdae_ref.autoencoder import initial_parameters
+    >>> from rdae_ref.models import Reconstruction
+    >>> from rdae_ref.optimize import adam
+    >>> rng = np.random.default_rng(0)
+    >>> objective = Reconstruction(rng.normal(size=(50, 2)), activation="relu")
+    >>> batches = MiniBatches(objective, 10, rng)
+    >>> adam(batches, initial_parameters(2, 10, rng), n_steps=20).message
+    '20 steps done'
+    """
+
+    def __init__(self, objective: Any, batch_size: int, rng: np.random.Generator) -> None:
+        self.objective, self.rng = objective, as_generator(rng)
+        self.n_samples = len(_innermost(objective).X)
+        self.batch_size = as_count(batch_size, "batch_size", maximum=self.n_samples)
+        self._left = np.arange(0)
+
+    def value_and_gradient(self, parameters: Pytree) -> tuple[float, Pytree]:
+        """Return the value on the next batch, and its gradient."""
+        if not self._left.size:
+            self._left = self.rng.permutation(self.n_samples)
+        rows, self._left = np.split(self._left, [self.batch_size])
+        return _on_rows(self.objective, rows).value_and_gradient(parameters)
+
+    def terms(self, parameters: Pytree) -> Any:
+        """Return the terms of the objective on all samples."""
+        return self.objective.terms(parameters)
+
+
+def _innermost(objective: Any) -> Any:
+    return _innermost(objective.objective) if hasattr(objective, "objective") else objective
+
+
+def _on_rows(objective: Any, rows: npt.NDArray[np.intp]) -> Any:
+    if hasattr(objective, "objective"):
+        return dataclasses.replace(objective, objective=_on_rows(objective.objective, rows))
+    return dataclasses.replace(objective, X=objective.X[rows])
 
 
 def batch_ascent(
@@ -184,14 +195,14 @@ def batch_ascent(
     checkpoint: str | os.PathLike[str] | None = None,
     callback: Callback | None = None,
 ) -> Result:
-    """Climb by momentum ascent, one batch at a time: v ← momentum · v + B w_b ∇L_b, θ ← θ + step_size · v.
+    """Maximise one batch at a time by v ← momentum · v + B w_b ∇L_b, θ ← θ + step_size · v.
 
-    An epoch goes through all B batches in an order drawn anew. A batch of the mean size has B w_b = 1.
+    An epoch goes through all B batches in random order. A batch of the mean size has B w_b = 1.
 
     Parameters
     ----------
     batched : BatchedObjective
-        To be maximised.
+        The function to maximise.
     parameters : pytree
         Where to start.
     step_size : float
@@ -199,20 +210,21 @@ def batch_ascent(
     momentum : float
         From 0 to below 1.
     n_epochs : int
-        How many, those included that a checkpoint has.
+        How many, including those of the checkpoint.
     rng : numpy.random.Generator
         Draws the orders.
     checkpoint : path-like, optional
-        A file ``.npz`` that is written after every epoch, and gone on from if it is there: on the same machine with the
-        same number of threads the result is the same to the bit. The one before it is kept as ``.previous.npz``.
+        A file ``.npz`` that is written after every epoch. If it exists the run resumes from it, and gives the same bits
+        as one that was not interrupted (on the same machine with the same number of threads). The checkpoint before it
+        is kept as ``.previous.npz``.
     callback : callable, optional
         Called with a `Step` after each epoch; its value is that of the epoch.
 
     Returns
     -------
     Result
-        x (the parameters), fun (Σ_b w_b L_b, each as evaluated on the way through the last epoch), nit (epochs),
-        success, message, history (value and gradient_norm of each epoch). Ctrl-C returns what the last epoch reached.
+        x (the parameters), fun (Σ_b w_b L_b, each as evaluated during the last epoch), nit (epochs), success, message,
+        history (value and gradient_norm of each epoch); after Ctrl-C those of the last whole epoch.
 
     Raises
     ------
@@ -232,7 +244,7 @@ def batch_ascent(
     ascent = _Epochs(batched, parameters, step_size, momentum, rng, callback)
     path = None if checkpoint is None else Path(checkpoint)
     if path is not None:
-        ascent.go_on_from(path)
+        ascent.resume(path)
     try:
         while len(ascent.history) < n_epochs:
             ascent.epoch()
@@ -244,7 +256,7 @@ def batch_ascent(
 
 
 class _Epochs(Ascent):
-    """A climb whose iterations are epochs."""
+    """An ascent whose iterations are epochs."""
 
     def __init__(
         self,
@@ -259,8 +271,8 @@ class _Epochs(Ascent):
         super().__init__(self.batch, parameters, callback)
         self.step_size, self.momentum, self.rng = step_size, momentum, rng
         self.x, self.velocity = self.start.x, np.zeros_like(self.start.x)
-        said = repr((step_size, momentum, rng.bit_generator.state)).encode()
-        self.run = hashlib.sha256(said + batched.weights.tobytes() + self.x.tobytes()).hexdigest()
+        settings = repr((step_size, momentum, rng.bit_generator.state)).encode()
+        self.run = hashlib.sha256(settings + batched.weights.tobytes() + self.x.tobytes()).hexdigest()
 
     def epoch(self) -> None:
         weights, value, mean = self.batch.batched.weights, 0.0, np.zeros_like(self.x)
@@ -279,13 +291,13 @@ class _Epochs(Ascent):
         values, norms = (np.array([entry[name] for entry in self.history]) for name in ("value", "gradient_norm"))
         return Checkpoint(self.run, self.x, self.velocity, values, norms, dict(self.rng.bit_generator.state))
 
-    def go_on_from(self, path: Path) -> None:
+    def resume(self, path: Path) -> None:
         found = read_checkpoint(path)
         if found is None:
             return
         generator = self.rng.bit_generator.state["bit_generator"]
         if (found.run, found.x.shape, found.generator["bit_generator"]) != (self.run, self.x.shape, generator):
-            raise CheckpointError(f"{path} is of a run with another start, batches or settings: name another file")
+            raise CheckpointError(f"{path} is of a run with another start, batches or settings: use another file")
         self.x, self.velocity = found.x, found.velocity
         for value, norm in zip(found.values.tolist(), found.gradient_norms.tolist(), strict=True):
             self.history.append({"value": value, "gradient_norm": norm})
