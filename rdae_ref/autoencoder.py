@@ -233,6 +233,5 @@ def as_forward(forward_pass: Forward, X: Array, A: Array) -> Forward:
     """Return a forward pass that belongs to these inputs and units, or say what does not."""
     if not isinstance(forward_pass, Forward):
         raise TypeError(f"forward_pass must be the Forward that forward returns, got {type(forward_pass).__name__}")
-    for name, array, wanted in zip(Forward._fields, forward_pass, 3 * [(len(X), A.shape[1])] + [X.shape], strict=True):
-        as_matrix(array, f"forward_pass.{name}", wanted)
-    return forward_pass
+    named = zip(Forward._fields, forward_pass, 3 * [(len(X), A.shape[1])] + [X.shape], strict=True)
+    return Forward(*(as_matrix(array, f"forward_pass.{name}", wanted) for name, array, wanted in named))
