@@ -158,7 +158,7 @@ def mutated(reader: Reader, rng: np.random.Generator) -> bytes:
         content = other_header(content, rng) if rng.random() < 0.7 else saved(np.save, pick(rng, ODD_ARRAYS), True)
     elif reader.ending == "" and rng.random() < 0.5:
         content = (gzip.compress if rng.random() < 0.5 else bytes)(other_bytes(reader.seeds[0], rng))
-    if rng.random() < 0.4:
+    if rng.random() < 0.25:
         content = other_bytes(content, rng)
     return content
 
@@ -216,6 +216,9 @@ def other_members(content: bytes, rng: np.random.Generator) -> bytes:
         members = {name: archive.read(name) for name in archive.namelist()}
     for _ in range(rng.integers(1, 4)):
         name, kind = pick(rng, list(members)), rng.integers(7)
+        texts = [name for name, member in members.items() if b"'<U" in member[:30]]
+        if texts and rng.random() < 0.5:
+            name, kind = pick(rng, texts), 0
         array = array_in(members[name])
         if kind <= 1 and array is not None and array.dtype.kind == "U" and array.ndim == 0:
             members[name] = saved(np.save, np.array(other_json(str(array), rng)))
@@ -236,7 +239,7 @@ def other_members(content: bytes, rng: np.random.Generator) -> bytes:
         if not members:
             break
     file = io.BytesIO()
-    methods = (zipfile.ZIP_STORED,) * 6 + (
+    methods = (zipfile.ZIP_STORED,) * 20 + (
         zipfile.ZIP_DEFLATED,
         zipfile.ZIP_DEFLATED,
         zipfile.ZIP_BZIP2,
@@ -245,7 +248,7 @@ def other_members(content: bytes, rng: np.random.Generator) -> bytes:
     with zipfile.ZipFile(file, "w", pick(rng, methods)) as archive, warnings.catch_warnings():
         warnings.simplefilter("ignore")  # two members of one name are meant
         for name, member in members.items():
-            for _ in range(1 + (rng.random() < 0.03)):
+            for _ in range(1 + (rng.random() < 0.003)):
                 archive.writestr(name, member)
     return file.getvalue()
 
@@ -262,9 +265,9 @@ def other_json(text: str, rng: np.random.Generator) -> str:
     """Change a value, anywhere in it, or the text."""
     try:
         content = json.loads(text)
-    except ValueError:
+    except (ValueError, RecursionError):
         return str(pick(rng, ODD_TEXT))
-    if rng.random() < 0.1:
+    if rng.random() < 0.1 and text:
         return text[: rng.integers(len(text))] + pick(rng, ODD_TEXT)
     holder = content
     while isinstance(holder, (dict, list)) and holder:
@@ -277,7 +280,10 @@ def other_json(text: str, rng: np.random.Generator) -> str:
                 holder[key] = odd
             break
         holder = holder[key]
-    return json.dumps(content)
+    try:
+        return json.dumps(content)
+    except ValueError:  # an integer of more digits than Python writes
+        return text
 
 
 class Count(NamedTuple):
