@@ -2,6 +2,7 @@
 
 import csv
 import io
+import itertools
 import math
 import os
 import re
@@ -21,6 +22,7 @@ DELIMITERS = {"tab": "\t", "semicolon": ";", "comma": ","}  # looked for in this
 WHITESPACE = "whitespace"
 BINARY = (".npy", ".npz")
 LONGEST_LINE = 2**26  # characters
+BLOCK = 1000  # lines
 BLANKS = " \t\xa0"  # around a field
 MISSING = ("na", "n/a", "nan", "null", "none", "nil", "inf", "infinity", "missing", "unknown", "true", "false")
 
@@ -28,7 +30,7 @@ NUMBER = re.compile(r"[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?", re.ASCII)
 NOT_FINITE = re.compile(r"[+-]?(?:nan|inf|infinity)", re.IGNORECASE)
 # A line with one of these is read field by field, any other one by NumPy: characters that NumPy reads in its own way,
 # and numbers so small that they may vanish.
-UNUSUAL = re.compile(r"[^\t -!#-~]|[eE]-0*[1-9]\d\d|0{100}")
+UNUSUAL = (re.compile(r"[^\t -!#-~]"), re.compile(r"[eE]-0*[1-9]\d\d"), re.compile("0" * 100))
 
 
 class Table(NamedTuple):
@@ -153,7 +155,7 @@ def check_writable_table(path: Path) -> None:
 
 
 class _Text:
-    """A text file, read line by line in bounded memory: once by NumPy and, if that fails, again for the fault."""
+    """A text file, read in blocks of lines."""
 
     def __init__(self, path: Path, delimiter: str | None) -> None:
         self.path, self.separator = path, None if delimiter is None else _separator(delimiter)
@@ -166,21 +168,32 @@ class _Text:
             self.separator = next((c for c in DELIMITERS.values() if c in text), " ")
         names = [field.strip(BLANKS) for field in self.fields(self.first, text)]
         header = self.is_header(names) if header is None else header
-        separator = None if self.separator == " " else self.separator
-        rows = (self.plain(number, text) for number, text in self.body(header))
-        try:
-            values = np.loadtxt(rows, delimiter=separator, ndmin=2, comments=None)
-        except ContentError:
-            raise
-        except ValueError as error:
-            self.find_fault(header)
-            raise ContentError(f"{self.path} is not a table of numbers: {error}") from None
-        if not np.isfinite(values).all():
-            self.find_fault(header)
+        values = self.numbers(header)
         if header and len(names) != values.shape[1]:
             words = f"line {self.first} names {len(names)} columns, but the rows have {values.shape[1]}"
             raise ContentError(f"{self.path}, {words}")
         return Table(values, tuple(names) if header else None)
+
+    def numbers(self, header: bool) -> Array:
+        """Read the rows in blocks; one that NumPy does not take is searched for the fault, field by field."""
+        content, rows, begin, width = bytearray(), self.body(header), 0, 0
+        separator = None if self.separator == " " else self.separator
+        while block := list(itertools.islice(rows, BLOCK)):
+            begin, width = begin or block[0][0], width or len(self.fields(*block[0]))
+            try:
+                lines = [text for _, text in block]
+                if _is_unusual("".join(lines)):
+                    lines = [self.plain(number, text) for number, text in block]
+                values = np.loadtxt(lines, delimiter=separator, ndmin=2, comments=None)
+            except ContentError:
+                raise
+            except ValueError as error:
+                self.find_fault(block, begin, width)
+                raise ContentError(f"{self.path}, lines {block[0][0]} to {block[-1][0]}: {error}") from None
+            if values.shape[1] != width or not np.isfinite(values).all():
+                self.find_fault(block, begin, width)
+            content += values.tobytes()
+        return np.frombuffer(content).reshape(-1, width)
 
     def lines(self) -> Iterator[tuple[int, str]]:
         """Yield the lines that are neither blank nor comments, with their numbers."""
@@ -243,7 +256,7 @@ class _Text:
 
     def plain(self, number: int, text: str) -> str:
         """Return a line as NumPy reads it rightly."""
-        if not UNUSUAL.search(text):
+        if not _is_unusual(text):
             return text
         fields = self.fields(number, text)
         for column, field in enumerate(fields, 1):
@@ -269,18 +282,19 @@ class _Text:
             words = f"is {value}" if value else "would become 0"
             raise ContentError(f"{where}: {_short(field)} {words} as float64: rescale the column")
 
-    def find_fault(self, header: bool) -> None:
-        """Refuse the first field that is no finite number, or the first row of another length."""
-        begin, width = None, 0
-        for number, text in self.body(header):
+    def find_fault(self, block: list[tuple[int, str]], begin: int, width: int) -> None:
+        """Refuse the first field that is no finite number, or the first row of another length than line `begin`."""
+        for number, text in block:
             fields = self.fields(number, text)
             for column, field in enumerate(fields, 1):
-                self.check(field, number, column, width or len(fields))
-            if begin is None:
-                begin, width = number, len(fields)
+                self.check(field, number, column, width)
             if len(fields) != width:
                 words = f"line {number} has {len(fields)} columns, and line {begin} has {width}: {_short(text)}"
                 raise ContentError(f"{self.path}, {words}")
+
+
+def _is_unusual(text: str) -> bool:
+    return any(pattern.search(text) for pattern in UNUSUAL)
 
 
 def _separator(delimiter: str) -> str:
