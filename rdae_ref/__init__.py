@@ -21,6 +21,7 @@ from .autoencoder import (
     forward,
     initial_parameters,
 )
+from .gradcheck import GradientReport, check_gradient
 from .matrices import (
     conditional_entropy,
     gaussian_gram,
@@ -35,7 +36,6 @@ from .matrices import (
     renyi_entropy,
     renyi_entropy_gradient,
 )
-from .gradcheck import GradientReport, check_gradient
 from .numerics.spectrum import SingularGramWarning
 from .objective import RateDistortion, Terms
 from .optimize import (
@@ -50,12 +50,13 @@ from .optimize import (
 from .verify.compare import Comparison, compare, compare_file
 
 if TYPE_CHECKING:
-    from .estimator import RateDistortionAutoencoder
+    from .estimator import CollapseWarning, RateDistortionAutoencoder
     from .model_file import load_model, save_model
 
 __all__ = [
     "ACTIVATIONS",
     "Activation",
+    "CollapseWarning",
     "Comparison",
     "DivergenceError",
     "Forward",
@@ -97,7 +98,12 @@ __all__ = [
 ]
 
 # Imported when they are asked for, as they load scikit-learn where it is installed.
-_LATER = {"RateDistortionAutoencoder": "estimator", "load_model": "model_file", "save_model": "model_file"}
+_LATER = {
+    "CollapseWarning": "estimator",
+    "RateDistortionAutoencoder": "estimator",
+    "load_model": "model_file",
+    "save_model": "model_file",
+}
 
 
 def __getattr__(name: str) -> Any:

@@ -19,8 +19,10 @@ from . import paper
 from ._validation import LARGEST_SAMPLE, Array, as_base, as_choice, as_nonnegative, as_order, as_positive, as_samples
 from .activations import Activation, as_activation
 from .autoencoder import Forward, Parameters, as_parameters, backpropagate, distortion, forward
-from .numerics.conditional import OfOutputs, of_outputs
-from .numerics.distances import gaussian_gram
+from .numerics.conditional import FromFactors, FromMatrices, FromSquares, OfOutputs
+from .numerics.distances import GaussianKernel, gaussian_gram
+from .numerics.entropy import order_of
+from .numerics.low_rank import is_low_rank
 from .pytree import Pytree
 from .workers import Workers, mapping
 
@@ -321,15 +323,23 @@ class _Equations(Protocol):
 
 
 def _chosen(objective: RateDistortion) -> _Equations:
-    """Return who computes the objective: the only place where the method is decided."""
-    X, alpha, workers = objective.X, objective.alpha, objective.workers
-    if objective.method == "paper":
+    """Return who computes the objective: the only place where that is decided."""
+    X, alpha, sigma, method = objective.X, objective.alpha, objective.sigma_xhat, objective.method
+    if method == "paper":
         return _Printed(alpha)
-    parallel = None if workers is None else mapping(workers)
-    return _Numeric(of_outputs(X, objective.sigma_x, objective.sigma_xhat, alpha, objective.method, parallel))
+    workers = None if objective.workers is None else mapping(objective.workers)
+    inputs, order = GaussianKernel(X, objective.sigma_x), order_of(alpha, len(X))
+    if order.by_elements:
+        return _Numeric(FromSquares(inputs, sigma, workers))
+    if method == "exact" or alpha <= 1 or order.by_products is not None:
+        return _Numeric(FromMatrices(inputs, sigma, alpha))
+    # N K_X ∘ K_X̂ has hardly fewer eigenvalues than K_X: inputs that fill many dimensions are refused at once.
+    if method == "low-rank" or is_low_rank(inputs, len(X)):
+        return _Numeric(FromFactors(inputs, sigma, alpha, workers))
+    return _Numeric(FromMatrices(inputs, sigma, alpha))
 
 
-class _Printed:
+class _Printed(_Equations):
     """`rdae_ref.paper`."""
 
     def __init__(self, alpha: float) -> None:
@@ -350,7 +360,7 @@ class _Printed:
         return 0.0
 
 
-class _Numeric:
+class _Numeric(_Equations):
     """`rdae_ref.numerics`: entropy and distortion go back through the auto-encoder together."""
 
     def __init__(self, entropy: OfOutputs) -> None:

@@ -9,9 +9,16 @@ import numpy as np
 import pytest
 from cases import problem
 
-from rdae_ref import Parameters, check_gradient, distortion_gradients, entropy_gradients, forward, gaussian_gram
-from rdae_ref.matrices import product_entropy_gradient, renyi_entropy_gradient
-from rdae_ref.paper import edge_weights
+from rdae_ref import Parameters, check_gradient
+from rdae_ref.paper import (
+    distortion_gradients,
+    edge_weights,
+    entropy_gradient,
+    entropy_gradients,
+    forward,
+    gaussian_gram,
+    joint_entropy_gradient,
+)
 from rdae_ref.pytree import tree_map
 
 ALL, NO_B, ENCODER = set("WcAb"), set("WcA"), set("Wc")
@@ -30,9 +37,10 @@ class Mutant:
 
 def weights(f, parameters):
     """P and Q of the paper, in bits."""
-    K = gaussian_gram(f.reconstruct(parameters), f.sigma_xhat)
-    P = edge_weights(renyi_entropy_gradient(K, f.alpha), K, f.sigma_xhat)
-    return P, edge_weights(product_entropy_gradient(f.K_X, K, f.alpha), K, f.sigma_xhat)
+    K = gaussian_gram(forward(parameters, f.X, f.activation).Xhat, f.sigma_xhat)
+    P = edge_weights(entropy_gradient(K, f.alpha), K, f.sigma_xhat)
+    Q = edge_weights(joint_entropy_gradient(gaussian_gram(f.X, f.sigma_x), K, f.alpha), K, f.sigma_xhat)
+    return P / math.log(2), Q / math.log(2)
 
 
 def assembled(f, parameters, *, of_entropy=lambda G: G, of_distortion=lambda G: G, graph=lambda P, Q: Q - P):

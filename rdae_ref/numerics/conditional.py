@@ -1,4 +1,4 @@
-"""S_α(K_X | K_X̂) of (13) and its gradient by the outputs X̂, −4 L_(Q−P) X̂, in nats: three ways, chosen by `of_outputs`.
+"""S_α(K_X | K_X̂) of (13) and its gradient by the outputs X̂, −4 L_(Q−P) X̂, in nats, in three ways.
 
 `FromMatrices` decomposes N×N matrices. The others form none: N K_X ∘ K_X̂ is the Gram matrix of the pairs (x/σ_x, x̂/σ_x̂)
 and both matrices can be had by blocks. `FromFactors` takes low-rank spectra, `FromSquares` none at all, for α = 2.
@@ -12,12 +12,12 @@ from typing import NamedTuple, Protocol
 from .._validation import Array
 from ..workers import Parallel
 from .distances import GaussianKernel, Rows, gaussian_gram
-from .entropy import entropy_and_factor, entropy_and_gradient, entropy_of_spectrum, order_of, renyi_entropy
+from .entropy import entropy_and_factor, entropy_and_gradient, entropy_of_spectrum, renyi_entropy
 from .laplacian import laplacian_products, pull_back
-from .low_rank import is_low_rank, kernel_spectrum, truncation_error
+from .low_rank import kernel_spectrum, truncation_error
 from .spectrum import Spectrum
 
-__all__ = ["ConditionalEntropy", "Entropies", "OfOutputs", "of_outputs"]
+__all__ = ["ConditionalEntropy", "Entropies", "FromFactors", "FromMatrices", "FromSquares", "OfOutputs"]
 
 
 class Entropies(NamedTuple):
@@ -51,22 +51,7 @@ class OfOutputs(Protocol):
         ...
 
 
-def of_outputs(
-    X: Array, sigma_x: float, sigma_xhat: float, alpha: float, method: str, workers: Parallel | None = None
-) -> OfOutputs:
-    """Return the way to compute it for these inputs: the only place where that is decided."""
-    inputs = GaussianKernel(X, sigma_x)
-    if alpha == 2:
-        return FromSquares(inputs, sigma_xhat, workers)
-    if method == "exact" or alpha <= 1 or order_of(alpha, len(X)).by_products is not None:
-        return FromMatrices(inputs, sigma_xhat, alpha)
-    # N K_X ∘ K_X̂ has hardly fewer eigenvalues than K_X: inputs that fill many dimensions are refused at once.
-    if method == "low-rank" or is_low_rank(inputs, len(X)):
-        return FromFactors(inputs, sigma_xhat, alpha, workers)
-    return FromMatrices(inputs, sigma_xhat, alpha)
-
-
-class FromMatrices:
+class FromMatrices(OfOutputs):
     """From N×N matrices, by (15) and (16)."""
 
     def __init__(self, inputs: GaussianKernel, sigma: float, alpha: float) -> None:
@@ -88,10 +73,10 @@ class FromMatrices:
         return 0.0
 
 
-class FromFactors:
+class FromFactors(OfOutputs):
     """From the eigenvalues that are not rounding, for α > 1, and the Laplacian tile by tile."""
 
-    def __init__(self, inputs: GaussianKernel, sigma: float, alpha: float, workers: Parallel | None) -> None:
+    def __init__(self, inputs: GaussianKernel, sigma: float, alpha: float, workers: Parallel | None = None) -> None:
         self.inputs, self.sigma, self.alpha, self.workers = inputs, sigma, alpha, workers
 
     @functools.cached_property
@@ -126,10 +111,10 @@ class FromFactors:
         return 0.0 if found is None else sum(truncation_error(one, self.alpha, math.e) for one in found)
 
 
-class FromSquares:
+class FromSquares(OfOutputs):
     """For α = 2: S₂(A) = −ln |A|² is a sum over elements, and ∂S₂/∂A = −2 A/|A|²."""
 
-    def __init__(self, inputs: GaussianKernel, sigma: float, workers: Parallel | None) -> None:
+    def __init__(self, inputs: GaussianKernel, sigma: float, workers: Parallel | None = None) -> None:
         self.inputs, self.sigma, self.workers = inputs, sigma, workers
 
     def entropies(self, Xhat: Array) -> Entropies:

@@ -85,6 +85,24 @@ def _smallest_weights(p: Array, alpha: float) -> Array:
     return -1.0 * largest / (largest.sum() * p.max())
 
 
+def _shannon_tangent(p: Array, spectrum: Array, alpha: float) -> Array:
+    with np.errstate(divide="ignore"):
+        return -np.log(p)
+
+
+def _power_tangent(p: Array, spectrum: Array, alpha: float) -> Array:
+    """Return α (p^(α−1) − 1) / ((1−α) Σ λ^α) for eigenvalues p of a spectrum λ."""
+    power_trace = np.sum(spectrum**alpha)
+    if power_trace == 0:
+        return _infinite_tangent(p, spectrum, alpha)
+    with np.errstate(divide="ignore", over="ignore"):  # at p = 0 for α < 1 infinite, and not used
+        return alpha / (1 - alpha) * np.expm1((alpha - 1) * np.log(p)) / power_trace
+
+
+def _infinite_tangent(p: Array, spectrum: Array, alpha: float) -> Array:
+    raise ValueError(f"the tangent part of the derivative overflows at alpha = {alpha}: use tangent=False")
+
+
 def _by_products(A: Array, alpha: float) -> EntropyAndGradient:
     power = np.linalg.matrix_power(A, int(alpha) - 1)
     power_trace = float(np.vdot(power, A))
@@ -98,17 +116,21 @@ class Order(NamedTuple):
     applies: Callable[[float, int], bool]  # α and N
     entropy: Callable[[Array, float], float]  # (10)
     weights: Callable[[Array, float], Array]  # the eigenvalues of (15)
-    tangent: bool = False  # (15) diverges as α → 1: where a multiple of I does not matter, take Λ^(α−1) − I
+    tangent: Callable[[Array, Array, float], Array]  # those with Λ^(α−1) − I for Λ^(α−1)
+    diverges: bool = False  # (15) does as α → 1: where a multiple of I does not matter, the tangent form is taken
     by_products: Callable[[Array, float], EntropyAndGradient] | None = None  # from tr A^α, without eigenvalues
+    by_elements: bool = False  # tr A² is a sum over elements, and needs no N×N matrix
 
 
+POWER = (_power, _power_weights, _power_tangent)
 ORDERS = (  # the first that applies
-    Order(lambda alpha, N: alpha == 1, _shannon, _shannon_weights, tangent=True),
+    Order(lambda alpha, N: alpha == 1, _shannon, _shannon_weights, _shannon_tangent, diverges=True),
     # α − 1 so small that expm1 and log1p save the digits which 1 − λ^(α−1) loses; further away they would lose some.
-    Order(lambda alpha, N: abs(alpha - 1) * math.log(N) < 0.3, _near_one, _power_weights, tangent=True),
-    Order(lambda alpha, N: alpha in (2, 3, 4, 5), _power, _power_weights, by_products=_by_products),
-    Order(lambda alpha, N: alpha == math.inf, _smallest, _smallest_weights),
-    Order(lambda alpha, N: True, _power, _power_weights),
+    Order(lambda alpha, N: abs(alpha - 1) * math.log(N) < 0.3, _near_one, *POWER[1:], diverges=True),
+    Order(lambda alpha, N: alpha == 2, *POWER, by_products=_by_products, by_elements=True),
+    Order(lambda alpha, N: alpha in (3, 4, 5), *POWER, by_products=_by_products),
+    Order(lambda alpha, N: alpha == math.inf, _smallest, _smallest_weights, _infinite_tangent),
+    Order(lambda alpha, N: True, *POWER),
 )
 
 
@@ -138,12 +160,13 @@ def gradient(A: Array, alpha: float, *, tangent: bool) -> Array:
         check_semidefinite(A)
         return by_products(A, alpha).gradient
     values, vectors, _ = spectrum(A)
-    return spectral_product(vectors, (_tangent_weights if tangent else _literal_weights)(values, alpha))
+    weights = _tangent_weights(values, alpha, len(A)) if tangent else _literal_weights(values, alpha)
+    return spectral_product(vectors, weights)
 
 
 def traceless_gradient(A: Array, alpha: float) -> Array:
     """Return the gradient G of S_α(A / tr A) at tr A = 1: tr(G A) = 0, and a limit at every α."""
-    G = gradient(A, alpha, tangent=order_of(alpha, len(A)).tangent)
+    G = gradient(A, alpha, tangent=order_of(alpha, len(A)).diverges)
     return G - np.vdot(G, A) * np.eye(len(A))
 
 
@@ -178,16 +201,16 @@ def _entropy_of_values(values: Array, alpha: float, N: int) -> float:
 
 def _factor_weights(values: Array, alpha: float, N: int) -> Array:
     """Return weights of the gradient up to a common constant: all ≥ 0 for α ≤ 1, all ≤ 0 and 0 at zero above."""
-    if not order_of(alpha, N).tangent:
+    if not order_of(alpha, N).diverges:
         return _literal_weights(values, alpha)
-    weights = _tangent_weights(values, alpha)
+    weights = _tangent_weights(values, alpha, N)
     if alpha <= 1:
         return weights
     # An exact zero weighs 1/(α−1), which magnifies the rounding of its eigenvector. It is the rounding of some
     # eigenvalue below the threshold, where S does not change: the weight at the threshold is as right.
     smallest = values[0] if len(values) == N else 0.0
-    threshold = np.array(max(smallest, zero_below(values, N)) / values.sum())
-    return np.minimum(weights - _tangent_weight(threshold, values, alpha), 0)
+    threshold = np.array([max(smallest, zero_below(values, N))])
+    return np.minimum(weights - _tangents(threshold, values, alpha, N), 0)
 
 
 def _literal_weights(values: Array, alpha: float) -> Array:
@@ -198,24 +221,16 @@ def _literal_weights(values: Array, alpha: float) -> Array:
     return weights
 
 
-def _tangent_weights(values: Array, alpha: float) -> Array:
+def _tangent_weights(values: Array, alpha: float, N: int) -> Array:
     """Return the literal weights with λ^(α−1) − 1 for λ^(α−1), never negative: −ln λ at α = 1."""
     positive = _positive(values, alpha)
-    weights = _tangent_weight(np.where(positive, values, 0.0) / values.sum(), values, alpha)
+    weights = _tangents(np.where(positive, values, 0.0), values, alpha, N)
     return np.where(positive, weights, 0.0) if alpha <= 1 else weights
 
 
-def _tangent_weight(p: Array, values: Array, alpha: float) -> Array:
-    """Return α (p^(α−1) − 1) / ((1−α) Σ λ^α) for eigenvalues p of a spectrum with these values."""
-    with np.errstate(divide="ignore"):
-        log_p = np.log(p)
-    if alpha == 1:
-        return -log_p
-    power_trace = np.sum((values[values > 0] / values.sum()) ** alpha)
-    if alpha == math.inf or power_trace == 0:
-        raise ValueError(f"the tangent part of the derivative overflows at alpha = {alpha}: use tangent=False")
-    with np.errstate(over="ignore"):  # α < 1 at 0: infinite, and not used
-        return alpha / (1 - alpha) * np.expm1((alpha - 1) * log_p) / power_trace
+def _tangents(some: Array, values: Array, alpha: float, N: int) -> Array:
+    """Return the tangent weights of some eigenvalues of an N×N matrix with these."""
+    return order_of(alpha, N).tangent(some / values.sum(), values[values > 0] / values.sum(), alpha)
 
 
 # Always the same words, so that Python's filter shows them once for each place and not at each step of an ascent.
