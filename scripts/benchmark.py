@@ -1,10 +1,10 @@
-"""Time this package against PyTorch, JAX and what no implementation can do without; write table, JSON and figure.
+"""Time this package against PyTorch, JAX and the unavoidable operations; write table, JSON and figure.
 
     python scripts/benchmark.py                  # all rows, an hour or more; needs the extra [oracles]
     python scripts/benchmark.py --rows 1 4       # some of them; the others stay as they are in the JSON file
     python scripts/benchmark.py --rows           # none: only the table and the figure, from the JSON file
 
-Two baselines sit in a process each, with the same number of threads, and take turns: one waits while the other is
+Two baselines run in one process each, with the same number of threads, and take turns: one waits while the other is
 timed. A time is the median over the turns, a ratio is one of medians. Use an idle machine.
 """
 
@@ -248,7 +248,7 @@ def with_performance(page, results):
     return with_table(page, BEGIN, END, performance_table(results))
 
 
-SERIES = {  # name: side, contestant, rows, colour, dashes for those of others
+SERIES = {  # name: side, baseline, rows, colour, dashes for other packages
     "exact": ("ours", "ours.gradient", (1, 2), "blue", "o-"),
     "low-rank": ("ours", "ours.gradient", (3, 5), "green", "o-"),
     "α = 2": ("ours", "ours.gradient", (4,), "purple", "o-"),

@@ -52,7 +52,7 @@ def test_every_row_runs(tmp_path):
     check_entries(results["rows"], [1, 3, 4, 5, 6, 7, 8])
 
 
-def test_a_contestant_with_another_gradient_is_refused(benchmark, monkeypatch):
+def test_a_baseline_with_another_gradient_is_refused(benchmark, monkeypatch):
     case = benchmark.Case(20, quick=True)
     times = [{"median": 1.0, "processor": 1.0}, {"median": 2.0, "processor": 2.0}]
     monkeypatch.setattr(benchmark, "take_turns", lambda *_: (times, np.array([[1.0, 2.0], [1.0, 2.001]])))
@@ -60,7 +60,7 @@ def test_a_contestant_with_another_gradient_is_refused(benchmark, monkeypatch):
         benchmark.against("pytorch.gradient", case, 0.75)
 
 
-def test_a_failure_in_a_contestant_is_raised_here(benchmark):
+def test_a_failure_in_a_baseline_is_raised_here(benchmark):
     with pytest.raises(ValueError, match="activation must be one of"):
         benchmark.answer("ours.gradient", benchmark.Case(20, activation="cubic"))
 

@@ -1,6 +1,8 @@
 """What `pip install .` gives to somebody without a copy of the repository: wheel, sdist, data, command."""
 
 import os
+import re
+import shlex
 import shutil
 import subprocess
 import sys
@@ -15,6 +17,13 @@ import rdae_ref
 
 ROOT = Path(__file__).parents[1]
 NOT_COPIED = (".*", "_build", "_api", "build", "dist", "*.egg-info", "__pycache__", "figures")
+FILL = """
+import numpy as np, rdae_ref
+content = dict(np.load("mine.npz"))
+settings = {name: float(content[name]) for name in ("alpha", "mu", "sigma_x", "sigma_xhat")}
+objective = rdae_ref.RateDistortion(content["X"], activation=str(content["activation"]), **settings)
+np.savez("mine.npz", **content, value=objective.value_and_gradient(tuple(content[name] for name in "WcAb"))[0])
+"""
 BUILD_SDIST = "import setuptools.build_meta as backend, sys; print(backend.build_sdist(sys.argv[1]))"
 
 pytestmark = pytest.mark.slow
@@ -84,6 +93,20 @@ def test_the_wheel_installs_and_its_command_runs(wheel, python, elsewhere):
     assert "Mixture data" in run(command, "figures", "--list", cwd=elsewhere)
     run(command, "compare", "--template", "mine.npz", cwd=elsewhere)
     run(command, "check", "--quiet", cwd=elsewhere)
+
+
+def test_the_readme_works_as_pasted_once_installed(wheel, python, elsewhere):
+    """Its Python, then its commands in order; what the user's code does with the template is done in between."""
+    pip(python, "install", "--no-deps", "--force-reinstall", wheel, cwd=elsewhere)
+    options = ("-o", "ELLIPSIS", "-o", "NORMALIZE_WHITESPACE")
+    run(python, "-m", "doctest", *options, ROOT / "README.md", cwd=elsewhere)
+    commands = re.findall(r"^    (rdae-ref .*)$", (ROOT / "README.md").read_text(encoding="utf-8"), re.MULTILINE)
+    assert len(commands) >= 6
+    for command in commands:
+        program, *arguments = shlex.split(command, comments=True)
+        run(python.parent / program, *arguments, cwd=elsewhere)
+        if "--template" in arguments:
+            run(python, "-c", FILL, cwd=elsewhere)
 
 
 def test_the_source_distribution_makes_the_same_wheel(source, wheel, python, elsewhere):

@@ -1,5 +1,5 @@
-"""Who takes part in the benchmark: one file each, so that a process loads one framework and not all of them.
+"""The functions that the benchmark times, one file for each framework, so that a process loads only one of them.
 
-A contestant is a function that takes a case to another one without arguments, which is what is timed. What that one
-returns can be made an array of, so that one contestant's answer can be held against another's.
+Each takes a case and returns a function without arguments, which is timed. Its result can be converted to an array, so
+that the results of two of them can be compared.
 """

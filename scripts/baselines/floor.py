@@ -1,4 +1,4 @@
-"""What no implementation of the same path can do without."""
+"""The operations that no implementation of the same path can avoid."""
 
 import numpy as np
 import scipy.linalg

@@ -1,4 +1,4 @@
-"""JAX with jit, as somebody who knows it would write it; the same formulas as in `pytorch`."""
+"""JAX with jit, written idiomatically; the formulas are those of `pytorch`."""
 
 import math
 

@@ -1,4 +1,4 @@
-"""A contestant in a process of its own, which waits for its turn without using the processor."""
+"""A baseline in a process of its own, which waits for its turn without using the processor."""
 
 import importlib
 import multiprocessing
@@ -19,7 +19,7 @@ STATUS = Path("/proc/self/status")
 LEAST = 0.1  # seconds of a timing: shorter calls are repeated
 
 
-class Contestant:
+class Baseline:
     """A process that has computed the case once, and does it again whenever it is asked to.
 
     Parameters
@@ -66,10 +66,10 @@ def take_turns(case, *names):
     Returns for each a summary of its times, and for each its answer.
     """
     with ExitStack() as stack:
-        baselines = [stack.enter_context(closing(Contestant(name, case, serve_times))) for name in names]
-        rounds = [[contestant.seconds() for contestant in baselines]]
+        baselines = [stack.enter_context(closing(Baseline(name, case, serve_times))) for name in names]
+        rounds = [[baseline.seconds() for baseline in baselines]]
         for _ in range(_turns(sum(seconds for seconds, _ in rounds[0]), case.quick) - 1):
-            rounds.append([contestant.seconds() for contestant in baselines])
+            rounds.append([baseline.seconds() for baseline in baselines])
         times = zip(*rounds, strict=True)
         return [_summary(*pair) for pair in zip(names, times, strict=True)], [c.answer for c in baselines]
 
@@ -89,9 +89,9 @@ def _summary(name, timings):
 
 
 def answer(name, case):
-    """Return what a contestant computes."""
-    with closing(Contestant(name, case, serve_times)) as contestant:
-        return contestant.answer
+    """Return what a baseline computes."""
+    with closing(Baseline(name, case, serve_times)) as baseline:
+        return baseline.answer
 
 
 def peak_memory(name, case):
@@ -100,8 +100,8 @@ def peak_memory(name, case):
     It is the growth of the maximal resident set from the moment when the libraries are loaded and a small case has been
     computed.
     """
-    with closing(Contestant(name, case, serve_memory)) as contestant:
-        return float(contestant.answer)
+    with closing(Baseline(name, case, serve_memory)) as baseline:
+        return float(baseline.answer)
 
 
 def serve_times(connection, name, case):
@@ -116,10 +116,10 @@ def serve_times(connection, name, case):
 def serve_memory(connection, name, case):
     """Send by how much a case, from data to answer, raises the peak of the resident set."""
     with _failures_sent(connection):
-        contestant = _load(name)
-        contestant(replace(case, N=50))()
+        baseline = _load(name)
+        baseline(replace(case, N=50))()
         before = _peak()
-        contestant(case)()
+        baseline(case)()
         connection.send(_peak() - before)
 
 
@@ -128,7 +128,7 @@ def _failures_sent(connection):
     try:
         yield
     except BrokenPipeError:
-        return  # nobody waits for an answer any more
+        return  # the other side has closed the connection
     except Exception as error:
         error.add_note(traceback.format_exc())
         connection.send(error)

@@ -1,7 +1,7 @@
-"""PyTorch with autograd, as somebody who knows it would write it.
+"""PyTorch with autograd, written idiomatically.
 
-Against the oracle, which is written to be read: distances by a matrix product, the Gram matrix of the inputs computed
-once, and eigenvalues that rounding made negative set to zero, whose power would be NaN.
+Unlike the oracle, which is written to be read, it computes distances by a matrix product and the Gram matrix of the
+inputs once, and sets to zero the eigenvalues that rounding made negative, whose power would be NaN.
 """
 
 import functools
