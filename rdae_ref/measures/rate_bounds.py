@@ -1,7 +1,7 @@
 """The chain behind the beta-VAE, I(X; Z) = E KL(q(z | x) ‖ m(z)) − KL(q(z) ‖ m(z)), where all three can be computed.
 
-The rate that the objective prices is an upper bound on the information; the gap is how far q(z), the codes of all
-inputs together, is from the prior m(z) = N(0, I).
+The rate in the objective of the beta-VAE is an upper bound on the information. The gap is the distance of q(z), the
+codes of all inputs together, from the prior m(z) = N(0, I).
 """
 
 import math

@@ -6,7 +6,7 @@ Functions and classes raise ``TypeError`` or ``ValueError`` if an argument is of
 ``FloatingPointError`` if what is evaluated at parameters overflows.
 """
 
-from .beta import BETA_CONVENTIONS, BetaConvention, convert_beta
+from .beta_conventions import BETA_CONVENTIONS, BetaConvention, convert_beta
 from .beta_vae import BetaVAE, FixedBetaVAE, LinearBetaVAE
 from .contractive import Contractive
 from .denoising import Denoising, FixedDenoising, LinearDenoising

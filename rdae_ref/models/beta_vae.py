@@ -31,11 +31,11 @@ class BetaVAE(Variational):
     X, activation : array_like, and str or Activation
         Inputs in rows, shape (N, d), and the units g of all hidden layers, also ``"tanh"``.
     beta : float
-        Price β ≥ 0 of the rate; 1 makes L the evidence lower bound.
+        Weight β ≥ 0 of the rate; 1 makes L the evidence lower bound.
     likelihood, variance : str and float
         ``"gaussian"``, or ``"bernoulli"`` for data in [0, 1]; and s² > 0 of the Gaussian one.
     capacity, capacity_of : float, optional, and str
-        C ≥ 0 in `base`: the price is on |KL − C| instead of KL. The formula is read in two ways: ``"mean"`` for
+        C ≥ 0 in `base`: |KL − C| is penalised instead of KL. The formula is read in two ways: ``"mean"`` for
         β |(1/N) Σ KL_i − C|, ``"sample"`` for β (1/N) Σ |KL_i − C|.
     base : float
         Of the logarithm in L, rates and C: 2 for bits, ``math.e`` for nats.
@@ -85,7 +85,7 @@ class FixedBetaVAE(Variational):
     Parameters
     ----------
     X, activation, beta, likelihood, variance, capacity, capacity_of, base : as in BetaVAE
-        Data, units, price of the rate, likelihood and unit of information.
+        Data, units, weight of the rate, likelihood and unit of information.
     noise : array_like, shape (m, N, k)
         ε: m copies of noise, of mean 0 and variance 1 in any sense.
 
@@ -127,7 +127,7 @@ class LinearBetaVAE(Variational):
     Parameters
     ----------
     X, activation, beta, variance, capacity, capacity_of, base : as in BetaVAE
-        Data, units of the encoder's hidden layers, price of the rate, variance of the decoder, unit of information.
+        Data, units of the encoder's hidden layers, weight of the rate, variance of the decoder, unit of information.
 
     Notes
     -----

@@ -1,4 +1,4 @@
-"""What the forms of the beta-VAE share: an auto-encoder whose code is a distribution, and whose rate has a price.
+"""What the forms of the beta-VAE share: an auto-encoder whose code is a distribution, and whose rate is penalised.
 
 Notation: N samples in rows. The encoder returns [M, T], both (N, k): q(z | x_i) is Gaussian with means M_ij and
 variances exp(T_ij), m(z) is the standard normal distribution, and p(x | z) has the decoder's outputs Y as means or as
@@ -259,13 +259,13 @@ class Variational(LayeredObjective):
         encoder, decoder = self._checked(parameters)
         (M, T), encoded = self._encode(encoder, self.X)
         fidelity = self._fidelity(Posterior(M, T), decoder, self._noise(M.shape[1]))
-        price, dprice_dkl = self._price(_kl(M, T).sum(axis=1))
-        dM = fidelity.by_mean - dprice_dkl[:, None] * M
-        dT = fidelity.by_log_variance - dprice_dkl[:, None] * 0.5 * np.expm1(T)
+        penalty, dpenalty_dkl = self._penalty(_kl(M, T).sum(axis=1))
+        dM = fidelity.by_mean - dpenalty_dkl[:, None] * M
+        dT = fidelity.by_log_variance - dpenalty_dkl[:, None] * 0.5 * np.expm1(T)
         dencoder, _ = backward_layers(encoder, encoded, np.hstack([dM, dT]))
         unit = math.log(self.base)
         gradient = tree_map(lambda part: part / unit, VAEParameters(dencoder, fidelity.by_decoder))
-        return (fidelity.value - price) / unit, gradient
+        return (fidelity.value - penalty) / unit, gradient
 
     @raises_on_overflow
     def terms(self, parameters: VAEParameters) -> VAETerms:
@@ -291,7 +291,7 @@ class Variational(LayeredObjective):
         return self.decode(parameters, self.encode(parameters, X).M)
 
     def with_beta(self, beta: float) -> Any:
-        """Return the same objective with another price β ≥ 0 of the rate."""
+        """Return the same objective with another weight β ≥ 0 of the rate."""
         return dataclasses.replace(self, beta=beta)
 
     def _noise(self, n_latents: int, peek: bool = False) -> Array | None:
@@ -313,7 +313,7 @@ class Variational(LayeredObjective):
         dT = np.sum(dL_dZ * noise, axis=0) * std / 2
         return Fidelity(float(value), ddecoder, dL_dZ.sum(axis=0), dT, float(squared))
 
-    def _price(self, kl: Array) -> tuple[float, Array]:
+    def _penalty(self, kl: Array) -> tuple[float, Array]:
         """Return what is subtracted from the log likelihood, in nats, and its derivative by the KL_i in `kl`."""
         N, beta = len(kl), self.beta
         if self.capacity is None:

@@ -110,7 +110,7 @@ class WeightDecayTerms(NamedTuple):
 
 @dataclass(frozen=True, eq=False)
 class WeightDecay(_Wrapper):
-    """An objective with a price on the weights: L − λ Σ |weights|², as in L − λ (|W|_F² + |A|_F²).
+    """An objective with a penalty on the weights: L − λ Σ |weights|², as in L − λ (|W|_F² + |A|_F²).
 
     Weights are the matrices among the parameters; offsets, the vectors, cost nothing. Around `Tied` there is one
     matrix; inside it there are two, so that λ counts twice.

@@ -97,8 +97,8 @@ def linear_gains(
         """Return the negative objective of one component, divided by max(1, μ γ²)."""
         log_outputs = math.log(variance) + log_b + 2 * _log(g)
         joint = _entropy(np.logaddexp(math.log(variance) + log_a, log_outputs), alpha)
-        price = mu * variance
-        return min(price, 1.0) * (1 - g) ** 2 - (joint - _entropy(log_outputs, alpha)) / unit / max(price, 1.0)
+        weight = mu * variance
+        return min(weight, 1.0) * (1 - g) ** 2 - (joint - _entropy(log_outputs, alpha)) / unit / max(weight, 1.0)
 
     if mu == 0:
         return np.zeros_like(gamma2)  # nothing pays for a distortion
