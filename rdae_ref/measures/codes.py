@@ -108,6 +108,8 @@ def linear_probe(Z: npt.ArrayLike, V: npt.ArrayLike, n_train: int | None = None)
     [1. 0.]
     """
     Z, V = _as_codes_and_factors(Z, V)
+    if len(Z) < 3:
+        raise ValueError(f"n_train must be at most {len(Z) - 2}, which leaves none: pass three samples or more")
     n = as_count(len(Z) // 2 if n_train is None else n_train, "n_train", maximum=len(Z) - 2)
     # Of centred latents in units of their own, so that neither their origin nor their scale matters.
     scale = Z[:n].std(axis=0)
