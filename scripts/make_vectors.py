@@ -1,5 +1,5 @@
 """Write the golden vectors into rdae_ref/verify/vectors, about a minute. Needs mpmath: the extra [test]."""
 
-from rdae_ref.verify.vectors.generate import write
+from golden_vectors.generate import write
 
 write()

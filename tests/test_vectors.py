@@ -22,8 +22,7 @@ from rdae_ref import (
     renyi_entropy_gradient,
 )
 from rdae_ref.autoencoder import distortion, distortion_gradients, entropy_gradients, forward
-from rdae_ref.entropy import product_entropy_gradient
-from rdae_ref.gram import edge_weights
+from rdae_ref.matrices import product_entropy_gradient
 from rdae_ref.models import (
     IRMAE,
     Contractive,
@@ -34,6 +33,7 @@ from rdae_ref.models import (
     Reconstruction,
     VAEParameters,
 )
+from rdae_ref.paper import edge_weights
 from rdae_ref.pytree import leaves
 from rdae_ref.theory import blahut_arimoto, gaussian_rate_distortion, optimal_manifold
 from rdae_ref.verify import vectors
@@ -198,13 +198,13 @@ def test_every_equation_has_a_file():
     ],
 )
 def test_vectors_are_made_again_to_the_letter(name):
-    generate = pytest.importorskip("rdae_ref.verify.vectors.generate", reason="making vectors needs mpmath")
+    generate = pytest.importorskip("golden_vectors.generate", reason="making vectors needs mpmath")
     assert generate.as_text(name) == resources.files(vectors).joinpath(f"{name}.json").read_text(encoding="utf-8")
 
 
 @pytest.mark.parametrize("name", vectors.names())
 def test_the_layout_of_a_file_is_what_the_writer_writes(name):
-    generate = pytest.importorskip("rdae_ref.verify.vectors.generate", reason="making vectors needs mpmath")
+    generate = pytest.importorskip("golden_vectors.generate", reason="making vectors needs mpmath")
     text = resources.files(vectors).joinpath(f"{name}.json").read_text(encoding="utf-8")
     content = json.loads(text)
     assert generate.layout(content) + "\n" == text

@@ -1,6 +1,6 @@
 """Golden test vectors: inputs and outputs of every equation, right to 17 digits, as JSON that any language can read.
 
-README.md beside them describes the files. `rdae_ref.verify.vectors.generate` computed them with fifty digits, from the
+README.md beside them describes the files. `scripts/make_vectors.py` computed them with fifty digits, from the
 definitions and not with this package.
 """
 

@@ -9,17 +9,19 @@ from typing import Any, NamedTuple
 import mpmath
 import numpy as np
 
-from ..._validation import Array
-from ...autoencoder import Parameters
-from ...models import IRMAEParameters, Layer, VAEParameters
-from ..oracles import mpmath_oracle as fifty
-from . import _closed_forms as closed
-from . import _points as at
-from ._points import Inputs, Point
+from rdae_ref._validation import Array
+from rdae_ref.autoencoder import Parameters
+from rdae_ref.models import IRMAEParameters, Layer, VAEParameters
+from rdae_ref.verify import vectors
+from rdae_ref.verify.oracles import mpmath_oracle as fifty
+
+from . import closed_forms as closed
+from . import points as at
+from .points import Inputs, Point
 
 __all__ = ["FILES", "as_text", "layout", "write"]
 
-FOLDER = Path(__file__).parent
+FOLDER = Path(vectors.__file__).parent
 SIGNIFICANT = 17  # enough to tell any two float64 apart
 RESIDUE = 1e-50  # an entropy or a slope below it is an exact zero, of which the arithmetic leaves 1e-70
 

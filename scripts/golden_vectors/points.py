@@ -7,10 +7,10 @@ from typing import Any
 
 import numpy as np
 
-from ..._validation import Array
-from ...models import IRMAEParameters, Layer, VAEParameters
-from ...pytree import Pytree, leaves
-from ..oracles import mpmath_oracle as fifty
+from rdae_ref._validation import Array
+from rdae_ref.models import IRMAEParameters, Layer, VAEParameters
+from rdae_ref.pytree import Pytree, leaves
+from rdae_ref.verify.oracles import mpmath_oracle as fifty
 
 Inputs = dict[str, Any]
 Point = tuple[str, Inputs]

@@ -6,8 +6,8 @@ from typing import Any
 import mpmath
 import numpy as np
 
-from ..._validation import Array
-from ..oracles import mpmath_oracle as fifty
+from rdae_ref._validation import Array
+from rdae_ref.verify.oracles import mpmath_oracle as fifty
 
 Inputs = dict[str, Any]
 
