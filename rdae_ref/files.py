@@ -49,7 +49,10 @@ LONGEST_NUMBER = 50  # digits in JSON text: the state of a random generator has 
 DEFLATED = 1032  # times its size in the file, and no more, is what a member can become
 COMPRESSIONS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
 # What zipfile and zlib raise for a damaged file.
-DAMAGE = (zipfile.BadZipFile, zlib.error, struct.error, EOFError, OSError, ValueError, RuntimeError, OverflowError)
+DAMAGE = (
+    *(zipfile.BadZipFile, zlib.error, struct.error, EOFError, OSError),
+    *(ValueError, RuntimeError, OverflowError, LookupError),
+)
 
 KINDS = {
     stat.S_IFDIR: "a folder",

@@ -233,7 +233,9 @@ def other_members(content: bytes, rng: np.random.Generator) -> bytes:
         elif kind == 5:
             members[name] = other_bytes(members[name], rng)
         else:
-            members[pick(rng, (name[:-4], f"../{name}", "X.npy", "W.npy", "about.npy", "\x1b.npy"))] = members[name]
+            members[pick(rng, (name[:-4] or "x", f"../{name}", "X.npy", "W.npy", "about.npy", "\x1b.npy"))] = members[
+                name
+            ]
             if rng.random() < 0.5:
                 del members[name]
         if not members:
