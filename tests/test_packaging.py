@@ -95,18 +95,18 @@ def test_the_wheel_installs_and_its_command_runs(wheel, python, elsewhere):
     run(command, "check", "--quiet", cwd=elsewhere)
 
 
-def test_the_readme_works_as_pasted_once_installed(wheel, python, elsewhere):
+def test_the_readme_works_as_pasted_once_installed(wheel, python, tmp_path):
     """Its Python, then its commands in order; what the user's code does with the template is done in between."""
-    pip(python, "install", "--no-deps", "--force-reinstall", wheel, cwd=elsewhere)
+    pip(python, "install", "--no-deps", "--force-reinstall", wheel, cwd=tmp_path)
     options = ("-o", "ELLIPSIS", "-o", "NORMALIZE_WHITESPACE")
-    run(python, "-m", "doctest", *options, ROOT / "README.md", cwd=elsewhere)
+    run(python, "-m", "doctest", *options, ROOT / "README.md", cwd=tmp_path)
     commands = re.findall(r"^    (rdae-ref .*)$", (ROOT / "README.md").read_text(encoding="utf-8"), re.MULTILINE)
     assert len(commands) >= 6
     for command in commands:
         program, *arguments = shlex.split(command, comments=True)
-        run(python.parent / program, *arguments, cwd=elsewhere)
+        run(python.parent / program, *arguments, cwd=tmp_path)
         if "--template" in arguments:
-            run(python, "-c", FILL, cwd=elsewhere)
+            run(python, "-c", FILL, cwd=tmp_path)
 
 
 def test_the_source_distribution_makes_the_same_wheel(source, wheel, python, elsewhere):
