@@ -81,6 +81,7 @@ def test_the_wheel_holds_every_module_the_vectors_and_the_mark_of_types(wheel):
     assert {"rdae_ref/py.typed", "rdae_ref/verify/vectors/README.md"} < package_files() <= names
     assert sum(name.startswith("rdae_ref/verify/vectors/") and name.endswith(".json") for name in names) >= 5
     assert not any(name.startswith(("tests", "docs", "figures")) for name in names)
+    assert wheel.stat().st_size < 1.5e6
 
 
 def test_the_wheel_installs_and_its_command_runs(wheel, python, elsewhere):
