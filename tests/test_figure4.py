@@ -168,7 +168,7 @@ def test_a_run_that_was_broken_off_goes_on_from_its_checkpoint(source, swept, tm
         if len(epochs) == 2:
             raise KeyboardInterrupt
 
-    from rdae_ref.optimize import epochs as module
+    from rdae_ref.optimize import batched as module
 
     real = module.write_checkpoint
     monkeypatch.setattr(module, "write_checkpoint", breaks)
@@ -322,12 +322,12 @@ def test_the_small_digits_of_scikit_learn_have_files_of_their_own(tmp_path):
 KILLED = """
 import sys, time
 from rdae_ref.experiments import digit_runs
-from rdae_ref.optimize import epochs
-write = epochs.write_checkpoint
+from rdae_ref.optimize import batched
+write = batched.write_checkpoint
 def slowly(*arguments):
     write(*arguments)
     time.sleep(float(sys.argv[3]))
-epochs.write_checkpoint = slowly
+batched.write_checkpoint = slowly
 settings = digit_runs.Settings(full=digit_runs.Budget(60, 25, 6), n_hidden=12, sigma=2.0, start=0.1, seeds=(0,))
 digit_runs.run(settings, folder=sys.argv[1], workers=map, source=sys.argv[2])
 """
