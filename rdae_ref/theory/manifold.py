@@ -19,7 +19,6 @@ No term asks for smoothness: the trade-off itself lines the points up along a cu
 
 import math
 import warnings
-from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -109,7 +108,7 @@ def optimal_manifold(
         points = points + noise * rng.normal(size=points.shape)
         points, log_p, log_map, objective = _descend(X, points, log_p, beta, tolerance, max_iterations)
         distortion, nats = _distortion(X, points, log_map), _information(log_map, log_p)
-        stages.append(AnnealingStage(beta, nats / math.log(2), distortion, objective))
+        stages.append(AnnealingStage(beta, nats / math.log(2), distortion, np.array(objective)))
     if not _settled(objective, tolerance):
         hint = "raise max_iterations or tolerance"
         warnings.warn(f"F still falls after {max_iterations} iterations: {hint}", ConvergenceWarning, stacklevel=2)
@@ -166,18 +165,18 @@ def annealing_slopes(X: npt.ArrayLike, beta: float, n_slopes: int = 12) -> Array
 
 def _descend(
     X: Array, points: Array, log_p: Array, beta: float, tolerance: float, max_iterations: int
-) -> tuple[Array, Array, Array, Array]:
+) -> tuple[Array, Array, Array, list[float]]:
     objective: list[float] = []
     while len(objective) < max_iterations and not _settled(objective, tolerance):
         log_map = log_softmax(log_p - beta * cdist(X, points, "sqeuclidean"), axis=1)  # p(μ|x) ∝ p(μ) exp(−β |x − μ|²)
         log_p = logsumexp(log_map, axis=0) - math.log(len(X))  # p(μ) = (1/N) Σ p(μ|x)
         points = softmax(log_map, axis=0).T @ X  # μ = Σ x p(x|μ)
         objective.append(_distortion(X, points, log_map) + _information(log_map, log_p) / beta)
-    return points, log_p, log_map, np.array(objective)
+    return points, log_p, log_map, objective
 
 
-def _settled(objective: Sequence[float] | Array, tolerance: float) -> bool:
-    return len(objective) > 1 and bool(objective[-2] - objective[-1] <= tolerance * objective[-1])
+def _settled(objective: list[float], tolerance: float) -> bool:
+    return len(objective) > 1 and objective[-2] - objective[-1] <= tolerance * objective[-1]
 
 
 def _distortion(X: Array, points: Array, log_map: Array) -> float:
