@@ -20,6 +20,8 @@ Rows: TypeAlias = slice | np.ndarray
 TOLERANCE = 5e-13  # largest absolute error of the kernel, whose values are from 0 to 1
 FEW_FEATURES = 16  # up to here a whole matrix, of which half is enough, is as fast by differences
 FEW_FOR_BLOCKS = 4  # and a block
+STRIP, PAIRS = 256, 4096  # rows that are looked at, and pairs whose differences are taken, at once
+ORDINARY = 1e50  # samples and kernel sizes that need no scaling
 LARGEST = 1e140  # of scaled samples: their squares stay far from overflow
 
 
@@ -82,28 +84,38 @@ class GaussianKernel:
         return np.exp(negative_halves, out=negative_halves)
 
     def _complete(self, block: Array, rows: Rows, columns: Rows) -> None:
-        """Turn inner products into −|x − y|²/2, by differences where rounding could exceed the tolerance."""
+        """Turn inner products into −|x − y|²/2, by differences where rounding could exceed the tolerance.
+
+        Products, sums and the centring change |x − y|²/2 by at most γ (|x|² + |y|²)/2. Over σ² that is the error e
+        of an exponent t, which can be seen where e · exp(e − t) > `TOLERANCE`.
+        """
         down, across = self._halves[rows], self._halves[columns]
         block -= np.add.outer(down, across)  # one sum, so that the whole matrix stays symmetric to the bit
         np.minimum(block, 0, out=block)
-        # Of |x − y|²/2 the products, sums and the centring change at most γ (|x|²/2 + |y|²/2).
-        gamma = (self._points.shape[1] + 8) * np.finfo(float).eps
-        if gamma * (down.max() + across.max()) * self._scale > TOLERANCE:
-            self._mend(block, rows, columns, gamma)
-
-    def _mend(self, block: Array, rows: Rows, columns: Rows, gamma: float) -> None:
-        """Take differences for the pairs with an error e of the exponent t where e · exp(e − t) > `TOLERANCE`."""
-        down, across = gamma * self._halves[rows], gamma * self._halves[columns]
-        unit, smallest = math.log(self._scale), np.finfo(float).tiny
-        allowed = math.log(TOLERANCE / 2) - unit - np.maximum.outer(*(np.log(e + smallest) for e in (down, across)))
-        with np.errstate(over="ignore"):
-            wrong = (block + np.add.outer(down, across)) * self._scale > allowed  # e ≤ 2 max(e_i, e_j)
-        some, others = self._points[rows], self._points[columns]
-        if np.count_nonzero(wrong) > wrong.size / 8:
-            block[:] = -0.5 * cdist(some, others, "sqeuclidean")
+        gamma = (self._points.shape[1] + 8) * np.finfo(float).eps * self._scale
+        largest = gamma * (down.max() + across.max())
+        if largest <= TOLERANCE:
             return
-        for i in np.flatnonzero(wrong.any(axis=1)):
-            block[i, wrong[i]] = -0.5 * np.sum((some[i] - others[wrong[i]]) ** 2, axis=1)
+        near = -(largest + math.log(largest / TOLERANCE)) / self._scale  # further pairs pass with any e up to this one
+        some, others = self._points[rows], self._points[columns]
+        for first in range(0, len(block), STRIP):
+            strip, here = block[first : first + STRIP], slice(first, first + STRIP)
+            pairs = np.flatnonzero(strip > near)
+            i, j = np.divmod(pairs, strip.shape[1])
+            e = gamma * (down[here][i] + across[j])
+            with np.errstate(over="ignore"):
+                seen = e > TOLERANCE * np.exp(-strip.ravel()[pairs] * self._scale - e)
+            _mend(strip, some[here], others, i[seen], j[seen])
+
+
+def _mend(strip: Array, some: Array, others: Array, i: np.ndarray, j: np.ndarray) -> None:
+    """Take differences for these pairs, or for all if they are many."""
+    if len(i) > strip.size / 8:
+        strip[:] = -0.5 * cdist(some, others, "sqeuclidean")
+        return
+    for first in range(0, len(i), PAIRS):
+        k, m = i[first : first + PAIRS], j[first : first + PAIRS]
+        strip[k, m] = -0.5 * np.square(some[k] - others[m]).sum(axis=1)
 
 
 def gaussian_gram(X: Array, sigma: float) -> Array:
@@ -125,8 +137,10 @@ def median_distance(X: Array) -> float:
 
 def _scaled(X: Array, sigma: float) -> tuple[Array, float]:
     """Return samples and σ over the same power of two, so that neither squares of samples nor of σ leave float64."""
-    exponent = math.frexp(sigma)[1]
     largest = float(np.abs(X).max())
+    if max(largest, sigma, 1 / sigma) < ORDINARY:
+        return X, sigma
+    exponent = math.frexp(sigma)[1]
     if largest > 0:
         exponent = max(exponent, math.frexp(largest)[1] - math.frexp(LARGEST)[1])
     return np.ldexp(X, -exponent), math.ldexp(sigma, -exponent)
