@@ -112,11 +112,6 @@ def _float(array: npt.NDArray[np.longdouble]) -> Array:
     return array.astype(np.float64)
 
 
-def _rounded(value: float) -> float:
-    fraction, exponent = math.frexp(value)
-    return math.ldexp(round(math.ldexp(fraction, BITS)), exponent - BITS)
-
-
 class _Problem:
     """What a fit maximises, in the units of the data and as the optimiser sees it.
 
@@ -130,16 +125,26 @@ class _Problem:
         self.sigma_x = self._kernel_size(model.sigma, "sigma", inside)
         one = model.sigma_xhat is None
         self.sigma_xhat = self.sigma_x if one else self._kernel_size(model.sigma_xhat, "sigma_xhat", inside)
-        scale = self.frame.scale
         self.inside = {
-            "mu": _rounded(model.mu * scale * scale),
-            "sigma_x": _rounded(self.sigma_x / scale),
-            "sigma_xhat": _rounded(self.sigma_xhat / scale),
+            "mu": self.scaled("mu", model.mu, -2),
+            "sigma_x": self.scaled("sigma", self.sigma_x, 1),
+            "sigma_xhat": self.scaled("sigma_xhat", self.sigma_xhat, 1),
         }
+        self.bound = None if model.distortion is None else self.scaled("distortion", model.distortion, 2)
         step = math.ldexp(1, min(0, math.frexp(self.inside["sigma_x"])[1]) - BITS)
         self.samples: Array = np.round(inside / step) * step if step > np.finfo(float).eps ** 2 else inside
         self.batches = None if model.batch_size is None else self._divided(rng)
         self.objective = self._on(self.samples, **self.inside)
+
+    def scaled(self, name: str, value: float, power: int) -> float:
+        """Return a setting, a power of the unit of the data, in the units of the optimiser."""
+        scaled, scale = float(value), self.frame.scale
+        for _ in range(abs(power)):
+            scaled = scaled / scale if power > 0 else scaled * scale
+        if value != 0 and not 0 < scaled < math.inf:
+            raise ValueError(f"{name} = {value:g} is out of proportion to data of scale {scale:g}: change one of them")
+        fraction, exponent = math.frexp(scaled)
+        return math.ldexp(round(math.ldexp(fraction, BITS)), exponent - BITS)
 
     def _kernel_size(self, sigma: Any, name: str, inside: Array) -> float:
         if not isinstance(sigma, str):
@@ -194,6 +199,8 @@ class _OnDemand:
         self._make = make
 
     def __getattr__(self, name: str) -> Any:
+        if name.startswith("_"):  # what copy and pickle ask for is not to be had from the object
+            raise AttributeError(name)
         return getattr(self._make(), name)
 
 
@@ -500,7 +507,10 @@ class RateDistortionAutoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixi
             check_is_fitted(self, "parameters_")
         if isinstance(X, np.ma.MaskedArray):
             as_samples(X, "X")  # refuses it: scikit-learn would drop the mask
-        samples = validate_data(self, X, reset=reset, dtype=np.float64, ensure_min_samples=ensure_min_samples)
+        try:
+            samples = validate_data(self, X, reset=reset, dtype=np.float64, ensure_min_samples=ensure_min_samples)
+        except OverflowError as error:  # of an integer beyond 1e308
+            raise ValueError(f"X must hold numbers that float64 can hold: {error}") from error
         return as_samples(samples, "X")
 
     def _check_settings(self, n_samples: int) -> None:
@@ -560,13 +570,13 @@ class RateDistortionAutoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixi
     def _ascend(
         self, problem: _Problem, start: Parameters, rng: np.random.Generator, callback: Callback | None
     ) -> Result:
-        objective, unit = problem.objective, problem.frame.scale**2
+        objective, scale = problem.objective, problem.frame.scale
         limits: dict[str, Any] = {"max_iterations": self.max_iter, "tolerance": self.tol, "callback": callback}
         steps: dict[str, Any] = {"step_size": self.step_size, "momentum": self.momentum, "callback": callback}
-        if self.distortion is not None:
-            result = maximize_at_distortion(objective, start, _rounded(self.distortion / unit), **limits)
-            result.mu /= unit
-            result.history = [entry | {"mu": entry["mu"] / unit} for entry in result.history]
+        if problem.bound is not None:
+            result = maximize_at_distortion(objective, start, problem.bound, **limits)
+            result.mu = result.mu / scale / scale
+            result.history = [entry | {"mu": entry["mu"] / scale / scale} for entry in result.history]
             return result
         if self.solver == "lbfgs":
             result = maximize(objective, start, **limits)

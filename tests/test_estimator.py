@@ -2,6 +2,7 @@
 
 import json
 import pickle
+import re
 import subprocess
 import sys
 import tracemalloc
@@ -422,7 +423,7 @@ def test_short_fits_do_not_see_the_origin(offset, activation, settings):
 @anywhere
 @pytest.mark.parametrize("activation", ["linear", "logsig", "relu", "satlin"])
 def test_long_fits_do_not_see_the_origin_either(activation):
-    data = gaussian(100, np.random.default_rng(0))
+    data = gaussian(60, np.random.default_rng(0))
     here, _ = fitted(data, LONG, activation=activation)
     assert not here.collapsed_
     for offset in (100.0, 1000.0):
@@ -539,6 +540,87 @@ def test_the_command_fails_where_the_fit_collapsed(mu, code, tmp_path, capsys):
     assert main(["fit", str(tmp_path / "data.csv"), "-o", str(tmp_path / "model.npz"), *settings]) == code
     assert ("the outputs have collapsed" in capsys.readouterr().err) == bool(code)
     assert rdae_ref.load_model(tmp_path / "model.npz").collapsed_ is bool(code)
+
+
+# ------------------------------------------------------------------------------------------- bad input, of every kind
+
+BAD_DATA = {
+    "NaN": np.where(np.eye(4, 2) == 1, np.nan, 1.0),
+    "infinite": np.where(np.eye(4, 2) == 1, np.inf, 1.0),
+    "complex": np.ones((4, 2)) * 1j,
+    "object": np.array([["a", None], [1, 2]], dtype=object),
+    "text": [["a", "b"], ["c", "d"]],
+    "ragged": [[1.0, 2.0], [3.0]],
+    "masked": np.ma.array(np.arange(8.0).reshape(4, 2), mask=np.eye(4, 2)),
+    "empty": np.ones((0, 2)),
+    "no columns": np.ones((4, 0)),
+    "vector": np.ones(4),
+    "three axes": np.ones((4, 2, 2)),
+    "number": 3.0,
+    "none": None,
+    "huge": np.array([[1e300, 0.0], [0.0, 1.0], [1.0, 1.0]]),
+    "huge integers": [[10**400, 1], [2, 3]],
+}
+
+
+@pytest.mark.parametrize("bad", BAD_DATA)
+@pytest.mark.parametrize("method", ["fit", "fit_transform", "transform", "reconstruct", "score_samples", "score"])
+def test_bad_data_are_refused(method, bad, model):
+    one = quick() if method.startswith("fit") else model
+    with pytest.raises((TypeError, ValueError)) as caught:
+        getattr(one, method)(BAD_DATA[bad])
+    assert len(str(caught.value)) > 10
+
+
+@pytest.mark.parametrize("bad", set(BAD_DATA) - {"huge"})
+def test_bad_codes_are_refused(bad, model):
+    with pytest.raises((TypeError, ValueError)):
+        model.inverse_transform(BAD_DATA[bad])
+
+
+BAD_SETTINGS = {
+    "NaN": np.nan,
+    "infinity": np.inf,
+    "negative": -1.0,
+    "complex": 1j,
+    "object": object(),
+    "text": "text",
+    "huge": 10**400,
+    "masked": np.ma.masked,
+    "array": np.ones(2),
+    "list": [1.0],
+    "truth": True,
+}
+SETTINGS = [name for name in RateDistortionAutoencoder().get_params() if name not in ("callback", "verbose")]
+FITTING = {("alpha", "infinity"), ("random_state", "truth"), ("random_state", "array"), ("random_state", "huge")}
+
+
+@pytest.mark.parametrize(
+    ("name", "bad"), [(name, bad) for name in SETTINGS for bad in BAD_SETTINGS if (name, bad) not in FITTING]
+)
+def test_bad_settings_of_every_kind_are_refused(name, bad):
+    needed = {"solver": "ascent", "step_size": 0.1} if name in ("step_size", "momentum") else {}
+    with pytest.raises((TypeError, ValueError)) as caught:
+        quick(**needed | {name: BAD_SETTINGS[bad]}).fit(X)
+    assert len(str(caught.value)) > 10
+
+
+@anywhere
+@pytest.mark.parametrize("settings", [{"sigma": 1e300}, {"sigma": 1e-300}, {"mu": 1e-300}, {"sigma_xhat": 1e-300}])
+@pytest.mark.parametrize("scale", [1e-140, 1.0, 1e139])
+def test_settings_and_data_of_extreme_size_give_finite_numbers_or_are_refused(settings, scale):
+    try:
+        model = quick(activation="linear", **settings).fit(scale * X)
+    except (ValueError, DivergenceError):
+        return
+    assert np.isfinite([model.value_, model.terms_.distortion, *(entry["value"] for entry in model.history_)]).all()
+    assert all(np.isfinite(part).all() for part in model.parameters_)
+
+
+@pytest.mark.parametrize(("name", "value"), [("mu", 1e100), ("sigma", 1e-200), ("distortion", 1e-200)])
+def test_a_setting_out_of_proportion_to_the_data_is_refused_by_name(name, value):
+    with pytest.raises(ValueError, match=re.escape(f"{name} = {value:g} is out of proportion to data of scale")):
+        quick(**{name: value}).fit(1e139 * X)
 
 
 def test_masked_arrays_are_refused(model):

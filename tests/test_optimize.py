@@ -1,3 +1,4 @@
+import math
 import pickle
 import sys
 import types
@@ -8,8 +9,16 @@ from cases import problem
 
 from rdae_ref import DivergenceError, RateDistortion, continuation, gradient_ascent, initial_parameters, maximize
 from rdae_ref.data import gaussian
-from rdae_ref.optimize import progress_bar
+from rdae_ref.optimize import (
+    BatchedObjective,
+    MiniBatches,
+    adam,
+    batch_ascent,
+    maximize_at_distortion,
+    progress_bar,
+)
 from rdae_ref.pytree import ravel, tree_map
+from rdae_ref.workers import mapping
 
 TARGET = [np.array([1.0, 2.0]), (np.array([[3.0]]),)]
 
@@ -241,3 +250,143 @@ def test_the_progress_bar_on_a_terminal(monkeypatch):
     monkeypatch.setitem(sys.modules, "tqdm", None)  # not installed
     with progress_bar(7) as callback:
         assert callback is None
+
+
+# -------------------------------------------------------------------------------------- bad input, function by function
+
+BAD_NUMBERS = {
+    "NaN": math.nan,
+    "infinity": math.inf,
+    "minus infinity": -math.inf,
+    "negative": -1.0,
+    "complex": 1j,
+    "object": object(),
+    "text": "1",
+    "none": None,
+    "truth": True,
+    "huge": 10**400,
+    "minus huge": -(10**400),
+    "masked": np.ma.masked,
+    "array": np.ones(2),
+    "nested": [[1.0]],
+    "empty": [],
+}
+BAD_STARTS = {
+    "NaN": np.array([1.0, np.nan, 0.0]),
+    "infinite": np.array([1.0, np.inf, 0.0]),
+    "complex": np.ones(3) * 1j,
+    "object": np.array([None, 1, 2], dtype=object),
+    "text": np.array(["a", "b", "c"]),
+    "masked": np.ma.array(np.ones(3), mask=[True, False, False]),
+    "empty": np.ones(0),
+    "no arrays": {},
+    "huge integers": [10**400, 1, 2],
+    "none": None,
+    "nested": {"W": [np.ones(2), np.array([np.nan])]},
+}
+
+
+class Bowl:
+    """−|x|² with a trade-off, in terms that a bound may be put on."""
+
+    mu = 1.0
+
+    X = np.ones((4, 1))
+
+    def with_mu(self, mu):
+        return self
+
+    def terms(self, parameters):
+        value = -float(np.sum(ravel(parameters)[0] ** 2))
+        return types.SimpleNamespace(conditional_entropy=2 * value, distortion=-value)
+
+    def value_and_gradient(self, parameters):
+        x, unravel = ravel(parameters)
+        return -float(x @ x), unravel(-2 * x)
+
+
+def mean_of_bowls():
+    return BatchedObjective([Bowl(), Bowl()], [1, 2])
+
+
+RNG = np.random.default_rng(0)
+CALLS = {
+    gradient_ascent: (Bowl, {"step_size": 0.1, "n_steps": 2, "momentum": 0.5}),
+    adam: (Bowl, {"step_size": 0.1, "n_steps": 2, "epsilon": 1e-8, "betas": (0.9, 0.99)}),
+    maximize: (Bowl, {"max_iterations": 2, "tolerance": 1e-6}),
+    continuation: (Bowl, {"max_iterations": 2, "tolerance": 1e-6, "factors": (2.0, 1.0)}),
+    maximize_at_distortion: (Bowl, {"distortion": 0.1, "max_iterations": 2, "n_rounds": 2, "tolerance": 1e-6}),
+    batch_ascent: (mean_of_bowls, {"step_size": 0.1, "momentum": 0.5, "n_epochs": 2, "rng": RNG}),
+}
+NUMBERS = [
+    (function, name, bad)
+    for function, (_, arguments) in CALLS.items()
+    for name in arguments
+    for bad in BAD_NUMBERS
+    # several factors, and a count for each, are allowed
+    if not (function is continuation and (name, bad) in {("factors", "array"), ("max_iterations", "array")})
+]
+
+
+def label(value):
+    return getattr(value, "__name__", value) if callable(value) else str(value)
+
+
+@pytest.mark.parametrize(("function", "name", "bad"), NUMBERS, ids=label)
+def test_an_argument_that_is_not_a_number_of_its_range_is_refused_by_name(function, name, bad):
+    objective, arguments = CALLS[function]
+    function(objective(), np.ones(3), **arguments)
+    value = BAD_NUMBERS[bad]
+    if name == "betas":
+        value = (0.9, value)
+    if name == "factors" and bad != "empty":
+        value = (value, 1.0)
+    with pytest.raises((TypeError, ValueError), match=name):
+        function(objective(), np.ones(3), **arguments | {name: value})
+
+
+@pytest.mark.parametrize("bad", BAD_STARTS)
+@pytest.mark.parametrize("function", CALLS, ids=label)
+def test_a_start_that_is_not_finite_and_real_is_refused(function, bad):
+    objective, arguments = CALLS[function]
+    with pytest.raises((TypeError, ValueError), match="must"):
+        function(objective(), BAD_STARTS[bad], **arguments)
+
+
+@pytest.mark.parametrize("scale", [1e-300, 1e300])
+@pytest.mark.parametrize("function", CALLS, ids=label)
+def test_a_start_of_extreme_size_is_climbed_from_or_diverges(function, scale):
+    """And neither warns nor returns what is not finite."""
+    objective, arguments = CALLS[function]
+    if scale > 1:
+        with pytest.raises(DivergenceError, match="cannot begin"), np.errstate(over="ignore"):  # of the objective
+            function(objective(), scale * np.ones(3), **arguments)
+        return
+    found = function(objective(), scale * np.ones(3), **arguments)
+    assert np.isfinite(found.x).all()
+    assert np.isfinite(found.fun)
+
+
+@pytest.mark.parametrize("bad", BAD_NUMBERS)
+def test_batches_that_are_not_numbers_are_refused_by_name(bad):
+    value = BAD_NUMBERS[bad]
+    with pytest.raises((TypeError, ValueError), match="batch_size"):
+        MiniBatches(Bowl(), value, RNG)
+    with pytest.raises((TypeError, ValueError), match="rng"):
+        MiniBatches(Bowl(), 1, value)
+    if value is not True:  # 1.0 beside a number
+        with pytest.raises((TypeError, ValueError), match="sizes"):
+            BatchedObjective([Bowl(), Bowl()], [value, 1.0])
+    if value is not None:
+        with pytest.raises((TypeError, ValueError), match="workers"):
+            BatchedObjective([Bowl()], [1], workers=value)
+        with pytest.raises((TypeError, ValueError), match="workers"):
+            mapping(value)
+
+
+def test_a_number_in_place_of_several_is_refused_by_name():
+    with pytest.raises(TypeError, match="factors must be a sequence"):
+        continuation(Bowl(), np.ones(3), factors=2.0)
+    for betas in (0.9, (0.9,), (0.9, 0.9, 0.9), None):
+        with pytest.raises(TypeError, match="betas must be a pair"):
+            adam(Bowl(), np.ones(3), n_steps=1, betas=betas)

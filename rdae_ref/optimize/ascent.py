@@ -1,6 +1,7 @@
 """Gradient ascent: the paper's, with momentum or a line search, and Adam."""
 
 import math
+from collections.abc import Sequence
 
 import numpy as np
 
@@ -166,6 +167,8 @@ def adam(
     [0. 0.]
     """
     step_size, n_steps = as_positive(step_size, "step_size"), as_count(n_steps, "n_steps")
+    if not isinstance(betas, Sequence) or len(betas) != 2:
+        raise TypeError(f"betas must be a pair of numbers, got {betas!r}")
     beta1, beta2 = (as_fraction(beta, f"betas[{i}]") for i, beta in enumerate(betas))
     epsilon = as_positive(epsilon, "epsilon")
 

@@ -9,9 +9,9 @@ from typing import Any, NamedTuple
 import numpy as np
 from scipy.optimize import OptimizeResult as Result
 
-from .._validation import Array
+from .._validation import Array, as_array
 from ..objective import Objective
-from ..pytree import Pytree, ravel, ravel_gradient
+from ..pytree import Pytree, leaves, ravel, ravel_gradient
 
 __all__ = ["DivergenceError", "Result", "Step", "progress_bar"]
 
@@ -59,6 +59,8 @@ class Ascent:
 
     def __init__(self, objective: Objective, parameters: Pytree, callback: Callback | None) -> None:
         self.objective, self.callback = objective, callback
+        for name, array in leaves(parameters):
+            as_array(array, name)  # finite: a start that is not is no divergence
         x, self.unravel = ravel(parameters)
         self.history: list[dict[str, float]] = []
         self.reached: Point | None = None

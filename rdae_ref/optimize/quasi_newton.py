@@ -124,10 +124,15 @@ def continuation(
     DivergenceError
         If L or its gradient is not finite; it carries the last good parameters.
     """
+    if not isinstance(factors, Iterable):
+        raise TypeError(f"factors must be a sequence of numbers, got {factors!r}: (1.0,) maximises at μ itself")
     factors = [as_positive(factor, "each of factors") for factor in factors]
     if not factors:
         raise ValueError("factors must not be empty: (1.0,) maximises at μ itself")
-    counts = list(max_iterations) if isinstance(max_iterations, Iterable) else [max_iterations] * len(factors)
+    try:
+        counts = list(max_iterations)  # type: ignore[arg-type]
+    except TypeError:  # one for all
+        counts = [max_iterations] * len(factors)  # type: ignore[list-item]
     if len(counts) != len(factors):
         raise ValueError(f"max_iterations must be one number for each of the {len(factors)} factors, got {len(counts)}")
     history: list[dict[str, float]] = []
