@@ -1,8 +1,8 @@
-# Sourced by the other scripts: make .venv once, and again only when what it is made from has changed.
+# Sourced by the other scripts: make .venv once, and again only when setup.cfg or pyproject.toml has changed.
 # Usage: . "$(dirname "${BASH_SOURCE[0]}")/environment.sh"; environment test lint
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 
-# Two processes side by side with two BLAS threads each fight for the same two cores.
+# Two processes with two BLAS threads each would compete for two cores.
 export OPENBLAS_NUM_THREADS="${OPENBLAS_NUM_THREADS:-1}" OMP_NUM_THREADS="${OMP_NUM_THREADS:-1}" MPLBACKEND=Agg
 
 environment() {
