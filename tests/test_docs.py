@@ -113,7 +113,7 @@ def test_every_name_of_the_notation_is_in_its_file():
 
 # ------------------------------------------------------------------------------------------------------------ commands
 
-COMMAND = re.compile(r"(?:^    |`|^\$ )((?:rdae-ref|scripts/\w+|pip install)(?: [^`\n]*)?)", re.MULTILINE)
+COMMAND = re.compile(r"(?:^    |`|^\$ )(?:python )?((?:rdae-ref|scripts/\w+(?:\.py)?|pip install)(?: [^`\n]*)?)", re.MULTILINE)
 
 
 def commands():
@@ -146,8 +146,11 @@ def test_a_command_on_a_page_is_one(page, command):
             load(name)
     elif program != "rdae-ref":
         script = ROOT / program
-        assert os.access(script, os.X_OK)
-        subprocess.run(["bash", "-n", str(script)], check=True)
+        if script.suffix == ".py":
+            compile(script.read_text(encoding="utf-8"), script, "exec")
+        else:
+            assert os.access(script, os.X_OK)
+            subprocess.run(["bash", "-n", str(script)], check=True)
         known = script.read_text(encoding="utf-8")
         assert all(argument in known for argument in arguments if argument.startswith("--"))
 
