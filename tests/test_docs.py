@@ -113,7 +113,9 @@ def test_every_name_of_the_notation_is_in_its_file():
 
 # ------------------------------------------------------------------------------------------------------------ commands
 
-COMMAND = re.compile(r"(?:^    |`|^\$ )(?:python )?((?:rdae-ref|scripts/\w+(?:\.py)?|pip install)(?: [^`\n]*)?)", re.MULTILINE)
+COMMAND = re.compile(
+    r"(?:^    |`|^\$ )(?:python )?((?:rdae-ref|scripts/\w+(?:\.py)?|pip install)(?: [^`\n]*)?)", re.MULTILINE
+)
 
 
 def commands():
