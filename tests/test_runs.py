@@ -7,7 +7,9 @@ import numpy as np
 import pytest
 
 from rdae_ref.experiments import runs
+from rdae_ref.experiments.output import read_claims
 from rdae_ref.experiments.runs import CacheWarning, run_all
+from rdae_ref.files import ContentError
 
 CALLS = []
 
@@ -147,3 +149,16 @@ def test_the_seal_names_run_and_arrays(entry):
         seal = json.loads(str(archive[runs.SEAL]))
     assert seal["run"] == entry.stem
     assert seal["arrays"] == {"X": ["<f8", [2, 3]], "D": ["<f8", []], "name": ["<U1", []]}
+
+
+@pytest.mark.parametrize("content", ["", "{", "[]", "{}", '{"claims": 3}', '{"claims": [{"x": 1}]}', "[" * 100_000])
+def test_claims_that_cannot_be_read_are_refused(content, tmp_path):
+    (tmp_path / "figure1.json").write_text(content)
+    with pytest.raises(ContentError, match=r"figure1\.json has no claims that can be read"):
+        read_claims(tmp_path, "figure1")
+
+
+def test_claims_are_not_waited_for(tmp_path):
+    os.mkfifo(tmp_path / "figure1.json")
+    with pytest.raises(OSError, match="is a pipe"):
+        read_claims(tmp_path, "figure1")

@@ -14,7 +14,7 @@ import numpy as np
 
 from .._validation import Array
 from .._version import __version__
-from ..files import written_whole
+from ..files import ContentError, open_file, written_whole
 from .claims import Claim
 
 if TYPE_CHECKING:
@@ -206,9 +206,13 @@ def terms_table(outcomes: Iterable[tuple[str, int, Mapping[str, Any]]]) -> list[
 
 
 def read_claims(folder: Folder, name: str) -> list[Claim]:
-    """Return the claims of NAME.json."""
-    with open(Path(folder) / f"{name}.json", encoding="utf-8") as file:
-        return [Claim(**entry) for entry in json.load(file)["claims"]]
+    """Return the claims of NAME.json, or raise `ContentError`."""
+    path = Path(folder) / f"{name}.json"
+    with open_file(path) as file:
+        try:
+            return [Claim(**entry) for entry in json.load(file)["claims"]]
+        except (ValueError, TypeError, LookupError, RecursionError) as error:
+            raise ContentError(f"{path} has no claims that can be read ({error}): draw the figure again") from None
 
 
 def _in(folder: Folder, name: str) -> Path:
