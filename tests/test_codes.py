@@ -66,6 +66,7 @@ def test_drawn_codes_have_the_mean_and_covariance_of_those_given():
         (lambda: mutual_information_gap(UNIFORM, UNIFORM, 1), ValueError, "n_bins must be at least 2"),
         (lambda: linear_probe(UNIFORM, UNIFORM, 3999), ValueError, "n_train must be at most 3998"),
         (lambda: linear_probe(UNIFORM[:2], UNIFORM[:2]), ValueError, "n_train must be at most 0"),
+        (lambda: linear_probe(UNIFORM, 0.1 + UNIFORM * [1, 1, 0]), ValueError, "column 2 does not: drop it"),
         (lambda: gaussian_codes(UNIFORM, 0, RNG(0)), ValueError, "n_samples must be at least 1"),
     ],
 )

@@ -8,7 +8,7 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from .._validation import Array, as_count, as_generator, as_samples
+from .._validation import Array, as_count, as_generator, as_samples, refuses_overflow
 
 __all__ = ["InformationGap", "LinearProbe", "gaussian_codes", "linear_probe", "mutual_information_gap"]
 
@@ -85,6 +85,7 @@ def mutual_information_gap(Z: npt.ArrayLike, V: npt.ArrayLike, n_bins: int = 20)
     return InformationGap(float(gaps.mean()), gaps, information)
 
 
+@refuses_overflow
 def linear_probe(Z: npt.ArrayLike, V: npt.ArrayLike, n_train: int | None = None) -> LinearProbe:
     """Fit V ≈ Z B + 1 aᵀ by least squares to the first samples, and score it on the others.
 
@@ -112,15 +113,14 @@ def linear_probe(Z: npt.ArrayLike, V: npt.ArrayLike, n_train: int | None = None)
         raise ValueError(f"n_train must be at most {len(Z) - 2}, which leaves none: pass three samples or more")
     n = as_count(len(Z) // 2 if n_train is None else n_train, "n_train", maximum=len(Z) - 2)
     # Of centred latents in units of their own, so that neither their origin nor their scale matters.
-    scale = Z[:n].std(axis=0)
+    scale, mean = Z[:n].std(axis=0), V[:n].mean(axis=0)
     centred = (Z - Z[:n].mean(axis=0)) / np.where(scale > 0, scale, 1)
-    B, *_ = np.linalg.lstsq(centred[:n], V[:n] - V[:n].mean(axis=0))
-    rest, error = V[n:], V[n:] - V[:n].mean(axis=0) - centred[n:] @ B
-    with np.errstate(divide="ignore", over="ignore", invalid="ignore"):
-        scores = 1 - np.sum(error**2, axis=0) / np.sum((rest - rest.mean(axis=0)) ** 2, axis=0)
-    if not np.isfinite(scores).all():
-        worst = int(np.flatnonzero(~np.isfinite(scores))[0])
-        raise ValueError(f"V must vary over the last {len(rest)} samples, but column {worst} does not: drop it")
+    B, *_ = np.linalg.lstsq(centred[:n], V[:n] - mean)
+    rest, error = V[n:], V[n:] - mean - centred[n:] @ B
+    constant = np.flatnonzero(np.ptp(rest, axis=0) == 0)
+    if constant.size:
+        raise ValueError(f"V must vary over the last {len(rest)} samples, but column {constant[0]} does not: drop it")
+    scores = 1 - np.sum(error**2, axis=0) / np.sum((rest - rest.mean(axis=0)) ** 2, axis=0)
     return LinearProbe(float(scores.mean()), scores)
 
 
