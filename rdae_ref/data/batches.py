@@ -30,10 +30,8 @@ def clustered_batches(X: npt.ArrayLike, largest: int, rng: np.random.Generator) 
 
     Parameters
     ----------
-    X : array_like, shape (N, d)
-        Samples in rows.
-    largest : int
-        Size of the largest batch allowed.
+    X, largest : array_like, shape (N, d), and int
+        Samples in rows, and the size of the largest batch allowed.
     rng : numpy.random.Generator
         Chooses where k-means starts.
 
@@ -82,10 +80,8 @@ def random_batches(sizes: Sequence[int], rng: np.random.Generator) -> list[Rows]
 
     Parameters
     ----------
-    sizes : sequence of int
-        Their sum is N.
-    rng : numpy.random.Generator
-        Shuffles.
+    sizes, rng : sequence of int, and numpy.random.Generator
+        The sizes, whose sum is N, and what shuffles.
 
     Returns
     -------
@@ -103,10 +99,8 @@ def energy_in_blocks(K: npt.ArrayLike, batches: Sequence[Rows]) -> float:
 
     Parameters
     ----------
-    K : array_like, shape (N, N)
-        A Gram matrix with elements off the diagonal that are not 0.
-    batches : sequence of int arrays
-        The rows of each.
+    K, batches : array_like, shape (N, N), and sequence of int arrays
+        A Gram matrix with elements off the diagonal that are not 0, and the rows of each batch.
 
     Returns
     -------

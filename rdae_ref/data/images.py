@@ -70,10 +70,8 @@ def blob_images(factors: npt.ArrayLike, size: int = 16) -> Array:
 
     Parameters
     ----------
-    factors : array_like, shape (N, 4)
-        x and y of the centre, to the right and down; the radius r > 0; the orientation θ, in radians.
-    size : int
-        Pixels in a row.
+    factors, size : array_like, shape (N, 4), and int
+        x and y of the centre, to the right and down, the radius r > 0, the orientation θ in radians; pixels in a row.
 
     Returns
     -------
@@ -123,10 +121,8 @@ def shape_images(factors: npt.ArrayLike, size: int = 32) -> Array:
 
     Parameters
     ----------
-    factors : array_like, shape (N, 7)
-        kind (1 is a square, anything else a circle), red, green, blue, x, y, radius, in rows.
-    size : int
-        Pixels in a row.
+    factors, size : array_like, shape (N, 7), and int
+        kind (1 is a square, anything else a circle), red, green, blue, x, y, radius, in rows; pixels in a row.
 
     Returns
     -------

@@ -118,12 +118,8 @@ def gaussian_with_covariance(n_samples: int, covariance: npt.ArrayLike, rng: np.
 
     Parameters
     ----------
-    n_samples : int
-        N > d.
-    covariance : array_like, shape (d, d)
-        Positive definite.
-    rng : numpy.random.Generator
-        The source of randomness.
+    n_samples, covariance, rng : int, array_like of shape (d, d), and numpy.random.Generator
+        N > d, a positive definite matrix, and the source of randomness.
 
     Returns
     -------
