@@ -41,7 +41,8 @@ def _open_streams() -> None:
 
 
 # Processes that the command starts have its arguments, too, and multiprocessing's signals.
-_is_command = "multiprocessing" not in sys.modules and os.path.basename((sys.argv or [""])[0]) in NAMES
+_program = os.path.basename((getattr(sys, "argv", None) or [""])[0])
+_is_command = "multiprocessing" not in sys.modules and _program in NAMES
 if _is_command:
     finish()
     _open_streams()

@@ -89,24 +89,9 @@ class Header(NamedTuple):
 
 
 def open_file(path: str | os.PathLike[str], *, follow: bool = True) -> io.BufferedReader:
-    """Open a regular file to read bytes from it; a pipe, a device, a socket or a folder is refused at once.
+    """Open a regular file to read bytes from it; a pipe, a device, a socket or a folder is an OSError at once.
 
-    Parameters
-    ----------
-    path : str or path-like
-        The file.
-    follow : bool
-        Whether it may be a symbolic link.
-
-    Returns
-    -------
-    file
-        Open, at its beginning.
-
-    Raises
-    ------
-    OSError
-        If there is no such file, it is not a regular file, or it cannot be read.
+    With ``follow=False`` it must not be a symbolic link either.
     """
     try:
         _check_regular(path, os.stat(path, follow_symlinks=follow).st_mode)
@@ -133,32 +118,14 @@ def _check_regular(path: str | os.PathLike[str], mode: int) -> None:
 
 @contextmanager
 def written_whole(path: str | os.PathLike[str], mode: str = "w", *, follow: bool = True) -> Iterator[IO[Any]]:
-    """Open a file that takes its name only when all of it is on the disk.
+    """Open a file, for text in UTF-8 or for bytes, that takes its name only when all of it is on the disk.
 
-    At every moment there is either the old file or the new one, and after an error or an interrupt the old one.
+    At every moment there is either the old file or the new one, and after an error or an interrupt the old one. A file
+    that is replaced passes on its mode, owner and group. If `path` is a symbolic link, its target is written and the
+    link kept, or with ``follow=False`` the link is replaced. An OSError if the folder does not exist or cannot be
+    written to, or `path` is write-protected or not a regular file.
 
-    Parameters
-    ----------
-    path : str or path-like
-        Where the file will be; its folder must exist. A file that is replaced passes on its mode, owner and group.
-    mode : str
-        ``"w"`` for text in UTF-8, ``"wb"`` for bytes.
-    follow : bool
-        If `path` is a symbolic link: whether its target is written and the link kept, or the link replaced.
-
-    Yields
-    ------
-    file
-        Open for writing.
-
-    Raises
-    ------
-    OSError
-        If the folder does not exist or cannot be written to, or `path` is write-protected or not a regular file.
-
-    Notes
-    -----
-    A writer that is killed leaves a file ``.rdae_ref-*.part``. The next writer in the same folder removes it.
+    A writer that is killed leaves a file ``.rdae_ref-*.part``, which the next writer in the same folder removes.
     """
     path = Path(os.path.realpath(path)) if follow else Path(path)
     before = _replaced(path, follow)
@@ -246,25 +213,7 @@ def _remove_unlocked(path: str) -> None:
 
 
 def read_npy(path: str | os.PathLike[str]) -> npt.NDArray[Any]:
-    """Read the array of an npy file.
-
-    Parameters
-    ----------
-    path : str or path-like
-        The file.
-
-    Returns
-    -------
-    array
-        Of numbers or text.
-
-    Raises
-    ------
-    OSError
-        If there is no such file, or it cannot be read.
-    ContentError
-        If it is not a whole npy file of numbers or text.
-    """
+    """Return the array of numbers or text of an npy file; `ContentError` if it is damaged or holds anything else."""
     with open_file(path) as file:
         size = os.fstat(file.fileno()).st_size
         if file.read(4) == b"PK\3\4":
@@ -280,31 +229,11 @@ Choose = Callable[[Mapping[str, Header]], Iterable[str]]
 def read_npz(
     path: str | os.PathLike[str], choose: Choose = list, *, compressed: bool = True, follow: bool = True
 ) -> dict[str, Any]:
-    """Read arrays of an npz file.
+    """Return arrays of an npz file by name; `ContentError` if it is damaged, or they are not of numbers or text.
 
-    Parameters
-    ----------
-    path : str or path-like
-        The file.
-    choose : callable
-        Is given the header of each array by name, before any data is read. It returns the names of those to read, by
-        default all, or raises `ContentError`.
-    compressed : bool
-        Whether arrays may be compressed, as `numpy.savez_compressed` does: a small file can then hold gigabytes.
-    follow : bool
-        Whether `path` may be a symbolic link.
-
-    Returns
-    -------
-    dict of arrays
-        By name.
-
-    Raises
-    ------
-    OSError
-        If there is no such file, or it cannot be read.
-    ContentError
-        If it is not a whole npz file, or an array is not of numbers or text.
+    `choose` is given the header of each array by name, before any data is read. It returns the names of those to read,
+    by default all, or raises `ContentError`. Arrays may be compressed, as `numpy.savez_compressed` does, unless
+    ``compressed=False``: a small file can then hold gigabytes. With ``follow=False`` it must not be a symbolic link.
     """
     with open_file(path, follow=follow) as file:
         size = os.fstat(file.fileno()).st_size

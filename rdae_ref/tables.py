@@ -117,23 +117,8 @@ def write_table(
 ) -> None:
     """Write a table of numbers, so that reading it gives the same to the bit.
 
-    Parameters
-    ----------
-    path : str or path-like
-        It ends in ``.csv``, ``.npy`` or ``.npz``, which selects the format.
-    values : array_like, shape (N, d)
-        The numbers.
-    columns : sequence of str, optional
-        The first line of a csv file.
-    name : str
-        Of the array in an npz file.
-
-    Raises
-    ------
-    OSError
-        If the folder cannot be written to.
-    TypeError, ValueError
-        If the name of the file ends otherwise, or the values are not a finite matrix.
+    `path` ends in ``.csv``, ``.npy`` or ``.npz``, which selects the format. `columns` are the first line of a csv file,
+    `name` is that of the array in an npz file.
     """
     values, path = as_matrix(values, "values"), Path(path)
     check_writable_table(path)

@@ -35,29 +35,11 @@ class _Readable(Protocol):
 
 
 def read_idx(path: str | os.PathLike[str]) -> npt.NDArray[Any]:
-    """Read an array from an IDX file; whether it is gzipped is seen from its first two bytes and not from its name.
+    """Return the array of an IDX file; whether it is gzipped is seen from its first two bytes and not from its name.
 
-    Parameters
-    ----------
-    path : str or path-like
-        The file.
-
-    Returns
-    -------
-    array
-        Of the type and shape that the header states.
-
-    Raises
-    ------
-    IDXError
-        If it is empty, not an IDX file, gzipped twice, damaged, an HTML page, or shorter or longer than its header
-        says; or if that announces nothing, more than a gibibyte, or more than eight dimensions.
-    OSError
-        If there is no such file, it is not a regular file, or it cannot be read.
-
-    Notes
-    -----
-    The format is described on the page of MNIST (LeCun, Cortes, Burges).
+    `IDXError` if it is empty, not an IDX file, gzipped twice, damaged, an HTML page, or shorter or longer than its
+    header says; or if that announces nothing, more than a gibibyte, or more than eight dimensions. The format is
+    described on the page of MNIST (LeCun, Cortes, Burges).
     """
     with open_file(path) as file:
         zipped = file.read(2) == GZIP
