@@ -4,33 +4,20 @@ Its base classes are scikit-learn's where that is installed and those of `_witho
 scikit-learn takes a second, so the package imports this module only when one of its names is used.
 """
 
-import functools
 import math
 import warnings
 from collections.abc import Callable
 from contextlib import nullcontext
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from ._validation import (
-    Array,
-    as_choice,
-    as_count,
-    as_fraction,
-    as_matrix,
-    as_nonnegative,
-    as_positive,
-    as_samples,
-)
+from ._fit_problem import FitProblem
+from ._validation import Array, as_choice, as_count, as_fraction, as_matrix, as_nonnegative, as_positive, as_samples
 from .activations import Activation
 from .autoencoder import Parameters, as_parameters, forward, initial_parameters
-from .data.batches import clustered_batches, random_batches
-from .matrices import median_distance
-from .objective import RateDistortion
 from .optimize import (
-    BatchedObjective,
     DivergenceError,
     Result,
     Step,
@@ -64,144 +51,16 @@ __all__ = ["CollapseWarning", "RateDistortionAutoencoder"]
 SOLVERS = ("lbfgs", "ascent")
 BATCHES = ("clustered", "random")
 INITS = ("continuation", "random")
-BITS = 30  # of what the optimiser is given
 START = 0.5  # standard deviation of the normal start, as for the figures
 APPROACH = 60  # iterations of L-BFGS at each multiple of μ on the way down to it, as for the figures
 
-# A fit has collapsed if its outputs have less than this share of the joint entropy, or less than so many bits, ...
-LEAST_ENTROPY, LEAST_BITS = 0.01, 0.001
-LARGEST_DISTORTION = 0.95  # ... or a distortion above this share of the variance, which is that of the mean
+# A fit has collapsed if the entropy of its outputs is below a share of the joint entropy, or below so many bits, or if
+# its distortion exceeds a share of the variance, which is the distortion of the mean.
+LEAST_ENTROPY, LEAST_BITS, LARGEST_DISTORTION = 0.01, 0.001, 0.95
 
 
 class CollapseWarning(UserWarning):
     """A fitted auto-encoder maps (nearly) all samples to one output."""
-
-
-class _Frame(NamedTuple):
-    """Samples as the optimiser sees them: (X − centre) / scale, whose root mean square is 1."""
-
-    centre: npt.NDArray[np.longdouble]
-    scale: float
-
-    @classmethod
-    def of(cls, X: Array) -> "tuple[_Frame, Array]":
-        """Return the frame of some samples, and the samples in it."""
-        first = np.mean(X, axis=0, dtype=np.float64)
-        centred = X - first
-        second = centred.mean(axis=0)  # what rounding left in the first mean: much, far from the origin
-        centred -= second
-        largest = float(np.abs(centred).max())
-        scale = largest * math.sqrt(np.mean((centred / largest) ** 2)) if largest else 1.0  # no square overflows
-        return cls(first.astype(np.longdouble) + second, scale), centred / scale
-
-    def enter(self, parameters: Parameters) -> Parameters:
-        """Return the parameters that do to (X − centre) / scale what these do to X."""
-        W, c, A, b = parameters
-        offsets = c + W.astype(np.longdouble) @ self.centre
-        return Parameters(W * self.scale, _float(offsets), A / self.scale, _float((b - self.centre) / self.scale))
-
-    def leave(self, parameters: Parameters) -> Parameters:
-        """Undo `enter`."""
-        W, c, A, b = parameters
-        W = W / self.scale
-        offsets = c - W.astype(np.longdouble) @ self.centre
-        return Parameters(W, _float(offsets), A * self.scale, _float(self.scale * b + self.centre))
-
-
-def _float(array: npt.NDArray[np.longdouble]) -> Array:
-    return array.astype(np.float64)
-
-
-class _Problem:
-    """What a fit maximises, in the units of the data and as the optimiser sees it.
-
-    Hundreds of iterations amplify rounding: data that have lost their last digits far from the origin would end
-    elsewhere. So all that the optimiser is given is rounded to 30 bits; what is reported is not.
-    """
-
-    def __init__(self, model: "RateDistortionAutoencoder", X: Array, rng: np.random.Generator) -> None:
-        self.model, self.X = model, X
-        self.frame, inside = _Frame.of(X)
-        self.sigma_x = self._kernel_size(model.sigma, "sigma", inside)
-        one = model.sigma_xhat is None
-        self.sigma_xhat = self.sigma_x if one else self._kernel_size(model.sigma_xhat, "sigma_xhat", inside)
-        self.inside = {
-            "mu": self.scaled("mu", model.mu, -2),
-            "sigma_x": self.scaled("sigma", self.sigma_x, 1),
-            "sigma_xhat": self.scaled("sigma_xhat", self.sigma_xhat, 1),
-        }
-        self.bound = None if model.distortion is None else self.scaled("distortion", model.distortion, 2)
-        step = math.ldexp(1, min(0, math.frexp(self.inside["sigma_x"])[1]) - BITS)
-        self.samples: Array = np.round(inside / step) * step if step > np.finfo(float).eps ** 2 else inside
-        self.batches = None if model.batch_size is None else self._divided(rng)
-        self.objective = self._on(self.samples, **self.inside)
-
-    def scaled(self, name: str, value: float, power: int) -> float:
-        """Return a setting, a power of the unit of the data, in the units of the optimiser."""
-        scaled, scale = float(value), self.frame.scale
-        for _ in range(abs(power)):
-            scaled = scaled / scale if power > 0 else scaled * scale
-        if value != 0 and not 0 < scaled < math.inf:
-            raise ValueError(f"{name} = {value:g} is out of proportion to data of scale {scale:g}: change one of them")
-        fraction, exponent = math.frexp(scaled)
-        return math.ldexp(round(math.ldexp(fraction, BITS)), exponent - BITS)
-
-    def _kernel_size(self, sigma: Any, name: str, inside: Array) -> float:
-        if not isinstance(sigma, str):
-            return as_positive(sigma, name)
-        as_choice(sigma, name, ("median",))
-        size = median_distance(inside) * self.frame.scale
-        if size == 0:
-            words = "more than half of the pairs of samples are equal, or too near for float64 to square their distance"
-            raise ValueError(f"{name}='median' is 0, as {words}: pass a number, or rescale them")
-        return size
-
-    def _divided(self, rng: np.random.Generator) -> list[npt.NDArray[np.intp]]:
-        n, largest = len(self.samples), self.model.batch_size
-        assert largest is not None
-        if self.model.batches == "clustered":
-            return clustered_batches(self.samples, largest, rng)
-        return random_batches([len(rows) for rows in np.array_split(np.arange(n), math.ceil(n / largest))], rng)
-
-    def _one(self, X: Array, **units: Any) -> RateDistortion:
-        model = self.model
-        return RateDistortion(
-            X, activation=model.activation, alpha=model.alpha, base=model.base, method=model.method, **units
-        )
-
-    def _on(self, X: Array, **units: Any) -> Any:
-        if self.batches is None:
-            return self._one(X, **units)
-        return BatchedObjective([self._one(X[rows], **units) for rows in self.batches], list(map(len, self.batches)))
-
-    def of_few(self, rng: np.random.Generator) -> Any:
-        """Return the objective on one batch drawn at random, or on all samples if there are no batches."""
-        if self.batches is None:
-            return self.objective
-        return self._one(self.samples[rng.choice(len(self.X), self.model.batch_size, replace=False)], **self.inside)
-
-    @functools.cached_property
-    def in_units(self) -> Any:
-        """The objective in the units of the data."""
-        return self._on(self.X, mu=self.model.mu, sigma_x=self.sigma_x, sigma_xhat=self.sigma_xhat)
-
-    def step(self, step: Step) -> Step:
-        """Return a step of the optimiser in the units of the data."""
-        mu = getattr(step.objective, "mu", self.inside["mu"]) / self.frame.scale / self.frame.scale
-        objective = _OnDemand(lambda: self.in_units.with_mu(mu))
-        return Step(step.iteration, self.frame.leave(step.parameters), step.value, step.gradient_norm, objective)
-
-
-class _OnDemand:
-    """An object that is made when it is used."""
-
-    def __init__(self, make: Callable[[], Any]) -> None:
-        self._make = make
-
-    def __getattr__(self, name: str) -> Any:
-        if name.startswith("_"):  # what copy and pickle ask for is not to be had from the object
-            raise AttributeError(name)
-        return getattr(self._make(), name)
 
 
 class RateDistortionAutoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
@@ -292,8 +151,11 @@ class RateDistortionAutoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixi
 
     The optimiser works on (X − m)/r, with the mean m and the root mean square r of the deviations from it; parameters
     and terms are returned in the units of X. A fit therefore does not depend on the origin of the data, nor on their
-    unit if `sigma` and `mu` (or `distortion`) are converted with it: X → sX, σ → sσ, μ → μ/s². `tol`, `step_size`
-    and the ``gradient_norm`` of the history are in the units of the optimiser.
+    unit if `sigma` and `mu` (or `distortion`) are converted with it: X → sX, σ → sσ, μ → μ/s². As hundreds of
+    iterations would amplify the digits that data lose far from the origin, the optimiser sees data (relative to r or to
+    the kernel size, if that is smaller) and settings rounded to 30 bits; so the values of `history_` have nine digits,
+    while ``terms_`` and ``value_`` belong to X as it is. `tol`, `step_size` and the ``gradient_norm`` of the history
+    are in the units of the optimiser.
 
     `score` is minus the distortion, and a larger μ buys a smaller distortion: a search over μ by `score` takes the
     largest. Neither `score` nor L, which is not comparable across values of μ, can choose μ. State the distortion that
@@ -394,7 +256,7 @@ class RateDistortionAutoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixi
         samples = self._samples(X, reset=True, ensure_min_samples=2)
         self._check_settings(len(samples))
         rng = _as_generator(self.random_state)
-        problem = _Problem(self, samples, rng)
+        problem = FitProblem(self, samples, rng)
         total = (len(FACTORS) - 1) * APPROACH + self.max_iter
         with progress_bar(total, "fit") if self.verbose else nullcontext() as bar:
             callback = self._callback(bar, problem)
@@ -539,7 +401,7 @@ class RateDistortionAutoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixi
     def _batch_by_batch(self) -> bool:
         return self.solver == "ascent" and self.batch_size is not None and self.step_size is not None
 
-    def _callback(self, bar: Callback | None, problem: _Problem) -> Callback | None:
+    def _callback(self, bar: Callback | None, problem: FitProblem) -> Callback | None:
         """Return what draws the progress and passes each step on to the user's callback."""
         user = self.callback
         if bar is None and user is None:
@@ -553,7 +415,7 @@ class RateDistortionAutoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixi
 
         return both
 
-    def _approach(self, problem: _Problem, rng: np.random.Generator, callback: Callback | None) -> Result:
+    def _approach(self, problem: FitProblem, rng: np.random.Generator, callback: Callback | None) -> Result:
         """Return where the solver starts, as the result of the way there."""
         d = problem.X.shape[1]
         if not isinstance(self.init, str):
@@ -568,7 +430,7 @@ class RateDistortionAutoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixi
         return continuation(problem.of_few(rng), start, factors=FACTORS[:-1], callback=callback, **limits)
 
     def _ascend(
-        self, problem: _Problem, start: Parameters, rng: np.random.Generator, callback: Callback | None
+        self, problem: FitProblem, start: Parameters, rng: np.random.Generator, callback: Callback | None
     ) -> Result:
         objective, scale = problem.objective, problem.frame.scale
         limits: dict[str, Any] = {"max_iterations": self.max_iter, "tolerance": self.tol, "callback": callback}
@@ -590,7 +452,7 @@ class RateDistortionAutoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixi
         result.history = [{"factor": 1.0, **entry} for entry in result.history]
         return result
 
-    def _keep(self, problem: _Problem, result: Result) -> None:
+    def _keep(self, problem: FitProblem, result: Result) -> None:
         """Store what was found, in the units of the data."""
         self.parameters_ = problem.frame.leave(result.x)
         self.sigma_x_, self.sigma_xhat_ = problem.sigma_x, problem.sigma_xhat

@@ -23,7 +23,7 @@ ORDER = [
     *("activations", "paper", "numerics", "matrices", "autoencoder"),
     *("objective", "optimize", "gradcheck", "data", "theory", "models", "measures"),
     *("verify", "torch", "jax", "experiments"),
-    *("_without_sklearn", "estimator", "model_file", "tables", "_command", "cli", "__main__"),
+    *("_without_sklearn", "_fit_problem", "estimator", "model_file", "tables", "_command", "cli", "__main__"),
 ]
 # What stands on the ground floor: the paper needs the units alone, the numerics no auto-encoder.
 KNOWS_ONLY = {"paper": {"activations"}, "numerics": {"_validation", "workers", "paper", "numerics"}}
