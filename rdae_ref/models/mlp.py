@@ -100,13 +100,13 @@ def forward_layers(layers: Layers, X: Array, activation: str | Activation) -> La
 
 def backward_layers(layers: Layers, forward_pass: LayersForward, dL_dY: Array) -> tuple[Layers, Array]:
     """Return ∂L/∂(W_l, b_l) of all layers and ∂L/∂X, from a forward pass and ∂L/∂Y."""
-    gradient, back = [], dL_dY
+    gradient, B = [], dL_dY
     for i in reversed(range(len(layers))):
-        gradient.append(Layer(W=back.T @ forward_pass.H[i], b=back.sum(axis=0)))
-        back = back @ layers[i].W
+        gradient.append(Layer(W=B.T @ forward_pass.H[i], b=B.sum(axis=0)))
+        B = B @ layers[i].W
         if i > 0:
-            back = back * forward_pass.Gprime[i - 1]
-    return tuple(reversed(gradient)), back
+            B = B * forward_pass.Gprime[i - 1]
+    return tuple(reversed(gradient)), B
 
 
 def as_layers(layers: Any, name: str, n_inputs: int | None = None, n_outputs: int | None = None) -> Layers:
@@ -126,7 +126,7 @@ def as_layers(layers: Any, name: str, n_inputs: int | None = None, n_outputs: in
 
 
 class LayeredObjective(DataObjective):
-    """What the objectives on layered networks have in common: they can be asked about other data than their own."""
+    """What the objectives on layered networks have in common: they can be evaluated at other inputs than their own."""
 
     def _inputs(self, X: Any) -> Array:
         return self.X if X is None else as_samples(X, "X", self.X.shape[1])

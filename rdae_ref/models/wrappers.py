@@ -33,7 +33,7 @@ class TiedParameters(NamedTuple):
 
 @dataclass(frozen=True, eq=False)
 class _Wrapper:
-    """An objective around another one, which it takes its parameters to."""
+    """An objective around another one, to which it passes its parameters on."""
 
     objective: Any
 
