@@ -150,7 +150,7 @@ def test_nor_of_the_batches_of_an_objective(killing, tmp_path):
 def test_nor_of_the_tiles_of_an_objective(alpha, killing, tmp_path):
     rng = np.random.default_rng(0)
     X, start = gaussian(400, rng), initial_parameters(2, 6, rng)
-    settings = {"activation": "relu", "alpha": alpha, "mu": 1, "sigma_x": 1, "sigma_xhat": 1, "spectrum": "low-rank"}
+    settings = {"activation": "relu", "alpha": alpha, "mu": 1, "sigma_x": 1, "sigma_xhat": 1, "method": "low-rank"}
     here, there = (RateDistortion(X, **settings, workers=workers) for workers in (map, killing))
     value, gradient = there.value_and_gradient(start)
     assert len(list((tmp_path / "log").iterdir())) > 36, "the task that the worker was killed in began anew"
