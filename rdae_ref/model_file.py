@@ -9,6 +9,7 @@ import math
 import os
 import sys
 from collections.abc import Iterable, Mapping
+from numbers import Integral, Real
 from typing import Any
 
 import numpy as np
@@ -76,12 +77,12 @@ def save_model(model: RateDistortionAutoencoder, path: str | os.PathLike[str]) -
         },
     }
     history = [[entry.get(name, math.nan) for name in columns] for entry in model.history_]
-    content = {
-        "about": np.array(json.dumps(about, allow_nan=False)),
+    content: dict[str, Any] = {
         "history": np.array(history, dtype=np.float64).reshape(len(history), len(columns)),
         **model.parameters_._asdict(),
     }
     try:
+        content["about"] = np.array(json.dumps(about, allow_nan=False))
         _model(content)
     except (ValueError, TypeError, OverflowError) as error:
         raise ValueError(f"the model cannot be saved: {error}") from None
@@ -146,9 +147,9 @@ def _settings(of_fit: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _plain(value: Any) -> Any:
-    """Return a number of NumPy as Python's, and infinity, an order of the entropy, as a word that JSON can hold."""
-    if isinstance(value, np.generic):
-        value = value.item()
+    """Return a number as JSON can hold it: infinity, an order of the entropy, as a word."""
+    if isinstance(value, Real) and not isinstance(value, (int, float)):
+        value = int(value) if isinstance(value, Integral) else float(value)
     return str(value) if value == np.inf else value
 
 

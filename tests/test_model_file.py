@@ -3,6 +3,7 @@
 import json
 import math
 import re
+from fractions import Fraction
 
 import numpy as np
 import pytest
@@ -45,6 +46,7 @@ CASES = {
     "a bound": {"distortion": 0.5, "activation": "linear"},
     "other units": {"activation": "tanh"},
     "numbers of NumPy": {"mu": np.float64(2.0), "n_hidden": np.int64(3), "max_iter": np.int32(50)},
+    "other numbers": {"mu": np.float32(2.0), "alpha": Fraction(3, 2), "base": np.longdouble(2)},
     "batches": {"solver": "ascent", "step_size": 0.01, "batch_size": 10, "batches": "clustered", "max_iter": 2},
 }
 
@@ -126,7 +128,7 @@ def test_what_is_saved_is_what_was_fitted_whatever_was_set_after_it(tmp_path):
 def test_what_would_not_be_read_is_not_written(change, tmp_path):
     model = fitted()
     vars(model).update(change)
-    with pytest.raises(ValueError, match=r"cannot be saved|not JSON compliant"):
+    with pytest.raises(ValueError, match="the model cannot be saved"):
         save_model(model, tmp_path / "model.npz")
     assert not list(tmp_path.iterdir())
 

@@ -1,5 +1,6 @@
 """The files of finished runs: one that cannot be used is recomputed with a warning, whatever is wrong with it."""
 
+import errno
 import json
 import os
 
@@ -140,8 +141,19 @@ def test_a_folder_in_the_place_of_an_entry_does_not_end_the_run(entry):
     with pytest.warns(CacheWarning) as caught:
         outcome, _ = finished(entry.parent)
     assert len(caught) == 2
-    assert "is a folder: remove it" in str(caught[1].message)
+    assert str(caught[1].message) == f"a finished run is not kept: {entry} is a folder: name a file"
     assert the_same(outcome, expected)
+
+
+def test_a_full_disk_does_not_lose_the_result(tmp_path, monkeypatch):
+    def full(_):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(os, "fsync", full)
+    with pytest.warns(CacheWarning, match="a finished run is not kept: .* No space left on device"):
+        outcome, _ = finished(tmp_path)
+    assert outcome["D"] == 0.5
+    assert not os.listdir(tmp_path)
 
 
 def test_the_seal_names_run_and_arrays(entry):

@@ -70,8 +70,8 @@ def _run_or_read(function: Callable[[Any], dict[str, Any]], folder: Path, task: 
     try:
         with written_whole(path, "wb", follow=False) as file:
             file.write(archive.getbuffer())
-    except IsADirectoryError:
-        warnings.warn(f"{path} is a folder: remove it, or the run will be repeated again", CacheWarning, stacklevel=2)
+    except OSError as error:  # a full disk, or a folder of that name: the result is not lost
+        warnings.warn(f"a finished run is not kept: {error}", CacheWarning, stacklevel=2)
     return outcome
 
 
