@@ -304,3 +304,25 @@ def test_the_bound_of_gaussians_is_right_where_the_codes_have_less_rank_than_lat
         assert bound.gap == pytest.approx(bound.rate - bound.information, rel=1e-12)
     with pytest.raises(ValueError, match="positive semidefinite"):
         measures.gaussian_rate_bound([[1.0]], [0.0], [0.0], [[-1.0]])
+
+
+@pytest.mark.parametrize(
+    ("function", "words"),
+    [
+        (lambda x: x * np.inf * 0, "NaN in"),
+        (lambda x: {"a": [1.0, x + np.inf]}, "infinity in"),
+        (lambda x: np.exp(np.float64(x) * 1e6), "RuntimeWarning: overflow"),
+        (lambda x: 10.0**400 * x, "OverflowError"),
+        (lambda x: x.shape, "AttributeError"),
+    ],
+)
+def test_what_is_wrong_is_noticed(function, words):
+    assert any(words in line for line in failures(function, {"x": 2.0}))
+
+
+def test_refusals_and_finite_numbers_are_not():
+    def refused(x):
+        raise ValueError("x must be something else")
+
+    assert not failures(refused, {"x": np.ones((2, 2))})
+    assert not failures(lambda x: 1.0, {"x": np.ones((2, 2))})
