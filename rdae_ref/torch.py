@@ -1,21 +1,99 @@
-"""Eq. (25) for models written in PyTorch: the objective with this package's hand-derived gradient."""
+"""Eq. (25) for models written in PyTorch.
 
+`check` says whether a person's model and loss are right; `rate_distortion` is L with the hand-derived gradient.
+"""
+
+import copy
 import math
+from collections.abc import Callable
 from typing import Any
 
 import numpy.typing as npt
 
 from ._validation import Array, as_base, as_matrix, as_nonnegative, as_order, as_positive, as_samples
 from .autoencoder import distortion
-from .numerics.entropy import entropy_and_gradient
 from .matrices import gaussian_gram, gram_pullback
+from .numerics.entropy import entropy_and_gradient
+from .verify.in_hand import Check, Evaluation, report
 
 try:
     import torch  # PyTorch itself: imports are absolute
 except ImportError as error:  # pragma: no cover
     raise ImportError('rdae_ref.torch needs PyTorch: pip install "rdae_ref[oracles]"') from error
 
-__all__ = ["rate_distortion"]
+__all__ = ["check", "rate_distortion"]
+
+
+def check(
+    model: Callable[[Any], Any],
+    X: Any,
+    *,
+    loss: Callable[[Any, Any], Any],
+    alpha: float,
+    mu: float,
+    sigma_x: float,
+    sigma_xhat: float,
+    base: float = 2,
+    max_elements: int = 5,
+    quiet: bool = False,
+) -> Check:
+    """Check a model and its loss against (25), and the gradient by its parameters against differences.
+
+    Parameters
+    ----------
+    model : torch.nn.Module or callable
+        Takes `X` to the outputs X̂, in any number of layers. A copy in float64 is used.
+    X : torch.Tensor or array_like, shape (N, d)
+        Inputs in rows.
+    loss : callable
+        Takes X and X̂ to your scalar: L of (25), or the loss −L.
+    alpha, mu, sigma_x, sigma_xhat, base : float
+        What your scalar should be computed with, as in `rdae_ref.RateDistortion`.
+    max_elements : int
+        Elements of each array of parameters that are checked, beside the slope along the whole array.
+    quiet : bool
+        Return the report without printing it.
+
+    Returns
+    -------
+    Check
+        With ``passed``, ``comparison`` (see `rdae_ref.compare`) and ``gradient`` (see `rdae_ref.check_gradient`).
+
+    Raises
+    ------
+    TypeError, ValueError
+        If the outputs do not have the shape of `X`, the loss is not a scalar, or a setting is out of range.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from rdae_ref.torch import check, rate_distortion
+    >>> settings = {"alpha": 1.01, "mu": 1.5, "sigma_x": 0.5, "sigma_xhat": 0.5}
+    >>> model = torch.nn.Sequential(torch.nn.Linear(2, 8), torch.nn.Tanh(), torch.nn.Linear(8, 2))
+    >>> X = torch.randn(20, 2, generator=torch.Generator().manual_seed(0))
+    >>> check(model, X, loss=lambda X, Xhat: -rate_distortion(X, Xhat, **settings), **settings, quiet=True).passed
+    True
+    """
+    settings = {"alpha": alpha, "mu": mu, "sigma_x": sigma_x, "sigma_xhat": sigma_xhat, "base": base}
+    inputs = torch.as_tensor(X).detach().cpu().double()
+    module = isinstance(model, torch.nn.Module)
+    precise: Any = copy.deepcopy(model).cpu().double() if module else model  # type: ignore[attr-defined]
+    named = {name: array.detach().clone() for name, array in precise.named_parameters()} if module else {}
+    outputs = precise(inputs).detach().requires_grad_()
+    value = loss(inputs, outputs)
+    if not isinstance(value, torch.Tensor) or value.numel() != 1:
+        raise TypeError(f"loss must return a tensor with one number, got {type(value).__name__}: {value!r}")
+    (slope,) = torch.autograd.grad(value.sum(), outputs)
+    found = Evaluation(inputs.numpy(), outputs.detach().numpy(), value.item(), slope.numpy())
+
+    def value_and_gradient(arrays: Any) -> tuple[float, Any]:
+        tensors = {name: torch.tensor(array, dtype=torch.float64, requires_grad=True) for name, array in arrays.items()}
+        L = loss(inputs, torch.func.functional_call(precise, tensors, (inputs,))).sum()
+        slopes = torch.autograd.grad(L, list(tensors.values()), materialize_grads=True)
+        return L.item(), {name: slope.numpy() for name, slope in zip(tensors, slopes, strict=True)}
+
+    parameters = {name: array.numpy() for name, array in named.items()}
+    return report(found, settings, value_and_gradient if parameters else None, parameters, max_elements, quiet)
 
 
 def rate_distortion(

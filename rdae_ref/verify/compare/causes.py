@@ -22,6 +22,7 @@ CAUSES = {
     "detached_output": "the outputs detached in the entropy of the outputs, or without that entropy",
     "detached_entropy": "both entropies detached, or without them",
     "detached_distortion": "the distortion detached, or without it",
+    "natural_log": "the natural logarithm",
     "natural_log_joint": "the natural logarithm in the joint entropy only",
     "natural_log_output": "the natural logarithm in the entropy of the outputs only",
     **GUARDS,
@@ -74,7 +75,7 @@ CAUSES = {
 SETTINGS = {
     *GUARDS,
     *("kernel_size", "kernel_power", "kernel_laplacian", "kernel_laplacian_factorised", "standardised_inputs"),
-    *("alpha", "activation", "output_activation", "bias_dropped"),
+    *("alpha", "activation", "output_activation", "bias_dropped", "natural_log"),
 }
 
 
@@ -131,7 +132,7 @@ def known_factors(base: float, mu: float, N: int, d: int) -> Iterator[tuple[Fact
         single += [
             Factors("natural_log_joint", (u, 1, 1)),
             Factors("natural_log_output", (1, u, 1)),
-            Factors("wrong_factor_entropy", (u, u, 1), u, "no 1/ln(base)"),
+            Factors("natural_log", (u, u, 1)),
         ]
     if mu and mu != 1:
         single += [

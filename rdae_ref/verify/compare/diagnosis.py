@@ -1,7 +1,8 @@
 """What explains an array that no convention does: factors, orders, kernel sizes, guards, mistakes made by hand."""
 
+import itertools
 import math
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
 import numpy as np
@@ -19,11 +20,23 @@ from .variants import SLOPES, SPECTRAL, Parts
 __all__ = ["Account", "Diagnosis"]
 
 ORDERS = (1.0, 2.0, 0.5, 1.01, 1.001, 1.1, 1.5, 3.0, 5.0, math.inf)
-DECADES = tuple(10.0**-k for k in range(2, 17, 2))
-MANTISSAS = (1.0, 2.0, 5.0, 1.1920929, 2.220446)  # the last two of the machine numbers of float32 and float64
+FORMS = {
+    "laplacian": "kernel_laplacian",
+    "factorised": "kernel_laplacian_factorised",
+    "standardised": "standardised_inputs",
+}
+DECADES = tuple(10.0**-k for k in range(2, 17))
+MANTISSAS = (1.0, 2.0, 3.0, 5.0, 1.1920929, 2.220446)  # the last two of the machine numbers of float32 and float64
 FREE = 6  # numbers that an array must have for three fitted factors to mean anything
+WORTHWHILE = 0.9  # a guard is looked at more closely if it leaves less of the error than that
+FINEST = 30  # steps in which its number is fitted
 NEARER = 0.1  # a reading is worth telling if it leaves less of the error than that
+FEW = 150  # samples up to which guards are tried on a fine grid
 GUARDS_UP_TO = 400  # samples; beyond, guards are tried on numbers alone, since each takes two products of N×N matrices
+
+
+Form = Callable[[float, float, float, float], float]  # of S_joint, S_output, S_X and ln(base)
+Words = tuple[str, float | None, str]  # a cause, but for the array
 
 
 class Account(NamedTuple):
@@ -44,7 +57,9 @@ class Diagnosis:
         self.N, self.d = p.X.shape
         self.weights = np.array([1 / math.log(p.base), -1 / math.log(p.base), -p.mu])
         self.known = list(known_factors(p.base, p.mu, self.N, self.d))
+        self.sums = _sums(p.base, p.mu, self.N, self.d)
         self.tried = 0
+        self.hopeless = set[bool]()  # kinds of arrays, slopes or not, on which no other setting told anything
 
     def accounts(self, given: Given) -> list[Account]:
         """Return the explanations with the fewest causes that fit, or the nearest one."""
@@ -59,7 +74,8 @@ class Diagnosis:
                 simplest = [account for account in fitting if len(account.causes) == fewest]
                 if self._is_weak(given):
                     return []
-                self._remember(simplest[0])
+                for account in simplest[:3]:
+                    self._remember(account)
                 return simplest
         return sorted((one for one in found if one.causes), key=lambda one: one.error)[:1]
 
@@ -78,8 +94,10 @@ class Diagnosis:
 
     def _hypotheses(self, given: Given) -> Iterator[Account]:
         """Try another order, other kernel sizes, and guards, each on its own."""
-        if given.name not in SPECTRAL:
+        kind = given.name in SLOPES
+        if given.name not in SPECTRAL or kind in self.hopeless:
             return
+        self.hopeless.add(kind)
         settings, causes = self.bases[-1]
         alpha = self.variants.alpha(settings)
         for other in ORDERS:
@@ -93,6 +111,9 @@ class Diagnosis:
         for size, number, words in self._sizes(settings):
             more = (*causes, cause("kernel_size", given.name, number, words))
             yield from self._under(given, settings._replace(size=size), more)
+        for form, name in FORMS.items():
+            more = (*causes, cause(name, given.name, self.search.reading.problem.sigma_xhat))
+            yield from self._under(given, settings._replace(form=form), more)
         if given.name not in SLOPES or self.N <= GUARDS_UP_TO:
             for rule in GUARDS:
                 yield from self._guard(given, settings, causes, rule)
@@ -108,32 +129,35 @@ class Diagnosis:
 
     def _guard(self, given: Given, settings: Settings, causes: tuple[Cause, ...], rule: str) -> Iterator[Account]:
         """Try one guard, its number first by decades and then as near as it can be told."""
-
-        def at(eps: float) -> list[Account]:
-            number = (*causes, cause(rule, given.name, eps))
-            return list(self._under(given, settings._replace(guard=(rule, eps)), number))
+        found = dict[float, Account]()
 
         def best(eps: float) -> Account:
-            none = Account(causes, settings, math.inf, False)
-            return min(at(eps), key=lambda one: (not one.fits, one.error), default=none)
+            if eps not in found:
+                number = (*causes, cause(rule, given.name, eps))
+                tried = self._under(given, settings._replace(guard=(rule, eps)), number)
+                none = Account(causes, settings, math.inf, False)
+                found[eps] = min(tried, key=_rank, default=none)
+            return found[eps]
 
-        coarse = {eps: best(eps) for eps in DECADES}
-        centre = min(coarse, key=lambda eps: coarse[eps].error)
-        fine = {m * centre * 10.0**k: best(m * centre * 10.0**k) for m in MANTISSAS for k in (-2, -1, 0, 1)}
-        every = coarse | fine
-        nice = [account for account in every.values() if account.fits]
-        if nice:
-            yield from nice[:1]
+        plain = min((one.error for one in self._under(given, settings, causes)), default=math.inf)
+        grid = DECADES if self.N > FEW else [m * eps for m in MANTISSAS[:4] for eps in DECADES]
+        centre = min(grid, key=lambda eps: best(eps).error)
+        if found[centre].error > WORTHWHILE * plain:
             return
-        low, high = (math.log(min(every, key=lambda e: every[e].error)) + step for step in (-1.2, 1.2))
-        for _ in range(25):  # golden section
-            left, right = low + 0.382 * (high - low), low + 0.618 * (high - low)
-            if best(math.exp(left)).error < best(math.exp(right)).error:
-                high = right
-            else:
-                low = left
-        last = best(math.exp((low + high) / 2))
-        yield last._replace(fits=last.fits and given.array.size >= FREE)  # any one number can be fitted
+        for mantissa, k in itertools.product(MANTISSAS, (-2, -1, 0, 1)):
+            if best(mantissa * centre * 10.0**k).fits:
+                break
+        if not any(one.fits for one in found.values()):
+            low, high = (math.log(min(found, key=lambda eps: found[eps].error)) + step for step in (-1.2, 1.2))
+            for _ in range(FINEST):  # golden section
+                left, right = (math.exp(low + share * (high - low)) for share in (0.382, 0.618))
+                if best(left).error < best(right).error:
+                    high = math.log(right)
+                else:
+                    low = math.log(left)
+            if given.array.size < FREE:  # any one number can be fitted
+                found = {eps: account._replace(fits=False) for eps, account in found.items()}
+        yield min(found.values(), key=_rank)
 
     def _structures(self, given: Given) -> Iterator[Account]:
         if given.name not in SLOPES or given.name == "db":
@@ -183,13 +207,15 @@ class Diagnosis:
         if account(free, ()).error * largest > 100 * given.allowed(float(sizes @ np.abs(free)) + largest):
             yield from self._other(given, columns, plain, causes, settings)
             return
+        n_known = 0
         for factors in self.known:
             vector = product(factors)
             if np.abs((vector - free)[used]).max() <= 1e-2 * (1 + np.abs(vector).max()) or rank < used.sum():
                 found = account(vector, tuple(_as_cause(one, given) for one in factors))
                 if found.fits:
+                    n_known += 1
                     yield found
-        if yours.size >= FREE and rank == used.sum():
+        if not n_known and yours.size >= FREE and rank == used.sum():
             general = general_factors(free)
             yield account(free, (_as_cause(general, given),) * (1 if general.number is not None else 2))
 
@@ -215,45 +241,63 @@ class Diagnosis:
 
     def _value(self, given: Given, settings: Settings, causes: tuple[Cause, ...]) -> Iterator[Account]:
         """Compare L with other sums of the entropies and the distortion."""
-        p, name = self.search.reading.problem, given.name
+        p = self.search.reading.problem
         joint, output = (
             float(self.variants.predict(f"{which}_entropy", settings).array) for which in ("joint", "output")
         )
         if not math.isfinite(joint + output):
             return
         u, D, S_X = math.log(p.base), self.variants.distortion, self.variants.input_entropy(settings) / math.log(p.base)
-        forms: list[tuple[float, tuple[Cause, ...]]] = [
-            (joint - output, ()),
-            (joint - S_X, (cause("reversed_conditional", name),)),
-            (S_X + output - joint, (cause("mutual_information", name),)),
-            (output - joint, (cause("mutual_information", name),)),
-            (joint, (cause("joint_alone", name),)),
-            (0.0, (cause("detached_entropy", name),)),
-        ]
-        if abs(u - 1) > 1e-12:
-            forms += [
-                (u * joint - output, (cause("natural_log_joint", name),)),
-                (joint - u * output, (cause("natural_log_output", name),)),
-                *((u * S, (*why, cause("wrong_factor_entropy", name, u, "nats"))) for S, why in list(forms)),
-            ]
-        scales: list[tuple[float, tuple[Cause, ...]]] = [
-            (1.0, ()),
-            (-1.0, (cause("distortion_sign", name),)),
-            (0.0, (cause("detached_distortion", name),)),
-            *((k, (cause("distortion_scale", name, k),)) for k in (self.N, 1 / self.d, 0.5, 2.0, 1 / self.N)),
-        ]
-        if p.mu and p.mu != 1:
-            scales.append((1 / p.mu, (cause("mu_missing", name),)))
         size = abs(joint) + abs(output) + 1
-        for S, first in forms:
-            for k, second in scales:
-                L = S - k * p.mu * D
-                for sign, third in ((1, ()), (-1, (cause("gradient_scale", name, -1.0, "the sign of a loss"),))):
-                    error = abs(float(given.array) - sign * L)
-                    fits = error <= given.allowed(size + abs(k) * p.mu * D)
-                    if fits or not (first or second or third):
-                        whole = (*causes, *first, *second, *third)
-                        yield Account(whole, settings, error / max(abs(L), 1e-300), fits)
+        for sign, S_of, k, words in self.sums:
+            S = S_of(joint, output, S_X, u)
+            L = sign * (S - k * p.mu * D)
+            error = abs(float(given.array) - L)
+            fits = error <= given.allowed(size + abs(k) * p.mu * D)
+            if fits or not words:
+                whole = (*causes, *(cause(name, given.name, number, more) for name, number, more in words))
+                yield Account(whole, settings, error / max(abs(L), 1e-300), fits)
+
+
+def _sums(base: float, mu: float, N: int, d: int) -> list[tuple[int, Form, float, tuple[Words, ...]]]:
+    """List the sums that people have for L: a sign, an entropy, a factor of the distortion, and words for each."""
+    u = math.log(base)
+    forms: list[tuple[Form, tuple[Words, ...]]] = [
+        (lambda J, S, X, u: J - S, ()),
+        (lambda J, S, X, u: J - X, (("reversed_conditional", None, ""),)),
+        (lambda J, S, X, u: X + S - J, (("mutual_information", None, ""),)),
+        (lambda J, S, X, u: S - J, (("mutual_information", None, ""),)),
+        (lambda J, S, X, u: J, (("joint_alone", None, ""),)),
+        (lambda J, S, X, u: 0.0, (("detached_entropy", None, ""),)),
+    ]
+    if abs(u - 1) > 1e-12:
+        nats = [
+            (lambda J, S, X, u, form=form: u * form(J, S, X, u), (*words, ("natural_log", None, "")))
+            for form, words in forms
+        ]
+        forms += [
+            (lambda J, S, X, u: u * J - S, (("natural_log_joint", None, ""),)),
+            (lambda J, S, X, u: J - u * S, (("natural_log_output", None, ""),)),
+            *nats,
+        ]
+    scales: list[tuple[float, tuple[Words, ...]]] = [
+        (1.0, ()),
+        (-1.0, (("distortion_sign", None, ""),)),
+        (0.0, (("detached_distortion", None, ""),)),
+        *((k, (("distortion_scale", k, ""),)) for k in (float(N), 1 / d, 0.5, 2.0, 1 / N)),
+    ]
+    if mu and mu != 1:
+        scales.append((1 / mu, (("mu_missing", None, ""),)))
+    signs: list[tuple[int, tuple[Words, ...]]] = [(1, ()), (-1, (("gradient_scale", -1.0, "the sign of a loss"),))]
+    return [
+        (sign, form, k, (*first, *second, *third))
+        for (form, first), (k, second), (sign, third) in itertools.product(forms, scales, signs)
+    ]
+
+
+def _rank(account: Account) -> tuple[bool, int, float]:
+    """Order accounts: those that fit first, then by the number of causes, then by the error."""
+    return not account.fits, len(account.causes) if account.fits else 0, account.error
 
 
 def _as_cause(factors: Factors, given: Given) -> Cause:

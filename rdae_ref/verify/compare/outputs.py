@@ -1,12 +1,11 @@
 """What network made a person's outputs, where they are not those of the parameters and units stated."""
 
 import itertools
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import NamedTuple
 
 import numpy as np
 
-from ..._validation import Array
 from ...activations import ACTIVATIONS, TANH, as_activation
 from ...autoencoder import Parameters, forward
 from .causes import Cause, cause
@@ -15,11 +14,7 @@ from .variants import Problem
 __all__ = ["Network", "networks"]
 
 UNITS = {**ACTIVATIONS, "tanh": TANH}
-AT_OUTPUT: dict[str, Callable[[Array], Array]] = {
-    "a sigmoid": ACTIVATIONS["logsig"].value,
-    "tanh": TANH.value,
-    "relu": ACTIVATIONS["relu"].value,
-}
+AT_OUTPUT = {"a sigmoid": ACTIVATIONS["logsig"], "tanh": TANH, "relu": ACTIVATIONS["relu"]}
 
 
 class Network(NamedTuple):
@@ -27,7 +22,6 @@ class Network(NamedTuple):
 
     causes: tuple[Cause, ...]
     problem: Problem
-    chain_known: bool  # whether the way back from its outputs to the parameters is that of the problem
 
 
 def networks(problem: Problem, array: str) -> Iterator[Network]:
@@ -56,5 +50,6 @@ def networks(problem: Problem, array: str) -> Iterator[Network]:
         if at_output:
             with np.errstate(over="ignore", invalid="ignore"):
                 Xhat = forward(parameters, problem.X, unit).Xhat
-            other = other._replace(Xhat=AT_OUTPUT[at_output](Xhat))
-        yield Network(causes, other, not at_output)
+            last = AT_OUTPUT[at_output]
+            other = other._replace(Xhat=last.value(Xhat), outer=last.derivative(Xhat))
+        yield Network(causes, other)

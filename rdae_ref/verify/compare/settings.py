@@ -32,6 +32,7 @@ class Settings(NamedTuple):
     # What no convention turns, and a diagnosis fits:
     alpha: float | None = None  # the order, if it is not that of the problem
     size: tuple[float, float] | None = None  # sigma_x and sigma_xhat of our kernel, in place of `kernel` and `sizes`
+    form: str = "gaussian"  # "laplacian", "factorised" or "standardised"
     guard: tuple[str, float] | None = None  # a rule of `guards` for small eigenvalues, and its number
 
 

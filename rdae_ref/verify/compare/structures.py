@@ -26,6 +26,8 @@ class Structure(NamedTuple):
 
 def structures(variants: Variants, settings: Settings) -> Iterator[Structure]:
     """Iterate over the mistakes that there can be at a point."""
+    if settings.guard is None:  # the literal (15), whose multiple of I a Laplacian does not see, but P itself does
+        settings = settings._replace(guard=("eigenvalue_cutoff", len(variants.Xhat) * 1e-17))
     Q, P = variants.edges(settings)
     X, Xhat, N = variants.problem.X, variants.Xhat, len(variants.Xhat)
     dD = -2 / N * (X - Xhat)
@@ -73,13 +75,5 @@ def _all(
     decoder: Array | None = None,
 ) -> dict[str, Parts]:
     """Take the three derivatives by X̂ on to the parameters."""
-    joint, output, distortion = (_backward(variants, slope, Gprime, decoder) for slope in slopes)
+    joint, output, distortion = (variants.backward(slope, Gprime=Gprime, decoder=decoder) for slope in slopes)
     return {name: Parts(joint[name], output[name], distortion[name]) for name in joint}
-
-
-def _backward(variants: Variants, dXhat: Array, Gprime: Array | None, decoder: Array | None) -> dict[str, Array]:
-    problem, run = variants.problem, variants.forward
-    if problem.parameters is None or run is None:
-        return {"dXhat": dXhat}
-    dZ = dXhat @ (problem.parameters.A if decoder is None else decoder) * (run.Gprime if Gprime is None else Gprime)
-    return {"dXhat": dXhat, "dW": dZ.T @ problem.X, "dc": dZ.sum(axis=0), "dA": dXhat.T @ run.Zhat}

@@ -10,10 +10,11 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 import numpy as np
+from scipy.spatial.distance import cdist
 
 from ..._validation import LARGEST_SAMPLE, Array
 from ...activations import Activation
-from ...autoencoder import Forward, Parameters, distortion, distortion_gradients, entropy_gradients, forward
+from ...autoencoder import Forward, Parameters, distortion, forward
 from ...matrices import gaussian_gram, graph_laplacian, renyi_entropy
 from ...numerics.entropy import entropy_and_gradient
 from ...numerics.spectrum import SingularGramWarning
@@ -22,7 +23,18 @@ from ..conventions import KERNELS, power_entropy
 from . import guards
 from .settings import Settings
 
-__all__ = ["ENTROPIES", "GRADIENTS", "NAMES", "SLOPES", "SPECTRAL", "Prediction", "Problem", "Variants", "switches"]
+__all__ = [
+    "ENTROPIES",
+    "GRADIENTS",
+    "NAMES",
+    "SLOPES",
+    "SPECTRAL",
+    "Prediction",
+    "Problem",
+    "Variants",
+    "standardised",
+    "switches",
+]
 
 ENTROPIES = ("joint_entropy", "output_entropy", "conditional_entropy")
 GRADIENTS = ("dW", "dc", "dA", "db")
@@ -43,6 +55,7 @@ class Problem(NamedTuple):
     sigma_xhat: float
     base: float
     Xhat: Array | None = None  # in place of the outputs of the parameters
+    outer: Array | None = None  # derivative of units at the output
 
 
 class Prediction(NamedTuple):
@@ -78,7 +91,7 @@ class Parts(NamedTuple):
 
 def switches(name: str, alpha: float) -> tuple[str, ...]:
     """Name the switches on which an array depends."""
-    gram = ("kernel", "sizes", "gram", "size")
+    gram = ("kernel", "sizes", "gram", "size", "form")
     entropy = ("base", *gram, "joint", "eigenvalues", "frobenius", "alpha", "guard")
     error = ("distortion", "half")
     whole = (*error, "weights", "sign")
@@ -136,9 +149,9 @@ class Variants:
 
     def needs(self, name: str, settings: Settings) -> int:
         """Count the eigendecompositions that a prediction still needs."""
-        sizes, alpha = self.sizes(settings).key, self.alpha(settings)
-        slope = ("edges", sizes, alpha, settings.guard)
-        entry = slope if name in SLOPES else ("entropies", sizes, alpha, settings.eigenvalues, settings.guard)
+        key, alpha = self._key(settings), self.alpha(settings)
+        slope = ("edges", key, alpha, settings.guard)
+        entry = slope if name in SLOPES else ("entropies", key, alpha, settings.eigenvalues, settings.guard)
         return 2 * (name in SPECTRAL and entry not in self._cache)
 
     # -------------------------------------------------------------------------------------------------------- values
@@ -169,12 +182,12 @@ class Variants:
 
     def input_entropy(self, settings: Settings) -> float:
         """Return S_α(K_X) in nats."""
-        alpha, sizes = self.alpha(settings), self.sizes(settings)
+        alpha = self.alpha(settings)
 
         def compute() -> float:
-            return renyi_entropy(self._grams_of(sizes)[0], alpha, math.e)
+            return renyi_entropy(self.grams(settings)[0], alpha, math.e)
 
-        return float(self._once(("input", sizes.key, alpha), compute))
+        return float(self._once(("input", self._key(settings), alpha), compute))
 
     def _traces(self, settings: Settings) -> tuple[float, float]:
         """Return the traces of the matrices whose entropies are taken; ours are 1."""
@@ -184,13 +197,13 @@ class Variants:
         return joint, N * diagonal
 
     def _entropies(self, settings: Settings) -> Entropies:
-        sizes, alpha, rule, guard = self.sizes(settings), self.alpha(settings), settings.eigenvalues, settings.guard
+        alpha, rule, guard = self.alpha(settings), settings.eigenvalues, settings.guard
 
         def compute() -> Entropies:
-            K_X, K = self._grams_of(sizes)
+            K_X, K = self.grams(settings)
             pair = (len(K) * K_X * K, K)
             if guard is not None:
-                spectra = (self._spectrum(sizes, i)[0] for i in range(2))
+                spectra = (self._spectrum(settings, i)[0] for i in range(2))
                 values = (guards.guarded(guard, found, i == 0, len(K)) for i, found in enumerate(spectra))
                 return Entropies(*(guards.entropy(kept, alpha) for kept in values))
             if rule == "zero":
@@ -198,17 +211,17 @@ class Variants:
             rounded = (A.astype(self.precision).astype(float) for A in pair)
             return Entropies(*(power_entropy(A, alpha, rule, renormalised=rule == "dropped") for A in rounded))
 
-        return self._once(("entropies", sizes.key, alpha, rule, guard), compute)
+        return self._once(("entropies", self._key(settings), alpha, rule, guard), compute)
 
-    def _spectrum(self, sizes: Sizes, i: int) -> tuple[Array, Array]:
+    def _spectrum(self, settings: Settings, i: int) -> tuple[Array, Array]:
         """Return eigenvalues and eigenvectors of N K_X ∘ K (0) or K (1) as LAPACK returns them."""
 
         def compute() -> tuple[Array, Array]:
-            K_X, K = self._grams_of(sizes)
+            K_X, K = self.grams(settings)
             values, vectors = np.linalg.eigh(K if i else len(K) * K_X * K)
             return values, vectors
 
-        return self._once(("spectrum", sizes.key, i), compute)
+        return self._once(("spectrum", self._key(settings), i), compute)
 
     # ----------------------------------------------------------------------------------------------------- gradients
 
@@ -248,53 +261,78 @@ class Variants:
 
     def edges(self, settings: Settings) -> tuple[Array, Array]:
         """Return Q and P of (17)–(20), those of the joint entropy and of the output's."""
-        sizes, alpha, guard = self.sizes(settings), self.alpha(settings), settings.guard
+        sizes = self.sizes(settings)
+        K = self.grams(settings)[1]
+        joint, output = (edge_weights(dS, K, sizes.xhat) for dS in self._derivatives(settings))
+        return joint, output
+
+    def _derivatives(self, settings: Settings) -> tuple[Array, Array]:
+        """Return ∂S_joint/∂K and ∂S_output/∂K in nats, (16) and (15)."""
+        alpha, guard = self.alpha(settings), settings.guard
 
         def compute() -> tuple[Array, Array]:
-            K_X, K = self._grams_of(sizes)
+            K_X, K = self.grams(settings)
             N = len(K)
             if guard is None:
                 with warnings.catch_warnings():
                     warnings.simplefilter("ignore", SingularGramWarning)  # the verdict says it, where it matters
                     dS = [entropy_and_gradient(A, alpha).gradient for A in (N * K_X * K, K)]
             else:
-                dS = [guards.gradient(guard, *self._spectrum(sizes, i), alpha, i == 0) for i in range(2)]
-            return edge_weights(N * K_X * dS[0], K, sizes.xhat), edge_weights(dS[1], K, sizes.xhat)
+                dS = [guards.gradient(guard, *self._spectrum(settings, i), alpha, i == 0) for i in range(2)]
+            return N * K_X * dS[0], dS[1]
 
-        return self._once(("edges", sizes.key, alpha, guard), compute)
+        return self._once(("edges", self._key(settings), alpha, guard), compute)
 
     def _entropy_gradients(self, settings: Settings) -> list[dict[str, Array]]:
-        sizes, alpha, guard = self.sizes(settings), self.alpha(settings), settings.guard
-
         def compute() -> list[dict[str, Array]]:
-            pair = []
-            for P in self.edges(settings):
-                slopes = {"dXhat": -4 * graph_laplacian(P) @ self.Xhat}
-                if self.problem.parameters is not None:
-                    run = self._run(settings.eq19)
-                    slopes |= _named(entropy_gradients(P, run, self.problem.parameters, self.problem.X))
-                pair.append(slopes)
-            return pair
+            slopes = (self._slope(dS_dK, settings) for dS_dK in self._derivatives(settings))
+            return [self.backward(slope, settings.eq19) for slope in slopes]
 
-        return self._once(("gradients", sizes.key, alpha, guard, settings.eq19), compute)
+        key = (self._key(settings), self.alpha(settings), settings.guard, settings.eq19)
+        return self._once(("gradients", *key), compute)
 
-    def _run(self, eq19: str) -> Forward:
-        run = self.forward
-        assert run is not None
-        n, units = run.Gprime.shape
-        return run._replace(Xhat=self.Xhat, Gprime=run.Gprime.reshape(units, n).T if eq19 == "reshaped" else run.Gprime)
+    def _slope(self, dS_dK: Array, settings: Settings) -> Array:
+        """Return the derivative by X̂ from that by K."""
+        K, size = self.grams(settings)[1], self.sizes(settings).xhat
+        if settings.form == "factorised":
+            weights, Y = dS_dK * K, self.Xhat
+            return -2 / size * np.stack([(weights * np.sign(y[:, None] - y)).sum(axis=1) for y in Y.T], axis=1)
+        if settings.form == "laplacian":
+            d = cdist(self.Xhat, self.Xhat)
+            P = dS_dK * K / (2 * size * np.where(d > 0, d, np.inf))
+            return -4 * graph_laplacian(P) @ self.Xhat
+        Y, spread = standardised(self.Xhat) if settings.form == "standardised" else (self.Xhat, 1.0)
+        return -4 * graph_laplacian(edge_weights(dS_dK, K, size)) @ Y / spread
 
     def _distortion_gradients(self, eq23: str) -> dict[str, Array]:
-        def compute() -> dict[str, Array]:
-            p = self.problem
-            slopes = {"dXhat": -2 / len(p.X) * (p.X - self.Xhat)}
-            if p.parameters is not None:
-                parameters = p.parameters._replace(A=p.parameters.A.T) if eq23 == "printed" else p.parameters
-                run = self._run("transposed")
-                slopes |= _named(distortion_gradients(run, parameters, p.X, p.X))
-            return slopes
+        X = self.problem.X
+        slope = -2 / len(X) * (X - self.Xhat)
+        return self._once(("distortion", eq23), lambda: self.backward(slope, eq23=eq23))
 
-        return self._once(("distortion", eq23), compute)
+    def backward(
+        self,
+        dXhat: Array,
+        eq19: str = "transposed",
+        eq23: str = "conforming",
+        Gprime: Array | None = None,
+        decoder: Array | None = None,
+    ) -> dict[str, Array]:
+        """Take a derivative by X̂ on to the parameters, as (17) to (24) do."""
+        p, run = self.problem, self.forward
+        if p.parameters is None or run is None:
+            return {"dXhat": dXhat}
+        G = run.Gprime if Gprime is None else Gprime
+        G = G.reshape(G.T.shape).T if eq19 == "reshaped" else G
+        A = p.parameters.A if decoder is None else decoder
+        outer = dXhat if p.outer is None else dXhat * p.outer
+        dZ = outer @ (A.T if eq23 == "printed" else A) * G
+        return {
+            "dXhat": dXhat,
+            "dW": dZ.T @ p.X,
+            "dc": dZ.sum(axis=0),
+            "dA": outer.T @ run.Zhat,
+            "db": outer.sum(axis=0),
+        }
 
     # -------------------------------------------------------------------------------------------------------- shared
 
@@ -318,13 +356,15 @@ class Variants:
 
     def grams(self, settings: Settings) -> tuple[Array, Array]:
         """Return K_X and K, of diagonal 1/N."""
-        return self._grams_of(self.sizes(settings))
+        sizes, form = self.sizes(settings), settings.form
 
-    def _grams_of(self, sizes: Sizes) -> tuple[Array, Array]:
         def compute() -> tuple[Array, Array]:
-            return gaussian_gram(self.problem.X, sizes.x), gaussian_gram(self.Xhat, sizes.xhat)
+            return _gram(self.problem.X, sizes.x, form), _gram(self.Xhat, sizes.xhat, form)
 
-        return self._once(("grams", sizes.key), compute)
+        return self._once(("grams", self._key(settings)), compute)
+
+    def _key(self, settings: Settings) -> str:
+        return f"{self.sizes(settings).key} {settings.form}"
 
     def _once(self, key: tuple[object, ...], compute: Callable[[], object]):  # type: ignore[no-untyped-def]
         if key not in self._cache:
@@ -343,8 +383,17 @@ def _forward(problem: Problem) -> Forward:
         return forward(problem.parameters, problem.X, problem.activation)
 
 
-def _named(gradient: Parameters) -> dict[str, Array]:
-    return {f"d{name}": np.asarray(array) for name, array in gradient._asdict().items()}
+def standardised(Y: Array) -> tuple[Array, Array]:
+    """Return samples of mean 0 and standard deviation 1, and what they were divided by."""
+    spread = Y.std(axis=0)
+    spread = np.where(spread > 0, spread, 1.0)
+    return (Y - Y.mean(axis=0)) / spread, spread
+
+
+def _gram(Y: Array, sigma: float, form: str) -> Array:
+    if form in ("laplacian", "factorised"):
+        return np.exp(-cdist(Y, Y, "euclidean" if form == "laplacian" else "cityblock") / sigma) / len(Y)
+    return gaussian_gram(standardised(Y)[0] if form == "standardised" else Y, sigma)
 
 
 def _of_trace(S: float, t: float, alpha: float) -> float:

@@ -1,5 +1,6 @@
 """`compare`: a person's arrays beside ours, with a verdict for each."""
 
+import itertools
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
@@ -18,7 +19,7 @@ from .kernels import read_kernel
 from .outputs import networks
 from .search import CHANCE, Candidate, Finding, Fit, Search
 from .settings import Settings
-from .variants import GRADIENTS, SLOPES, Problem, Variants
+from .variants import GRADIENTS, SLOPES, Problem, Variants, standardised
 
 __all__ = ["compare"]
 
@@ -132,14 +133,30 @@ class _Judge:
         """Take the person's own outputs and kernels for the later arrays, if more of them are right then."""
         upstream = self._kernels(self._outputs(self.upstream))
         if not upstream.departs:
+            self._try_networks(whole)
             return
         later = tuple(given for given in whole.given if given.name not in upstream.departs)
         search = Search(whole._replace(problem=upstream.problem, given=later), upstream.settings)
         finding = search.run()
         explained = {one.array for one in upstream.causes}
-        now = sum(fit.fits for fit in finding.fits.values()) + len(explained)
+        now = sum(finding.fits[given.name].fits or self._agrees(given) for given in later) + len(explained)
         if now > sum(fit.fits for fit in self.finding.fits.values()) or not later:
             self.upstream, self.search, self.finding = upstream, search, finding
+
+    def _try_networks(self, whole: Reading) -> None:
+        """Try other units, biases and outputs where the outputs were not given."""
+        problem, now = self.reading.problem, sum(fit.fits for fit in self.finding.fits.values())
+        shown = [given.name for given in whole.given if given.name not in ("K_X", "Xhat")]
+        if problem.parameters is None or len(shown) < len(whole.given) - 1 or not shown:
+            return
+        for network in itertools.takewhile(lambda one: len(one.causes) == 1, networks(problem, shown[0])):
+            search = Search(whole._replace(problem=network.problem))
+            fits = {given.name: search.fit(given, search.ours.settings) for given in whole.given}
+            missing = len(fits) - sum(fit.fits for fit in fits.values())
+            if len(fits) - missing > now and missing <= 2 * (network.causes[0].name != "activation"):
+                self.upstream = self.upstream._replace(problem=network.problem, causes=network.causes)
+                self.search, self.finding = search, Finding((search.ours,), fits, 1, 0.0)
+                return
 
     # ------------------------------------------------------------------------------------------- the earlier arrays
 
@@ -165,7 +182,6 @@ class _Judge:
                     problem=network.problem,
                     causes=network.causes,
                     departs=("Xhat",),
-                    chain_known=network.chain_known,
                 )
         return start._replace(problem=start.problem._replace(Xhat=theirs), departs=("Xhat",), chain_known=False)
 
@@ -181,7 +197,7 @@ class _Judge:
             given = self._differs(name)
             if given is None or (departs and _close(given, gaussian_gram(own, sigma))):
                 continue
-            samples = {"own": own, "kernel_one_side": other, "standardised_inputs": _standardised(own), **code}
+            samples = {"own": own, "kernel_one_side": other, "standardised_inputs": standardised(own)[0], **code}
             found = read_kernel(name, given.array, samples, sigma, given.allowed(1 / len(own)))
             departs = (*departs, name)
             causes = (*causes, *(found.causes if found else ()))
@@ -256,6 +272,8 @@ class _Judge:
             pass
         elif fit.fits and departs and plain:
             verdict, remark = "follows", f"right, given your {departs}"
+        elif fit.fits and plain:
+            verdict, remark = "explained", "equal ours with " + " and ".join(one.text for one in self.upstream.causes)
         elif fit.fits:
             verdict = "explained" if self.finding.chance <= CHANCE else "undecided"
         elif own := self._follows(given):
@@ -285,10 +303,9 @@ class _Judge:
             if S is not None and _close(given, S - p.mu * D, 1 + abs(float(S)) + p.mu * float(D)):
                 return "entropies and distortion"
         if given.name in GRADIENTS and "dXhat" in own and variants.forward is not None and p.parameters is not None:
-            slope, run = own["dXhat"], variants.forward
+            slope = own["dXhat"]
             slope = slope if slope.shape == variants.Xhat.shape else slope.T
-            dZ = slope @ p.parameters.A * run.Gprime
-            back = {"dW": dZ.T @ p.X, "dc": dZ.sum(0), "dA": slope.T @ run.Zhat, "db": slope.sum(0)}[given.name]
+            back = variants.backward(slope)[given.name]
             if _close(given, self.search.reading.expected(given.name, back)):
                 return "dXhat"
         return ""
@@ -347,11 +364,6 @@ def _close(given: Given, array: npt.ArrayLike, scale: float = 0.0) -> bool:
     array = np.asarray(array)
     array = array if array.shape == given.array.shape else array.T
     return bool(np.abs(given.array - array).max() <= given.allowed(scale + float(np.abs(array).max())))
-
-
-def _standardised(Y: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
-    spread = Y.std(axis=0)
-    return (Y - Y.mean(axis=0)) / np.where(spread > 0, spread, 1.0)
 
 
 def _conventions(candidate: Candidate) -> tuple[Cause, ...]:
