@@ -43,7 +43,7 @@ __all__ = [
 PIECE = 2**20  # bytes: the most that is asked of a file at once
 MOST_MEMBERS = 1000
 MOST_HEADER = 10_000  # bytes, as for numpy.load
-MOST_BRACKETS = 2**18  # of JSON text: each pair costs up to 64 bytes, and a history has one for each iteration
+MOST_BRACKETS, MOST_COMMAS = 2**18, 2**20  # in JSON text: each pair of brackets costs up to 64 bytes
 MOST_TEXT = 2**25  # characters of JSON text
 LONGEST_NUMBER = 50  # digits in JSON text: the state of a random generator has 39
 DEFLATED = 1032  # times its size in the file, and no more, is what a member can become
@@ -355,15 +355,17 @@ def as_text(array: npt.NDArray[Any], name: str) -> str:
     if array.dtype.kind != "U" or array.ndim != 0:
         raise ContentError(f"{name} must be text, got an array of shape {array.shape} and type {array.dtype}")
     try:
-        return str(array)
+        return str(array.item())
     except ValueError as error:
         raise ContentError(f"{name} must be text ({error})") from None
 
 
 def parse_json(text: str, name: str) -> Any:
     """Return what JSON text says; numbers that are not finite or too long, and endless nesting, are refused."""
-    if len(text) > MOST_TEXT or text.count("{") + text.count("[") > MOST_BRACKETS:
-        raise ContentError(f"{name} must be JSON of at most {MOST_TEXT} characters and {MOST_BRACKETS} brackets")
+    brackets = text.count("{") + text.count("[")
+    if len(text) > MOST_TEXT or brackets > MOST_BRACKETS or text.count(",") > MOST_COMMAS:
+        limits = f"{MOST_TEXT} characters, {MOST_BRACKETS} brackets and {MOST_COMMAS} commas"
+        raise ContentError(f"{name} must be JSON of at most {limits}")
     try:
         return json.loads(text, parse_float=_finite, parse_int=_short, parse_constant=_refuse_constant)
     except (ValueError, RecursionError) as error:
