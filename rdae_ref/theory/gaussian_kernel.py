@@ -121,25 +121,29 @@ def _entropy(log_t: Array, alpha: float) -> Array:
     log_m = np.where(log_t < FINE, np.log1p(t / (0.5 + np.sqrt(0.25 + t))), log_t / 2)  # m − 1 = t/m
     u = np.exp(-log_m)  # 1 − q
     ell = np.where(log_t < 0, 2 * log_m - log_t, -np.log1p(-np.minimum(u, 0.7)))  # q = t/m²; u < .62 where t > 1
-    m_ell = np.where(log_t < FINE, ell * np.exp(np.minimum(log_m, FINE)), 1.0)
+    m_ell, q = np.where(log_t < FINE, ell * np.exp(np.minimum(log_m, FINE)), 1.0), np.exp(-ell)
     if alpha > MIN_ENTROPY_FROM:
         S = log_m
     elif alpha == 1:
-        S = log_m + np.exp(-ell) * m_ell
+        S = log_m + q * m_ell
     elif alpha < 0.5:
-        few, many = np.log1p(-np.exp(-np.maximum(alpha * ell, 0.7))), math.log(alpha) + np.log(m_ell) - log_m
-        log_rest = np.where(alpha * ell > 0.7, few, many + np.log(_phi(alpha * ell)))  # log(1 − q^α)
-        S = (alpha * log_m + log_rest) / (alpha - 1)
+        log_ell = np.log(m_ell) - log_m
+        S = (alpha * log_m + _log_one_minus_exp(alpha * ell, math.log(alpha) + log_ell)) / (alpha - 1)
     else:
         # m (1 − q^α) = 1 + m (q − q^α), which has its full accuracy near α = 1
         x = np.maximum((alpha - 1) * ell, -700.0)
-        S = log_m - np.log1p((alpha - 1) * np.exp(-ell) * m_ell * _phi(x)) / (1 - alpha)
+        S = log_m - np.log1p((alpha - 1) * q * m_ell * _phi(x)) / (1 - alpha)
     return np.where(absent, 0.0, S)
 
 
 def _phi(x: Array) -> Array:
     """Return (1 − exp(−x))/x, which is 1 at 0."""
     return np.divide(-np.expm1(-x), x, out=np.ones_like(x), where=x != 0)
+
+
+def _log_one_minus_exp(y: Array, log_y: Array) -> Array:
+    """Return log(1 − exp(−y)) for y ≥ 0, also where y underflows and its logarithm does not."""
+    return np.where(y > 0.7, np.log1p(-np.exp(-np.maximum(y, 0.7))), log_y + np.log(_phi(y)))
 
 
 def _log(x: Array) -> Array:
