@@ -10,7 +10,7 @@ from cases import BAD_GRAMS, BAD_POSITIVE, samples
 from scipy.spatial.distance import cdist
 
 from rdae_ref import gaussian_gram, renyi_entropy
-from rdae_ref.verify.compare import CONVENTIONS
+from rdae_ref.verify.compare import CAUSES, CONVENTIONS
 from rdae_ref.verify.conventions import KERNELS, PEERS, peer_entropy, peer_gram, peer_sigma, to_bits
 
 PAGE = Path(__file__).parent.parent / "docs" / "conventions.md"
@@ -203,3 +203,5 @@ def test_the_page_says_what_the_table_says_and_its_examples_run():
 def test_the_page_names_every_convention_that_compare_knows():
     text = PAGE.read_text(encoding="utf-8")
     assert [convention.key for convention in CONVENTIONS if f"`{convention.key}`" not in text] == []
+    for name, words in CAUSES.items():
+        assert f"| `{name}` | {words.replace('{}', '…').replace('|', chr(92) + '|')} |" in text

@@ -435,7 +435,53 @@ def test_single_precision_is_noise(factor):
 
     report = check(function, np.random.default_rng(0).normal(size=4))
     assert 1e-8 < report.noise < 1e-5
-    assert report.verdict == ("inconclusive" if factor == 1 else "wrong")
+    assert report.verdict == ("right" if factor == 1 else "wrong")
+    assert ("what the value's noise allows" in str(report)) == (factor == 1)
+    assert factor == 2 or all(row.difference_error < 1e-3 for row in report.arrays)
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_single_precision_beside_an_offset_is_never_wrong(seed):
+    def function(x):
+        small = np.sum(np.sin(x.astype(np.float32)), dtype=np.float32)
+        return float(np.float32(2e4) + small), np.cos(x)
+
+    x = np.random.default_rng(seed).normal(size=5)
+    assert check(function, x, seed).verdict == "inconclusive"
+    assert check(lambda x: (function(x)[0], 5 * np.cos(x)), x, seed).verdict == "wrong"
+
+
+@pytest.mark.parametrize("decimals", [2, 3, 5])
+def test_a_rounded_value_is_never_wrong(decimals):
+    x = np.random.default_rng(1).normal(size=5)
+    report = check(lambda x: (round(float(np.sin(x).sum()), decimals), np.cos(x)), x)
+    assert report.verdict != "wrong"
+    wrong = check(lambda x: (round(float(np.sin(x).sum()), decimals), 3 * np.cos(x)), x).verdict
+    assert wrong == ("wrong" if decimals > 2 else "inconclusive")
+
+
+@pytest.mark.parametrize("factor", [0, 1.5])
+def test_a_deviation_that_differences_resolve_is_wrong_beside_any_offset(factor):
+    x = np.random.default_rng(1).normal(size=5)
+    assert check(lambda x: (1e12 + x @ x, 2 * factor * x), x).verdict == "wrong"
+    assert check(lambda x: (1e12 + x @ x, 2 * x), x).verdict != "wrong"
+
+
+@pytest.mark.parametrize("wrong", [None, *range(5)])
+@pytest.mark.parametrize("seed", range(3))
+def test_many_scales_in_one_array(wrong, seed):
+    scale = 10.0 ** np.linspace(-4, 4, 5)
+    trust = np.where(np.arange(5) == (-1 if wrong is None else wrong), 1.01, 1.0)
+    x = scale * np.random.default_rng(seed).normal(size=5)
+    report = check(lambda x: (np.sin(x / scale).sum(), trust * np.cos(x / scale) / scale), x, seed)
+    assert report.verdict == ("right" if wrong is None else "wrong")
+    assert wrong is None or report.worst.index == (wrong,)
+
+
+@pytest.mark.parametrize("rate", [1e3, 1e6, 1e9])
+def test_fast_functions_at_zero(rate):
+    assert check(lambda x: (np.sin(rate * x).sum(), rate * np.cos(rate * x)), np.zeros(2)).passed
+    assert check(lambda x: (np.sin(rate * x).sum(), 2 * rate * np.cos(rate * x)), np.zeros(2)).verdict == "wrong"
 
 
 # --------------------------------------------------------------------------------------------- the objective's contract
@@ -515,6 +561,48 @@ def test_steps_out_of_the_domain_are_not_taken_for_an_answer():
         return np.log(x).sum(), 1 / x
 
     assert check(function, np.array([0.02, 3.0])).passed
+
+
+@pytest.mark.parametrize("error", [np.linalg.LinAlgError, AssertionError, RuntimeError, KeyError, TypeError])
+def test_any_exception_at_another_point_is_a_boundary_of_the_domain(error):
+    def function(x):
+        if x.min() <= 0:
+            raise error("outside")
+        return np.log(x).sum(), 1 / x
+
+    assert check(function, np.array([1e-3, 3.0])).passed
+    with pytest.raises(error, match="outside"):
+        check(function, np.array([-1.0, 3.0]))
+
+
+def test_functions_in_place_of_an_objective():
+    x = np.linspace(-1, 1, 4)
+    for gradient in (np.cos, np.cos(x)):
+        assert check_gradient(lambda x: np.sin(x).sum(), x, gradient=gradient).passed
+    assert check_gradient(lambda x: np.sin(x).sum(), x, gradient=np.sin).verdict == "wrong"
+    assert check_gradient(lambda x: (np.sin(x).sum(), np.cos(x)), x).passed
+    assert check_gradient(lambda p: (p["a"] @ p["a"], {"a": 2 * p["a"]}), {"a": x}).arrays[0].name == "a"
+    with pytest.raises(TypeError, match="objective must be a function"):
+        check_gradient(3, x)
+    with pytest.raises(TypeError, match="value_and_gradient of its own"):
+        check_gradient(Objective(lambda x: (0.0, x)), x, gradient=np.cos)
+
+
+def test_differences_ask_for_values_only_where_they_can():
+    class Slow:
+        gradients = 0
+
+        def value(self, x):
+            return float(np.exp(x).sum())
+
+        def value_and_gradient(self, x):
+            self.gradients += 1
+            return self.value(x), np.exp(x)
+
+    objective = Slow()
+    report = check_gradient(objective, np.linspace(-1, 1, 50))
+    assert report.passed
+    assert (objective.gradients, report.n_evaluations > 300) == (2, True)
 
 
 def test_nothing_defined_nearby_is_inconclusive():

@@ -101,7 +101,7 @@ def test_tensors_that_do_not_fit_are_refused(bridge):
 
 
 def test_the_page_runs(bridge):
-    assert len(executed.blocks(PAGE)) == 4
+    assert len(executed.blocks(PAGE)) == 6
     names = executed.run_page(PAGE)
     assert len(names["history"]) == 10
     largest = max(abs(a - b) for a, b in zip(names["history"], names["autograd_history"], strict=True))

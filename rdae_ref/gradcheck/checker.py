@@ -13,7 +13,8 @@ The gradient is never asked at any other point than x, so a wrong one cannot vou
 
 import math
 from collections import Counter
-from typing import NamedTuple
+from collections.abc import Callable
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -21,7 +22,7 @@ import numpy.typing as npt
 from .._validation import Array, as_array, as_count, as_generator, as_positive
 from ..objective import Objective
 from ..pytree import Pytree, leaves, ravel, ravel_gradient
-from .differences import EPS, SWEEP_TOP, Line, Slopes, noise_level, sweep
+from .differences import EPS, SWEEP_TOP, Line, Slopes, noise_level, quantum, sweep
 from .report import SEVERITY, ArrayReport, Element, GradientReport, pattern, rank
 
 __all__ = ["ArrayReport", "Element", "GradientReport", "check_gradient"]
@@ -32,6 +33,9 @@ SMALL = 1e-4  # an element below this fraction of the largest is measured agains
 NEGLIGIBLE = 1e-3  # likewise, where only the difference's own error is in question
 ROUNDING = 1e4  # units in the last place of the value: no difference over a natural step sees less
 AT_KINK = 1e-3  # between slopes that differ, their ends need not be known better than to this fraction of the jump
+ROUNDED = 0.3  # standard deviation of what is rounded to a multiple of 1: 1/sqrt(12)
+COARSEST = 1e-3  # relative error up to which a value in float32, or of few decimals, still proves a gradient right
+WIDE = 1e5  # elements of one array that differ by more have scales of their own
 REPEATABLE = 1e-8  # two calls at one point may differ by rounding (threads, memory alignment), not by more
 VERDICTS = {"right": "right", "kink": "right", "noisy": "inconclusive", "wrong": "wrong"}
 
@@ -39,10 +43,11 @@ Indices = npt.NDArray[np.intp]
 
 
 def check_gradient(
-    objective: Objective,
+    objective: Objective | Callable[..., Any],
     parameters: Pytree,
     *,
-    rng: np.random.Generator,
+    gradient: Callable[..., Any] | Pytree | None = None,
+    rng: np.random.Generator | None = None,
     tolerance: float = 1e-6,
     max_elements: int | None = None,
 ) -> GradientReport:
@@ -50,13 +55,16 @@ def check_gradient(
 
     Parameters
     ----------
-    objective : Objective
-        Its ``value_and_gradient(parameters)`` returns the value and the gradient, of the form of the parameters. It is
-        given copies, and must return the same each time.
+    objective : Objective or callable
+        Its ``value_and_gradient(parameters)`` returns the value and the gradient, of the form of the parameters. A
+        function returns this pair itself, or with `gradient` the value. It is given copies, and must return the same
+        each time. Where there is a method ``value``, differences are taken of that.
     parameters : pytree
-        The point: an array, or nested tuples, NamedTuples and lists of arrays.
-    rng : numpy.random.Generator
-        Draws the directions, and the elements if there are `max_elements`.
+        The point: an array, or nested tuples, NamedTuples, lists and dicts of arrays.
+    gradient : callable or pytree, optional
+        The gradient at the point, or the function that returns it.
+    rng : numpy.random.Generator, optional
+        Draws the directions, and the elements if there are `max_elements`; ``default_rng(0)`` by default.
     tolerance : float
         Largest relative error of a right element. Elements that are small beside their array, or whose array is faint
         beside the others, are measured against a fraction of those.
@@ -92,11 +100,36 @@ def check_gradient(
     >>> report.verdict, round(report.taylor_slope, 1), bool(report.max_relative_error < 1e-9)
     ('right', 2.0, True)
     """
-    as_generator(rng)
+    rng = np.random.default_rng(0) if rng is None else as_generator(rng)
     tolerance = as_positive(tolerance, "tolerance")
     if max_elements is not None:
         max_elements = as_count(max_elements, "max_elements")
-    return _Checker(_Problem(objective, parameters), rng, tolerance).report(max_elements)
+    return _Checker(_Problem(_as_objective(objective, gradient), parameters), rng, tolerance).report(max_elements)
+
+
+class _OfFunctions:
+    """An objective made of functions."""
+
+    def __init__(self, function: Callable[..., Any], gradient: Any) -> None:
+        self.function, self.gradient = function, gradient
+        if gradient is not None:
+            self.value = function
+
+    def value_and_gradient(self, parameters: Pytree) -> Any:
+        if self.gradient is None:
+            return self.function(parameters)
+        gradient = self.gradient(parameters) if callable(self.gradient) else self.gradient
+        return self.function(parameters), gradient
+
+
+def _as_objective(objective: Any, gradient: Any) -> Any:
+    if hasattr(objective, "value_and_gradient"):
+        if gradient is not None:
+            raise TypeError("gradient goes with a function; this objective has a value_and_gradient of its own")
+        return objective
+    if not callable(objective):
+        raise TypeError(f"objective must be a function or have value_and_gradient, got {type(objective).__name__}")
+    return _OfFunctions(objective, gradient)
 
 
 # ---------------------------------------------------------------------------------------------- the objective, guarded
@@ -118,9 +151,14 @@ class _Problem:
         self.n_evaluations += 1
         with np.errstate(all="ignore"):
             try:
-                return float(self.objective.value_and_gradient(self.unravel(point))[0])
-            except (ArithmeticError, ValueError):
+                return self._value(self.unravel(point))
+            except Exception:  # a boundary of the domain, whatever the class: LinAlgError, AssertionError
                 return math.nan
+
+    def _value(self, parameters: Pytree) -> float:
+        if hasattr(self.objective, "value"):  # which need not compute a gradient
+            return float(self.objective.value(parameters))
+        return float(self.objective.value_and_gradient(parameters)[0])
 
     def _evaluate(self) -> tuple[float, Array]:
         given = self.unravel(self.point)
@@ -192,6 +230,19 @@ def _conclude(looks: list[_Check]) -> _Check:
     return best._replace(status="noisy") if best.status == "wrong" and not proven else best
 
 
+def _shares(array: Array) -> Array:
+    """Return the natural step of each element over that of the array: 1, but in an array of many scales."""
+    size = np.abs(array)
+    if not size.any() or size.max() <= WIDE * size[size > 0].min():
+        return np.ones_like(size)
+    return np.where(size > 0, size / np.sqrt(np.mean(size**2)), 1.0)
+
+
+def _from_zero(array: Array, steps: list[float]) -> list[float]:
+    """Return more and shorter steps from zeros, which have no scale."""
+    return steps if array.any() else [*steps, *(steps[-1] * 10.0**-i for i in range(1, 8))]
+
+
 def _three(step: float) -> list[float]:
     return [4 * step, 2 * step, step]
 
@@ -203,7 +254,7 @@ class _Scale(NamedTuple):
     negligible: float  # when it does not differ clearly, so that only the difference's own error is in question
 
 
-def _judge(analytic: float, slopes: Slopes, scale: _Scale, tolerance: float) -> _Check:
+def _judge(analytic: float, slopes: Slopes, scale: _Scale, tolerance: float, coarsest: float) -> _Check:
     numeric, error, jump = slopes.central.value, slopes.central.error, slopes.jump
     size = max(abs(analytic), abs(numeric), scale.small)
     kinked = jump > max(CLEARLY * slopes.jump_error, tolerance * size)
@@ -216,7 +267,7 @@ def _judge(analytic: float, slopes: Slopes, scale: _Scale, tolerance: float) -> 
     if not clear:
         size = max(size, scale.negligible)
     wrong = clear and deviation > tolerance * size and not (kinked and deviation <= jump)
-    decided = max(deviation, error) <= max(tolerance * size, slack)
+    decided = max(deviation, error) <= max(tolerance * size, slack) or (not clear and error <= coarsest * size)
     status = "wrong" if wrong else "noisy" if not decided else "kink" if kinked else "right"
     relative = (deviation / size, error / size) if size else (deviation, error)
     noise_limited = slopes.central.noise > error / 2
@@ -232,14 +283,16 @@ class _Checker:
         self.starts = np.cumsum([0, *sizes])
         # the natural step of an array: its root mean square (an array of zeros has no scale of its own)
         self.units = [float(np.sqrt(np.mean(array**2))) or 1.0 for _, array in problem.arrays]
-        self.natural = np.repeat(self.units, sizes)
+        self.share = np.concatenate([_shares(array.ravel()) for _, array in problem.arrays])  # of an element in it
+        self.natural = np.repeat(self.units, sizes) * self.share
         # neither Gaussian (some elements would hardly move) nor plain signs (two errors could cancel)
         self.direction = rng.choice([-1.0, 1.0], n) * rng.uniform(0.5, 1.5, n)
-        self.whole = self._line(self.direction * self.natural).look(sweep(1.0))
-        self.noise = EPS * abs(problem.value)
+        self.whole = self._line(self.direction * self.natural).look(_from_zero(problem.point, sweep(1.0)))
+        self.noise, self.quantum = EPS * abs(problem.value), quantum([*self.whole.after, *self.whole.before])
         self.best_step = self.whole.slopes(self.noise).central.step
         if math.isfinite(self.best_step):
             self.noise = max(self.noise, noise_level(self.whole.phi, self.best_step / 1000))
+        self.noise = max(self.noise, ROUNDED * self.quantum)
         self.scales = self._scales()
 
     def report(self, max_elements: int | None) -> GradientReport:
@@ -251,7 +304,7 @@ class _Checker:
 
     def _array(self, k: int, max_elements: int | None) -> ArrayReport:
         every = np.arange(self.starts[k], self.starts[k + 1])
-        line = self._line(self._along(every)).look(sweep(self.units[k]))
+        line = self._line(self._along(every)).look(self._sweep(k, self.units[k]))
         total = self._judge_along(every, k, line)
         step = total.step if math.isfinite(total.step) else self.units[k] * SWEEP_TOP / 100
         few = max_elements is not None and max_elements < every.size
@@ -269,26 +322,28 @@ class _Checker:
 
         Returns also the step for the next element: longer where noise was the limit, shorter where curvature was.
         """
-        unit, x = self.units[k], abs(float(self.problem.point[i]))
+        unit, x = self.units[k], abs(float(self.problem.point[i])) / self.share[i]
         looks = [self._judge_element(i, k, _three(step))]
         longest = SWEEP_TOP * max(1.0, unit)
         retry, lasting = (10 * step, 2 * step) if looks[0].noise_limited else (step / 30, step / 2)
-        for steps in (_three(min(retry, longest)), sweep(unit, x or unit)):
+        for steps in (_three(min(retry, longest)), self._sweep(k, unit, x or unit)):
             if _settled(looks):
                 break
             looks.append(self._judge_element(i, k, steps))
         return _conclude(looks), min(lasting, longest)
 
     def _judge_element(self, i: int, k: int, steps: list[float]) -> _Check:
-        unit = np.zeros_like(self.natural)
-        unit[i] = 1.0
+        unit, share = np.zeros_like(self.natural), float(self.share[i])
+        unit[i] = share
         slopes = self._line(unit).look(steps).slopes(self.noise)
-        return _judge(float(self.problem.gradient[i]), slopes, self.scales[k], self.tolerance)
+        check = _judge(float(self.problem.gradient[i]) * share, slopes, self.scales[k], self.tolerance, self.coarsest)
+        return check._replace(analytic=check.analytic / share, numeric=check.numeric / share)
 
     def _judge_along(self, indices: Indices, k: int, line: Line) -> _Check:
         slopes = self._along(indices) * self.problem.gradient
         size = max(float(np.linalg.norm(slopes)), self.scales[k].small)
-        return _judge(float(slopes.sum()), line.slopes(self.noise), _Scale(size, size), self.tolerance)
+        scale = _Scale(size, size)
+        return _judge(float(slopes.sum()), line.slopes(self.noise), scale, self.tolerance, self.coarsest)
 
     def _bisect(self, indices: Indices, k: int, deviation: float, step: float) -> int:
         """Follow the larger deviation of the analytic from the numeric slope down to one element."""
@@ -299,19 +354,28 @@ class _Checker:
             indices, deviation = (half, here) if abs(here) > abs(deviation - here) else (other, deviation - here)
         return int(indices[0])
 
+    @property
+    def coarsest(self) -> float:
+        """How coarse a tolerance may be that the quantum of the value asks for: 0 where there is none."""
+        return COARSEST if self.quantum else 0.0
+
+    def _sweep(self, k: int, *scales: float) -> list[float]:
+        """Return decades of steps for an array."""
+        return _from_zero(self.problem.arrays[k][1], sweep(*scales))
+
     def _line(self, direction: Array) -> Line:
         problem = self.problem
         return Line(lambda h: problem.at(problem.point + h * direction), problem.value)
 
     def _along(self, indices: Indices) -> Array:
         along = np.zeros_like(self.direction)
-        along[indices] = self.direction[indices]
+        along[indices] = self.direction[indices] * self.share[indices]
         return along
 
     def _scales(self) -> list[_Scale]:
         """Return each array's scales: from its own largest slope, and from the largest change by a natural step."""
-        problem, slopes = self.problem, np.abs(self.problem.gradient)
-        steepest = float((slopes * self.natural).max())
+        problem, slopes = self.problem, np.abs(self.problem.gradient) * self.share
+        steepest = float((slopes * self.natural / self.share).max())
         # where all slopes vanish, as at an optimum, there is still curvature
         near = [i for i, h in enumerate(self.whole.steps) if self.best_step <= h < 20 * self.best_step]
         variation = max((abs(self.whole.after[i] - problem.value) / self.whole.steps[i] for i in near), default=0.0)
@@ -319,8 +383,9 @@ class _Checker:
         scales = []
         for unit, part in zip(self.units, np.split(slopes, self.starts[1:-1]), strict=True):
             own, longest = float(part.max()), max(unit, 1.0)  # strict beside a tiny array, whose scale may be chance
-            small = max(SMALL * own, SMALL * steepest / longest, rounding / longest)
-            scales.append(_Scale(small, max(small, NEGLIGIBLE * own, NEGLIGIBLE * max(steepest, variation) / longest)))
+            small = max(SMALL * own, SMALL * steepest / longest)
+            faint = max(NEGLIGIBLE * own, NEGLIGIBLE * max(steepest, variation) / longest, rounding / longest)
+            scales.append(_Scale(small, max(small, faint)))
         return scales
 
     def _row(self, k: int, checks: dict[int, _Check], taylor_slope: float, unseen: str) -> ArrayReport:

@@ -13,6 +13,7 @@ SWEEP_DECADES = 9  # from there down: a kink nearer than the shortest step canno
 NOISE_POINTS = 16  # values for the noise estimate: 12 fourth differences, of which a kink spoils three
 NOISE_LONGEST_STEP = 1e-5  # fourth differences of a smooth function stay below rounding up to here
 INCONSISTENT = 10.0  # estimates that differ by this multiple of their errors are of different things
+DISTINCT = 4  # values that show how they are rounded
 TAYLOR_FLOOR = 30.0  # remainders below this multiple of the noise say nothing
 
 
@@ -128,6 +129,17 @@ def noise_level(phi: Callable[[float], float], step: float) -> float:
         return noise_level(phi, 100 * step)  # too short to see anything, as where the value is computed in float32
     fourth = np.abs(np.diff(values[np.isfinite(values)], 4))
     return 1.4826 * float(np.median(fourth)) / math.sqrt(70) if fourth.size else 0.0  # 70 = 1 + 16 + 36 + 16 + 1
+
+
+def quantum(values: Sequence[float]) -> float:
+    """Return the distance of neighbouring values, where all are float32 numbers or have few decimals; otherwise 0."""
+    seen = np.unique(np.array(values)[np.isfinite(values)])
+    if seen.size < DISTINCT:
+        return 0.0
+    with np.errstate(over="ignore"):
+        if np.array_equal(seen.astype(np.float32), seen):
+            return float(np.spacing(np.float32(np.abs(seen).max())))
+    return next((10.0**-k for k in range(1, 8) if np.array_equal(np.round(seen, k), seen)), 0.0)
 
 
 def sweep(*scales: float) -> list[float]:

@@ -116,12 +116,16 @@ class GradientReport:
         checked, wrong, noisy = (
             sum(getattr(row, key) for row in self.arrays) for key in ("n_checked", "n_wrong", "n_noisy")
         )
+        doubt = max((row.difference_error for row in self.arrays), default=0.0)
+        allowed = (
+            f" to {doubt:.0e}, what the value's noise allows" if self.passed and doubt > 10 * self.tolerance else ""
+        )
         worst = f"{self.worst.label} has relative error {self.max_relative_error:.1e}"
         count = {"wrong": f"{wrong} of {checked} elements are wrong", "right": f"{checked} elements agree"}.get(
             self.verdict, f"{noisy} of {checked} elements cannot be decided with a value noisy by {self.noise:.0e}"
         )
         return (
-            f"{self.verdict.upper()} at tolerance {self.tolerance:g}: {count}; {worst}; "
+            f"{self.verdict.upper()}{allowed} at tolerance {self.tolerance:g}: {count}; {worst}; "
             f"Taylor slope {self.taylor_slope:.2f}; {self.n_evaluations} evaluations"
         )
 
