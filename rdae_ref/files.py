@@ -238,7 +238,7 @@ def read_npz(
     with open_file(path, follow=follow) as file:
         size = os.fstat(file.fileno()).st_size
         try:
-            with zipfile.ZipFile(cast(Any, _InPieces(file))) as archive:
+            with zipfile.ZipFile(cast(Any, _InPieces(file, path))) as archive:
                 members = _members(archive, size, COMPRESSIONS if compressed else COMPRESSIONS[:1], path)
                 headers = {}
                 for name, member in members.items():
@@ -261,13 +261,19 @@ def read_npz(
 class _InPieces:
     """A file of which nobody can ask for more than a piece at once, such as a directory of a gigabyte."""
 
-    def __init__(self, file: BinaryIO) -> None:
-        self.seek, self.tell, self.seekable, self._read = file.seek, file.tell, file.seekable, file.read
+    def __init__(self, file: BinaryIO, path: str | os.PathLike[str]) -> None:
+        self.seek, self.tell, self.seekable, self._read, self.path = (
+            file.seek,
+            file.tell,
+            file.seekable,
+            file.read,
+            path,
+        )
 
     def read(self, size: int = -1) -> bytes:
         piece = self._read(size if 0 <= size <= PIECE else PIECE + 1)
         if len(piece) > PIECE:
-            raise ContentError(f"the directory of the npz file has more than {PIECE} bytes")
+            raise ContentError(f"{self.path} has a directory of more than {PIECE} bytes: write it with numpy.savez")
         return piece
 
 
