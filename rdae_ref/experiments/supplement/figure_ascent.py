@@ -103,7 +103,7 @@ def draw(result: Result) -> Figure:
                 axes.set(aspect="equal")
                 said = f"$L$ = {float(outcome['L']):.2f} bits\n$D$ = {float(outcome['distortion']):.2f}"
                 axes.text(0.98, 0.02, said, transform=axes.transAxes, ha="right", va="bottom", fontsize=7)
-            row[0].set_ylabel(f"{title}\n$x_2$")
+            row[0].set_ylabel(f"{title.replace(', ', chr(10))}\n$x_2$")
         for axes, unit in zip(panels[0], UNITS, strict=True):
             axes.set_title(f"{NAMES[unit]} units")
         for axes in panels[-1]:
