@@ -84,21 +84,21 @@ class RateDistortionAutoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixi
         more). The median is large beside the 0.28 of the paper's figures (1.4 for their Gaussian data), and leaves the
         outputs nearer to the inputs.
     sigma_xhat : float or "median", optional
-        Kernel size of the outputs; by default that of the inputs. The median is that of the inputs here, too.
+        Kernel size of the outputs; by default that of the inputs. Here, too, the median is that of the inputs.
     base : float
-        Of the logarithm: 2 for bits.
+        Base of the logarithm: 2 for bits.
     method : str
         How L is computed, as in `RateDistortion`: ``"auto"``, ``"paper"``, ``"exact"`` or ``"low-rank"``.
     solver : str
         ``"lbfgs"``, or ``"ascent"``: the paper's gradient ascent.
     step_size : float, optional
-        Of the ascent, in the units of the optimiser (see the Notes). Without one it uses a line search.
+        Step of the ascent, in the units of the optimiser (see the Notes). By default it uses a line search.
     momentum : float
-        Of the ascent with a `step_size`: from 0 to below 1.
+        Momentum of the ascent with a `step_size`: from 0 to below 1.
     batch_size : int, optional
-        Most samples in a batch. Entropies are not means over samples, so this changes the objective into the mean over
-        batches of §4.2. No N×N matrix is formed. The ascent with a `step_size` takes one step on each batch in turn,
-        the other optimisers work on the mean.
+        Largest number of samples in a batch. Entropies are not means over samples, so this changes the objective: it
+        is the mean over batches of §4.2, and no N×N matrix is formed. The ascent with a `step_size` takes one step on
+        each batch in turn; the other optimisers maximise the mean.
     batches : str
         How samples are divided, once. ``"clustered"``: near ones together, by k-means, as in the paper; for kernels
         too narrow to see other clusters. ``"random"``: for wider ones, such as the median.
@@ -112,7 +112,7 @@ class RateDistortionAutoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixi
         batches on `batch_size` samples drawn at random; a random start often ends in the collapsed optimum. Or W, c, A,
         b to start from.
     random_state : int, Generator, RandomState or None
-        Of the start, and of the batches.
+        Source of randomness for the start and the batches.
     callback : callable, optional
         Called with a `Step` after each iteration; with batches, after each pass through them.
     verbose : bool
@@ -141,7 +141,7 @@ class RateDistortionAutoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixi
     message_ : str
         Why the optimiser stopped.
     n_features_in_ : int
-        d.
+        d, the number of features.
     fitted_settings_ : dict
         The settings that were used, which `save_model` keeps.
 
