@@ -175,8 +175,9 @@ def as_count(value: int, name: str, minimum: int = 1, maximum: int | None = None
         raise TypeError(f"{name} must be an integer, got {_shown(value)} of type {type(value).__name__}")
     if value < minimum:
         raise ValueError(f"{name} must be at least {minimum}, got {_shown(value)}")
-    if value > (LARGEST_COUNT if maximum is None else maximum):
-        raise ValueError(f"{name} must be at most {maximum or LARGEST_COUNT}, got {_shown(value)}")
+    largest = LARGEST_COUNT if maximum is None else maximum
+    if value > largest:
+        raise ValueError(f"{name} must be at most {largest}, got {_shown(value)}")
     return int(value)
 
 
