@@ -6,6 +6,7 @@ import re
 from pathlib import Path
 
 import pytest
+from frameworks import needed
 
 from rdae_ref.experiments.claims import with_claims
 from rdae_ref.experiments.output import read_claims
@@ -26,6 +27,29 @@ def test_its_python_prints_what_it_shows():
 def claims():
     drawn = ("figure1", "figure2", "figure3", "figure4", "figure4_sweep")
     return [item for name in drawn for item in read_claims(ROOT / "figures", name)]
+
+
+def test_its_check_of_a_module_prints_the_line_it_shows(capsys):
+    needed("torch")
+    import torch
+
+    def entropy(K):
+        return (torch.linalg.eigvalsh(K).clamp(min=0) ** 1.01).sum().log() / (1 - 1.01)
+
+    def gram(Y):
+        return torch.exp(-((Y[:, None] - Y) ** 2).sum(dim=2) / (2 * 0.28**2)) / len(Y)
+
+    def my_loss(X, Xhat):
+        K = gram(Xhat)
+        return entropy(K) - entropy(len(X) * gram(X) * K) + 1.5 * ((X - Xhat) ** 2).sum() / len(X)
+
+    text = README.read_text(encoding="utf-8")
+    (block,) = [code for code in re.findall(r"```python\n(.*?)```", text, re.DOTALL) if ">>>" not in code]
+    X = torch.randn(20, 2, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
+    exec(block, {"model": torch.nn.Linear(2, 2), "X": X, "my_loss": my_loss})
+    line = "value, dXhat: equal ours with the natural logarithm"
+    assert f"`{line}`" in text
+    assert line in capsys.readouterr().out.splitlines()
 
 
 def test_the_table_of_claims_is_that_of_the_figures(claims):
