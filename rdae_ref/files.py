@@ -8,10 +8,12 @@ import io
 import json
 import math
 import os
+import platform
 import re
 import secrets
 import stat
 import struct
+import time
 import zipfile
 import zlib
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -62,7 +64,9 @@ KINDS = {
     stat.S_IFSOCK: "a socket",
     stat.S_IFLNK: "a link",
 }
-LEFTOVER = re.compile(r"\.rdae_ref-[0-9a-f]{16}\.part")
+HOST = f"{zlib.crc32(platform.node().encode()):08x}"  # locks may not reach other machines that share a folder
+LEFTOVER = re.compile(r"\.rdae_ref-([0-9a-f]{8})-[0-9a-f]{16}\.part")
+ABANDONED = 86_400  # seconds after which nobody on another machine is still writing
 
 STRING = r"""(?:'[^'"\\]*'|"[^'"\\]*")"""
 ENTRY = rf"\s*({STRING})\s*:\s*({STRING}|True|False|\(\s*(?:\d{{1,18}}L?\s*,\s*)*(?:\d{{1,18}}L?\s*)?\))\s*"
@@ -130,7 +134,7 @@ def written_whole(path: str | os.PathLike[str], mode: str = "w", *, follow: bool
     path = Path(os.path.realpath(path)) if follow else Path(path)
     before = _replaced(path, follow)
     _remove_leftovers(path.parent)
-    temporary = path.parent / f".rdae_ref-{secrets.token_hex(8)}.part"
+    temporary = path.parent / f".rdae_ref-{HOST}-{secrets.token_hex(8)}.part"
     text = {} if "b" in mode else {"encoding": "utf-8", "newline": "\n"}
     try:
         try:
@@ -196,14 +200,15 @@ def _remove_leftovers(folder: Path) -> None:
         return
     with suppress(OSError), os.scandir(folder) as entries:
         for entry in entries:
-            if LEFTOVER.fullmatch(entry.name):
-                _remove_unlocked(entry.path)
+            if found := LEFTOVER.fullmatch(entry.name):
+                _remove_unlocked(entry.path, 0 if found[1] == HOST else ABANDONED)
 
 
-def _remove_unlocked(path: str) -> None:
+def _remove_unlocked(path: str, age: float) -> None:
     with suppress(OSError):
         status = os.lstat(path)
-        if stat.S_ISREG(status.st_mode) and status.st_uid == os.geteuid():
+        is_old = age == 0 or time.time() - status.st_mtime > age
+        if stat.S_ISREG(status.st_mode) and status.st_uid == os.geteuid() and is_old:
             with open_file(path, follow=False) as file:
                 fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
                 os.unlink(path)

@@ -17,7 +17,7 @@ import pytest
 from rdae_ref import load_model
 from rdae_ref.data.idx import read_idx
 from rdae_ref.experiments import runs
-from rdae_ref.files import ContentError, open_file, parse_json, printable, read_npy, read_npz, written_whole
+from rdae_ref.files import HOST, ContentError, open_file, parse_json, printable, read_npy, read_npz, written_whole
 from rdae_ref.optimize.checkpoint import CheckpointError, read_checkpoint
 from rdae_ref.tables import read_table
 from rdae_ref.verify.compare import compare_file
@@ -141,18 +141,29 @@ def test_ctrl_c_just_after_the_renaming_is_ctrl_c_and_the_file_is_there(tmp_path
     assert os.listdir(tmp_path) == ["a"]
 
 
-LEFTOVER = ".rdae_ref-0123456789abcdef.part"
+LEFTOVER = f".rdae_ref-{HOST}-0023456789abcdef.part"
 
 
 def test_the_next_write_removes_what_a_killed_writer_left_and_nothing_else(tmp_path):
     (tmp_path / LEFTOVER).write_text("half")
-    others = [".rdae_ref-xyz.part", f"{LEFTOVER}.txt", "rdae_ref-0123456789abcdef.part", LEFTOVER.replace("0", "1")]
+    others = [".rdae_ref-xyz.part", f"{LEFTOVER}.txt", LEFTOVER[1:], LEFTOVER.replace("-00", "-01")]
     for name in others[:3]:
         (tmp_path / name).write_text("mine")
     os.mkfifo(tmp_path / others[3])
-    (tmp_path / LEFTOVER.replace("0", "2")).symlink_to(tmp_path / others[0])
+    (tmp_path / LEFTOVER.replace("-00", "-02")).symlink_to(tmp_path / others[0])
     write(tmp_path / "a")
-    assert sorted(os.listdir(tmp_path)) == sorted(["a", LEFTOVER.replace("0", "2"), *others])
+    assert sorted(os.listdir(tmp_path)) == sorted(["a", LEFTOVER.replace("-00", "-02"), *others])
+
+
+def test_what_another_machine_left_is_removed_after_a_day(tmp_path):
+    """Its writer may be at work, and its lock not be seen here."""
+    other = tmp_path / LEFTOVER.replace(HOST, f"{int(HOST, 16) ^ 1:08x}")
+    other.write_text("half")
+    write(tmp_path / "a")
+    assert other.exists()
+    os.utime(other, (0, time.time() - 100_000))
+    write(tmp_path / "a")
+    assert not other.exists()
 
 
 def test_a_writer_that_lives_is_not_taken_for_a_killed_one(tmp_path):
