@@ -384,9 +384,23 @@ def test_the_command_draws_literal_figures_and_only_those_of_the_paper(tmp_path,
     monkeypatch.setattr(figure1, "run", run_small)
     page = tmp_path / "page.md"
     page.write_text(f"{BEGIN}\n{END}\n{LITERAL_BEGIN}\nstale\n{LITERAL_END}\n", encoding="utf-8")
-    command = ["figures", "1", "--literal", "--output", str(tmp_path), "--workers", "1", "--claims", str(page)]
+    command = [
+        "figures",
+        "1",
+        "--literal",
+        "--output",
+        str(tmp_path),
+        "--workers",
+        "1",
+        "--claims",
+        str(page),
+        "--all-files",
+    ]
     assert main(command) == 0
     assert "figure1_literal.png" in capsys.readouterr().out
+    assert {path.name for path in tmp_path.glob("figure1_literal.*")} == {
+        f"figure1_literal.{kind}" for kind in ("png", "svg", "csv", "json")
+    }
     text = page.read_text(encoding="utf-8")
     assert "same verdict" in text
     assert "stale" not in text

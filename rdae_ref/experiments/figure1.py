@@ -63,11 +63,8 @@ def draw(result: Result) -> Figure:
     with new_figure(7.2, 2.75) as figure:
         panels = figure.subplots(1, 3, sharex=True, sharey=True)
         for axes, unit in zip(panels, UNITS, strict=True):
-            outcome = result.first(unit)
-            draw_outputs(axes, outcome["X"], outcome["Xhat"])
+            draw_outputs(axes, result.first(unit))
             axes.set(title=f"{NAMES[unit]} units", xlabel="$x_1$", aspect="equal")
-            said = f"$L$ = {float(outcome['L']):.2f} bits\n$D$ = {float(outcome['distortion']):.2f}"
-            axes.text(0.98, 0.02, said, transform=axes.transAxes, ha="right", va="bottom", fontsize=7)
         panels[0].set_ylabel("$x_2$")
         panels[0].legend(loc="upper left", handletextpad=0.2, borderaxespad=0)
     return figure

@@ -123,11 +123,9 @@ def draw(result: Result) -> Figure:
         for axes, unit in zip(panels.flat, UNITS, strict=True):
             outcome = result.first("rate-distortion", unit)
             draw_ridge(axes, outcome["X"])
-            draw_outputs(axes, outcome["X"], outcome["Xhat"])
+            draw_outputs(axes, outcome, right=0.99, between=", ")
             axes.set(title=f"{NAMES[unit]} units", aspect="equal", xlim=(-5.2, 9.2), ylim=(-5.8, 3.0))
             axes.set_xticks(range(-4, 9, 4))
-            said = f"$L$ = {float(outcome['L']):.2f} bits, $D$ = {float(outcome['distortion']):.2f}"
-            axes.text(0.99, 0.02, said, transform=axes.transAxes, ha="right", va="bottom", fontsize=7)
         for axes in panels[1]:
             axes.set_xlabel("$x_1$")
         for axes in panels[:, 0]:

@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 
-from .._validation import Array
 from .._version import __version__
 from ..files import ContentError, open_file, written_whole
 from .claims import Claim
@@ -21,23 +20,10 @@ if TYPE_CHECKING:
     import matplotlib.figure
 
 __all__ = [
-    "COLOURS",
-    "Figure",
-    "Table",
-    "column_rows",
-    "draw_outputs",
-    "legend_below",
-    "new_figure",
-    "palette_png",
-    "paper_style",
-    "plain_ticks",
-    "read_claims",
-    "terms_table",
-    "write_csv",
-    "write_figure",
-    "write_files",
+    "COLOURS", "Figure", "Table", "column_rows", "draw_outputs", "legend_below", "new_figure", "palette_png",
+    "paper_style", "plain_ticks", "read_claims", "terms_table", "write_csv", "write_figure", "write_files",
     "write_json",
-]
+]  # fmt: skip
 
 Figure: TypeAlias = "matplotlib.figure.Figure"  # a name only: matplotlib is imported when a figure is drawn
 Folder: TypeAlias = str | os.PathLike[str]
@@ -87,10 +73,12 @@ def new_figure(width: float, height: float) -> Iterator[Any]:
         yield Figure(figsize=(width, height), layout="constrained")
 
 
-def draw_outputs(axes: Any, X: Array, Xhat: Array) -> None:
-    """Draw inputs in grey and outputs over them."""
-    axes.plot(*X.T, "o", ms=2.5, mew=0, color=COLOURS["grey"], alpha=0.55, label="inputs $x$")
-    axes.plot(*Xhat.T, "o", ms=3, mew=0, color=COLOURS["vermilion"], label=r"outputs $\hat x$")
+def draw_outputs(axes: Any, outcome: Mapping[str, Any], right: float = 0.98, between: str = "\n") -> None:
+    """Draw inputs in grey and outputs over them, with L and D in the lower right corner."""
+    axes.plot(*outcome["X"].T, "o", ms=2.5, mew=0, color=COLOURS["grey"], alpha=0.55, label="inputs $x$")
+    axes.plot(*outcome["Xhat"].T, "o", ms=3, mew=0, color=COLOURS["vermilion"], label=r"outputs $\hat x$")
+    said = f"$L$ = {float(outcome['L']):.2f} bits{between}$D$ = {float(outcome['distortion']):.2f}"
+    axes.text(right, 0.02, said, transform=axes.transAxes, ha="right", va="bottom", fontsize=7)
 
 
 def legend_below(figure: Any, panels: Any, **style: Any) -> None:

@@ -98,11 +98,8 @@ def draw(result: Result) -> Figure:
         panels = figure.subplots(len(WAYS), len(UNITS), sharex=True, sharey=True)
         for row, (way, title) in zip(panels, WAYS.items(), strict=True):
             for axes, unit in zip(row, UNITS, strict=True):
-                outcome = result.first(way, unit)
-                draw_outputs(axes, outcome["X"], outcome["Xhat"])
+                draw_outputs(axes, result.first(way, unit))
                 axes.set(aspect="equal")
-                said = f"$L$ = {float(outcome['L']):.2f} bits\n$D$ = {float(outcome['distortion']):.2f}"
-                axes.text(0.98, 0.02, said, transform=axes.transAxes, ha="right", va="bottom", fontsize=7)
             row[0].set_ylabel(f"{title.replace(', ', chr(10))}\n$x_2$")
         for axes, unit in zip(panels[0], UNITS, strict=True):
             axes.set_title(f"{NAMES[unit]} units")
