@@ -16,23 +16,7 @@ from .sources import (
 )
 
 __all__ = [
-    "GAUSSIAN_COVARIANCE",
-    "RIDGE",
-    "SHAPE_RANGES",
-    "FactorImages",
-    "ManifoldSample",
-    "Mixture",
-    "Ridge",
-    "blob_images",
-    "blobs",
-    "clustered_batches",
-    "curved_manifold",
-    "energy_in_blocks",
-    "gaussian",
-    "gaussian_with_covariance",
-    "mixture",
-    "project_on_ridge",
-    "random_batches",
-    "shape_images",
-    "shapes",
-]
+    "GAUSSIAN_COVARIANCE", "RIDGE", "SHAPE_RANGES", "FactorImages", "ManifoldSample", "Mixture", "Ridge",
+    "blob_images", "blobs", "clustered_batches", "curved_manifold", "energy_in_blocks", "gaussian",
+    "gaussian_with_covariance", "mixture", "project_on_ridge", "random_batches", "shape_images", "shapes",
+]  # fmt: skip

@@ -42,7 +42,6 @@ def clustered_batches(X: npt.ArrayLike, largest: int, rng: np.random.Generator) 
 
     Examples
     --------
-    >>> import numpy as np
     >>> rng = np.random.default_rng(0)
     >>> X = rng.normal(size=(6, 2)) + 100 * np.array([[0], [1], [0], [1], [0], [1]])
     >>> [rows.tolist() for rows in sorted(clustered_batches(X, 3, rng), key=min)]

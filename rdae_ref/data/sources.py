@@ -8,17 +8,9 @@ import numpy.typing as npt
 from .._validation import Array, as_count, as_generator, as_nonnegative, as_positive, as_samples, as_symmetric
 
 __all__ = [
-    "GAUSSIAN_COVARIANCE",
-    "RIDGE",
-    "ManifoldSample",
-    "Mixture",
-    "Ridge",
-    "curved_manifold",
-    "gaussian",
-    "gaussian_with_covariance",
-    "mixture",
-    "project_on_ridge",
-]
+    "GAUSSIAN_COVARIANCE", "RIDGE", "ManifoldSample", "Mixture", "Ridge", "curved_manifold", "gaussian",
+    "gaussian_with_covariance", "mixture", "project_on_ridge",
+]  # fmt: skip
 
 GAUSSIAN_COVARIANCE = np.array([[1.0, 0.95], [0.95, 1.0]])  # Eq. (26)
 

@@ -8,14 +8,6 @@ from .rate_bounds import RateBound, gaussian_rate_bound, scalar_rate_bound
 from .spectra import effective_rank, latent_singular_values
 
 __all__ = [
-    "InformationGap",
-    "LinearProbe",
-    "RateBound",
-    "effective_rank",
-    "gaussian_codes",
-    "gaussian_rate_bound",
-    "latent_singular_values",
-    "linear_probe",
-    "mutual_information_gap",
-    "scalar_rate_bound",
-]
+    "InformationGap", "LinearProbe", "RateBound", "effective_rank", "gaussian_codes", "gaussian_rate_bound",
+    "latent_singular_values", "linear_probe", "mutual_information_gap", "scalar_rate_bound",
+]  # fmt: skip

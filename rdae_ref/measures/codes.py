@@ -18,8 +18,6 @@ class InformationGap(NamedTuple):
 
     Examples
     --------
-    >>> import numpy as np
-    >>> from rdae_ref.measures import mutual_information_gap
     >>> V = np.array([[0.0, 0.0], [0.0, 1.0], [1.0, 0.0], [1.0, 1.0]])
     >>> print(mutual_information_gap(V[:, ::-1], V).information)  # the first latent is the second factor
     [[0. 1.]
@@ -36,8 +34,6 @@ class LinearProbe(NamedTuple):
 
     Examples
     --------
-    >>> import numpy as np
-    >>> from rdae_ref.measures import linear_probe
     >>> Z = np.random.default_rng(0).normal(size=(100, 2))
     >>> print(linear_probe(Z @ [[1, 1], [1, -1]], Z).scores.round(6))  # turned, but all there
     [1. 1.]
@@ -68,7 +64,6 @@ def mutual_information_gap(Z: npt.ArrayLike, V: npt.ArrayLike, n_bins: int = 20)
 
     Examples
     --------
-    >>> import numpy as np
     >>> V = np.random.default_rng(0).uniform(size=(5000, 2))
     >>> print(f"{mutual_information_gap(V, V).gap:.2f} {mutual_information_gap(V @ [[1, 1], [1, -1]], V).gap:.2f}")
     0.99 0.01
@@ -103,7 +98,6 @@ def linear_probe(Z: npt.ArrayLike, V: npt.ArrayLike, n_train: int | None = None)
 
     Examples
     --------
-    >>> import numpy as np
     >>> Z = np.random.default_rng(0).normal(size=(10_000, 3))
     >>> print(linear_probe(Z, np.column_stack([Z @ [1, 2, 3], Z[:, 0] ** 2])).scores.round(1) + 0)
     [1. 0.]
@@ -143,7 +137,6 @@ def gaussian_codes(Z: npt.ArrayLike, n_samples: int, rng: np.random.Generator) -
 
     Examples
     --------
-    >>> import numpy as np
     >>> rng = np.random.default_rng(0)
     >>> print(np.linalg.matrix_rank(gaussian_codes(rng.normal(size=(50, 1)) * [1.0, 2.0, 3.0], 10, rng)))
     1

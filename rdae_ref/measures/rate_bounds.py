@@ -26,7 +26,6 @@ class RateBound(NamedTuple):
 
     Examples
     --------
-    >>> from rdae_ref.measures import gaussian_rate_bound
     >>> wide = gaussian_rate_bound([[2.0]], [0.0], [0.0], [[1.0]])  # z = 2 x + noise: its variance is 5, not 1
     >>> print(f"{wide.rate:.3f} = {wide.information:.3f} + {wide.gap:.3f} bits")
     2.885 = 1.161 + 1.724 bits

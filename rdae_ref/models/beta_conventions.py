@@ -23,7 +23,6 @@ class BetaConvention(NamedTuple):
 
     Examples
     --------
-    >>> from rdae_ref.models import BetaConvention, convert_beta
     >>> yours = BetaConvention("half_squared_error", over_features="mean")  # ½ (x − x̂)², a mean over pixels, and Σ KL
     >>> convert_beta(4.0, "this package", yours, n_features=100, n_latents=8, variance=0.5)
     0.02

@@ -49,7 +49,6 @@ class BetaVAE(Variational):
 
     Examples
     --------
-    >>> import numpy as np
     >>> from rdae_ref.models import BetaVAE, initial_vae_parameters
     >>> from rdae_ref.optimize import MiniBatches, adam
     >>> rng = np.random.default_rng(0)
@@ -91,8 +90,6 @@ class FixedBetaVAE(Variational):
 
     Examples
     --------
-    >>> import numpy as np
-    >>> from rdae_ref.models import BetaVAE
     >>> rng = np.random.default_rng(0)
     >>> objective = BetaVAE(rng.normal(size=(50, 4)), activation="tanh", rng=rng).with_fixed_noise(2, n_copies=8)
     >>> objective.noise.shape
@@ -136,7 +133,6 @@ class LinearBetaVAE(Variational):
 
     Examples
     --------
-    >>> import numpy as np
     >>> from rdae_ref.models import LinearBetaVAE, initial_vae_parameters
     >>> from rdae_ref.optimize import maximize
     >>> from rdae_ref.theory import gaussian_rate_distortion

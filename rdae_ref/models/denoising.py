@@ -87,8 +87,6 @@ class FixedDenoising(AutoencoderObjective):
 
     Examples
     --------
-    >>> import numpy as np
-    >>> from rdae_ref.models import Denoising
     >>> rng = np.random.default_rng(0)
     >>> objective = Denoising(rng.normal(size=(50, 2)), activation="softplus", noise=0.5, rng=rng).with_fixed_noise(8)
     >>> objective.corrupted.shape
@@ -144,9 +142,6 @@ class LinearDenoising(AutoencoderObjective):
 
     Examples
     --------
-    >>> import numpy as np
-    >>> from rdae_ref.autoencoder import Parameters
-    >>> from rdae_ref.models import LinearDenoising
     >>> objective = LinearDenoising([[-1.0, 0.0], [1.0, 0.0]], noise=0.5)
     >>> objective.terms(Parameters(W=np.eye(2), c=np.zeros(2), A=np.eye(2), b=np.zeros(2)))
     DenoisingTerms(distortion=0.0, denoising_error=0.5)

@@ -66,8 +66,6 @@ def initial_irmae_parameters(
 
     Examples
     --------
-    >>> import numpy as np
-    >>> from rdae_ref.models import initial_irmae_parameters
     >>> start = initial_irmae_parameters(4, 3, 2, np.random.default_rng(0), hidden=[8])
     >>> [W.shape for W, _ in start.encoder], [M.shape for M in start.linear], [W.shape for W, _ in start.decoder]
     ([(8, 4), (3, 8)], [(3, 3), (3, 3)], [(8, 3), (4, 8)])
@@ -157,8 +155,6 @@ def collapse(parameters: IRMAEParameters) -> IRMAEParameters:
 
     Examples
     --------
-    >>> import numpy as np
-    >>> from rdae_ref.models import collapse, initial_irmae_parameters
     >>> plain = collapse(initial_irmae_parameters(4, 3, 8, np.random.default_rng(0), hidden=[8]))
     >>> plain.linear, [layer.W.shape for layer in plain.encoder]
     ((), [(8, 4), (3, 8)])

@@ -29,15 +29,9 @@ from ..activations import Activation, as_activation
 from ..objective import DataObjective
 
 __all__ = [
-    "Layer",
-    "LayeredObjective",
-    "Layers",
-    "LayersForward",
-    "as_layers",
-    "backward_layers",
-    "forward_layers",
+    "Layer", "LayeredObjective", "Layers", "LayersForward", "as_layers", "backward_layers", "forward_layers",
     "initial_layers",
-]
+]  # fmt: skip
 
 
 class Layer(NamedTuple):

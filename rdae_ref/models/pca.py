@@ -49,7 +49,6 @@ def pca(X: npt.ArrayLike, n_components: int) -> PrincipalComponents:
 
     Examples
     --------
-    >>> from rdae_ref.models import pca
     >>> found = pca([[0.0, 1.0], [4.0, 1.0], [2.0, 0.0], [2.0, 2.0]], n_components=1)
     >>> found.components, found.variances
     (array([[1., 0.]]), array([2.]))

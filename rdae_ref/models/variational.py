@@ -47,16 +47,9 @@ from .mlp import (
 )
 
 __all__ = [
-    "LIKELIHOODS",
-    "Fidelity",
-    "Likelihood",
-    "Posterior",
-    "VAEParameters",
-    "VAETerms",
-    "Variational",
-    "initial_vae_parameters",
-    "kl_divergence",
-]
+    "LIKELIHOODS", "Fidelity", "Likelihood", "Posterior", "VAEParameters", "VAETerms", "Variational",
+    "initial_vae_parameters", "kl_divergence",
+]  # fmt: skip
 
 CAPACITIES = ("mean", "sample")
 
@@ -66,7 +59,6 @@ class VAEParameters(NamedTuple):
 
     Examples
     --------
-    >>> import numpy as np
     >>> from rdae_ref.models import Layer, LinearBetaVAE, VAEParameters
     >>> blind = VAEParameters((Layer(np.zeros((2, 1)), np.zeros(2)),), (Layer(np.zeros((1, 1)), np.zeros(1)),))
     >>> print(LinearBetaVAE([[1.0], [-1.0]]).terms(blind).distortion)  # its code says nothing of x: the variance
@@ -101,8 +93,6 @@ def initial_vae_parameters(
 
     Examples
     --------
-    >>> import numpy as np
-    >>> from rdae_ref.models import initial_vae_parameters
     >>> encoder, decoder = initial_vae_parameters(144, 8, np.random.default_rng(0), hidden=[64, 32])
     >>> [layer.W.shape for layer in (*encoder, *decoder)]
     [(64, 144), (32, 64), (16, 32), (32, 8), (64, 32), (144, 64)]
@@ -119,7 +109,6 @@ class Posterior(NamedTuple):
 
     Examples
     --------
-    >>> import numpy as np
     >>> from rdae_ref.models import LinearBetaVAE, initial_vae_parameters
     >>> rng = np.random.default_rng(0)
     >>> posterior = LinearBetaVAE(rng.normal(size=(50, 4))).encode(initial_vae_parameters(4, 2, rng))
@@ -155,8 +144,6 @@ def kl_divergence(posterior: Posterior) -> Array:
 
     Examples
     --------
-    >>> import numpy as np
-    >>> from rdae_ref.models.variational import Posterior, kl_divergence
     >>> print(kl_divergence(Posterior(M=np.array([[0.0, 2.0]]), T=np.zeros((1, 2)))))
     [[0. 2.]]
     """
@@ -214,7 +201,6 @@ class VAETerms(NamedTuple):
 
     Examples
     --------
-    >>> import numpy as np
     >>> from rdae_ref.models import LinearBetaVAE, initial_vae_parameters
     >>> rng = np.random.default_rng(0)
     >>> terms = LinearBetaVAE(rng.normal(size=(50, 4))).terms(initial_vae_parameters(4, 2, rng))

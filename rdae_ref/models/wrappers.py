@@ -70,7 +70,6 @@ class Tied(_Wrapper):
 
     Examples
     --------
-    >>> import numpy as np
     >>> from rdae_ref.models import Reconstruction, Tied, TiedParameters
     >>> objective = Tied(Reconstruction([[-1.0, 0.0], [1.0, 0.0]], activation="linear"))
     >>> start = TiedParameters(W=np.array([[0.5, 0.0]]), c=np.zeros(1), b=np.zeros(2))
@@ -124,8 +123,6 @@ class WeightDecay(_Wrapper):
 
     Examples
     --------
-    >>> import numpy as np
-    >>> from rdae_ref.autoencoder import Parameters
     >>> from rdae_ref.models import Reconstruction, WeightDecay
     >>> objective = WeightDecay(Reconstruction([[-2.0], [2.0]], activation="linear"), strength=0.5)
     >>> objective.terms(Parameters(W=np.eye(1), c=np.zeros(1), A=np.eye(1) / 2, b=np.zeros(1)))

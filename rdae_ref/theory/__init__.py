@@ -30,25 +30,9 @@ from .water_filling import (
 )
 
 __all__ = [
-    "AnnealingStage",
-    "ConvergenceWarning",
-    "Manifold",
-    "RateDistortionCurve",
-    "RateDistortionPoint",
-    "SampleRateDistortion",
-    "WaterFilling",
-    "annealing_slopes",
-    "blahut_arimoto",
-    "critical_slope",
-    "deep_linear_strengths",
-    "dual_bound",
-    "gaussian_distortion_rate",
-    "gaussian_kernel_entropy",
-    "gaussian_rate_distortion",
-    "gaussian_test_channel",
-    "kept_components",
-    "linear_gains",
-    "optimal_manifold",
-    "rate_distortion_curve",
-    "sample_rate_distortion",
-]
+    "AnnealingStage", "ConvergenceWarning", "Manifold", "RateDistortionCurve", "RateDistortionPoint",
+    "SampleRateDistortion", "WaterFilling", "annealing_slopes", "blahut_arimoto", "critical_slope",
+    "deep_linear_strengths", "dual_bound", "gaussian_distortion_rate", "gaussian_kernel_entropy",
+    "gaussian_rate_distortion", "gaussian_test_channel", "kept_components", "linear_gains", "optimal_manifold",
+    "rate_distortion_curve", "sample_rate_distortion",
+]  # fmt: skip

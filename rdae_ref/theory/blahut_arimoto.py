@@ -38,12 +38,8 @@ from .._validation import (
 )
 
 __all__ = [
-    "ConvergenceWarning",
-    "RateDistortionCurve",
-    "RateDistortionPoint",
-    "blahut_arimoto",
-    "rate_distortion_curve",
-]
+    "ConvergenceWarning", "RateDistortionCurve", "RateDistortionPoint", "blahut_arimoto", "rate_distortion_curve",
+]  # fmt: skip
 
 FIXED_POINT_CONTRACTION = 0.2  # of the gap, per update: where it does less, Newton takes over
 BARRIER_SHARE = 0.1  # of the gap that the next Newton step may leave

@@ -14,12 +14,9 @@ import numpy.typing as npt
 from .._validation import Array, as_base, as_nonnegative, as_nonnegative_array, as_weights
 
 __all__ = [
-    "WaterFilling",
-    "gaussian_distortion_rate",
-    "gaussian_rate_distortion",
-    "gaussian_test_channel",
+    "WaterFilling", "gaussian_distortion_rate", "gaussian_rate_distortion", "gaussian_test_channel",
     "kept_components",
-]
+]  # fmt: skip
 
 
 class WaterFilling(NamedTuple):
