@@ -665,6 +665,17 @@ def test_a_file_is_read_with_and_without_a_base(tmp_path):
     assert named(compare_file(written(tmp_path, base=math.e))) == {frozenset(["log2"])}
 
 
+def test_a_file_may_hold_outputs_in_place_of_parameters(tmp_path):
+    arrays = under()
+    gone = dict.fromkeys((*"WcAb", "activation"))
+    path = written(tmp_path, **gone, Xhat=arrays["Xhat"], grad_Xhat=-arrays["dXhat"], value=None, loss=-arrays["value"])
+    comparison = compare_file(path)
+    assert comparison.agrees
+    assert [array.name for array in comparison.arrays] == ["value", "dXhat"]
+    with pytest.raises(ValueError, match="it lacks W, c, A, b, activation"):
+        compare_file(written(tmp_path, **gone))
+
+
 def test_exit_codes(tmp_path, capsys):
     assert main(["compare", str(written(tmp_path))]) == 0
     assert "AGREES" in capsys.readouterr().out

@@ -696,3 +696,44 @@ def test_the_report_serialises():
     assert plain["max_relative_error"] == report.max_relative_error == pytest.approx(0.01 / 1.01)
     assert [row["name"] for row in plain["arrays"]] == ["encoder.W", "encoder.c", "decoder.W", "decoder.c"]
     assert plain["arrays"][0]["worst"]["name"] == "encoder.W"
+
+
+def test_arrays_can_be_chosen_by_name():
+    parameters = {"W": np.ones((2, 2)), "b": np.ones(2)}
+
+    def function(p):
+        return (p["W"] ** 2).sum() + (p["b"] ** 2).sum(), {"W": 2 * p["W"], "b": 3 * p["b"]}
+
+    assert check_gradient(function, parameters).verdict == "wrong"
+    report = check_gradient(function, parameters, names=["W"])
+    assert report.passed
+    assert [row.name for row in report.arrays] == ["W"]
+    for bad in (["c"], [], "W", ["W", "c"]):
+        with pytest.raises(ValueError, match="names must be some of W, b"):
+            check_gradient(function, parameters, names=bad)
+
+
+def test_what_sampling_can_miss_is_said():
+    report = check(*weighted_square(500), max_elements=10)
+    assert "490 elements were not checked one by one" in str(report)
+    assert "not checked" not in str(check(*weighted_square(10)))
+
+
+@pytest.mark.parametrize("factor", [1, 2])
+def test_the_plot_shows_the_taylor_errors(factor):
+    pytest.importorskip("matplotlib").use("Agg")
+    report = check(lambda x: (np.exp(x).sum(), factor * np.exp(x)), np.linspace(-1, 1, 5))
+    ax = report.plot()
+    h, errors = ax.lines[0].get_data()
+    long = h > 1e-3
+    slope = np.polyfit(np.log(h[long]), np.log(errors[long]), 1)[0]
+    assert slope == pytest.approx(3 - factor, abs=0.2)
+    assert report.plot(ax) is ax
+    ax.figure.clear()
+
+
+def test_many_parameters_of_a_cheap_objective():
+    function, x = weighted_square(100_000)
+    report = check(function, x, max_elements=100)
+    assert report.passed
+    assert report.n_evaluations < 1000

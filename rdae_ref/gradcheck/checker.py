@@ -13,7 +13,7 @@ The gradient is never asked at any other point than x, so a wrong one cannot vou
 
 import math
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -50,6 +50,7 @@ def check_gradient(
     rng: np.random.Generator | None = None,
     tolerance: float = 1e-6,
     max_elements: int | None = None,
+    names: Collection[str] | None = None,
 ) -> GradientReport:
     """Check a gradient against differences of the value, element by element.
 
@@ -71,6 +72,8 @@ def check_gradient(
     max_elements : int, optional
         Check only so many elements of each array, and the slope along a random direction of the whole array; if that
         disagrees, bisection finds an element that is wrong. Every element is checked by default.
+    names : collection of str, optional
+        Check only these arrays, called as in the report: ``"W"`` or ``"encoder[0].W"``.
 
     Returns
     -------
@@ -104,7 +107,12 @@ def check_gradient(
     tolerance = as_positive(tolerance, "tolerance")
     if max_elements is not None:
         max_elements = as_count(max_elements, "max_elements")
-    return _Checker(_Problem(_as_objective(objective, gradient), parameters), rng, tolerance).report(max_elements)
+    problem = _Problem(_as_objective(objective, gradient), parameters)
+    known = [name for name, _ in problem.arrays]
+    chosen = range(len(known)) if names is None else [k for k, name in enumerate(known) if name in names]
+    if names is not None and (isinstance(names, str) or not names or not set(names) <= set(known)):
+        raise ValueError(f"names must be some of {', '.join(known)}, got {names!r}")
+    return _Checker(problem, rng, tolerance).report(chosen, max_elements)
 
 
 class _OfFunctions:
@@ -295,12 +303,14 @@ class _Checker:
         self.noise = max(self.noise, ROUNDED * self.quantum)
         self.scales = self._scales()
 
-    def report(self, max_elements: int | None) -> GradientReport:
-        arrays = tuple(self._array(k, max_elements) for k in range(len(self.units)))
+    def report(self, chosen: Sequence[int], max_elements: int | None) -> GradientReport:
+        """Check the chosen arrays."""
+        arrays = tuple(self._array(k, max_elements) for k in chosen)
         verdict = VERDICTS[max((row.status for row in arrays), key=SEVERITY.index)]
         analytic = float((self.direction * self.natural) @ self.problem.gradient)
         taylor = self.whole.taylor_slope(analytic, self.noise)
-        return GradientReport(verdict, arrays, taylor, self.tolerance, self.noise, self.problem.n_evaluations)
+        errors = self.whole.remainders(analytic)
+        return GradientReport(verdict, arrays, taylor, self.tolerance, self.noise, self.problem.n_evaluations, errors)
 
     def _array(self, k: int, max_elements: int | None) -> ArrayReport:
         every = np.arange(self.starts[k], self.starts[k + 1])

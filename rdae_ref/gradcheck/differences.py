@@ -90,11 +90,15 @@ class Line:
             extrapolate(self.steps, right, 9 * noise, power=1),
         ).consistent()
 
+    def remainders(self, analytic: float) -> tuple[tuple[float, float], ...]:
+        """Return the steps h with |φ(h) − φ(0) − h φ′(0)|."""
+        pairs = zip(self.steps, self.after, strict=True)
+        return tuple((h, abs(after - self.value - h * analytic)) for h, after in pairs)
+
     def taylor_slope(self, analytic: float, noise: float) -> float:
         """Return the order of |φ(h) − φ(0) − h φ′(0)| in h, at the shortest steps where it exceeds the noise."""
         usable = []
-        for h, after in zip(self.steps, self.after, strict=True):
-            remainder = abs(after - self.value - h * analytic)
+        for (h, remainder), after in zip(self.remainders(analytic), self.after, strict=True):
             if remainder > TAYLOR_FLOOR * (noise + EPS * (abs(after) + abs(h * analytic))):
                 usable.append((math.log(h), math.log(remainder)))
         if len(usable) < 2:

@@ -65,6 +65,8 @@ class GradientReport:
         Standard deviation of the value's noise, estimated.
     n_evaluations : int
         How often the objective was evaluated.
+    taylor_errors : tuple of (float, float)
+        Steps h with |f(x + hv) − f(x) − h g·v|, which `plot` draws.
     """
 
     verdict: str
@@ -73,6 +75,7 @@ class GradientReport:
     tolerance: float
     noise: float
     n_evaluations: int
+    taylor_errors: tuple[tuple[float, float], ...] = ()
 
     @property
     def passed(self) -> bool:
@@ -93,6 +96,32 @@ class GradientReport:
     def _worst_array(self) -> ArrayReport:
         return max(self.arrays, key=lambda row: rank(row.status, row.relative_error))
 
+    def plot(self, ax: Any = None) -> Any:
+        """Draw the Taylor errors over the step, with lines of slope 1 (a wrong gradient) and 2 (a right one).
+
+        Parameters
+        ----------
+        ax : matplotlib.axes.Axes, optional
+            Where; a new figure by default.
+
+        Returns
+        -------
+        matplotlib.axes.Axes
+            With logarithmic scales.
+        """
+        if ax is None:
+            import matplotlib.pyplot as plt  # noqa: PLC0415  # optional
+
+            ax = plt.figure().add_subplot()
+        steps, errors = zip(*((h, error) for h, error in self.taylor_errors if error > 0), strict=True)
+        ax.loglog(steps, errors, "o-", label="Taylor error")
+        for slope in (1, 2):
+            ax.loglog(steps, [errors[0] * (h / steps[0]) ** slope for h in steps], ":", label=f"slope {slope}")
+        ax.axhline(self.noise, color="0.7", label="noise of the value")
+        ax.set(xlabel="step h", ylabel="|f(x + hv) − f(x) − h g·v|", title=self.verdict)
+        ax.legend()
+        return ax
+
     def to_dict(self) -> dict[str, Any]:
         """Return the report for a JSON file, in which ``inf`` and ``nan`` are None."""
         rows = [{**asdict(row), "worst": row.worst._asdict()} for row in self.arrays]
@@ -110,6 +139,11 @@ class GradientReport:
             for row in self.arrays
             if row.kinks
         ]
+        unseen = sum(row.size - row.n_checked for row in self.arrays)
+        remarks += [
+            f"{unseen} elements were not checked one by one: the slope along a random direction of each array shows an "
+            "error in them if it is large beside the whole array, and may miss a smaller one"
+        ] * (unseen > 0)
         return "\n".join([*lines, *remarks, self._sentence()])
 
     def _sentence(self) -> str:

@@ -53,7 +53,7 @@ def report(
 ) -> Check:
     """Compare as an objective and as a loss, take the better reading, check the parameters, and print."""
     options: dict[str, Any] = {"Xhat": found.Xhat, **settings}
-    results = ({name: found.value, "dXhat": found.slope} for name in ("value", "loss"))
+    results: list[dict[str, Any]] = [{name: found.value, "dXhat": found.slope} for name in ("value", "loss")]
     readings = [compare(found.X, results=one, **options) for one in results]
     best = min(readings, key=lambda one: (VERDICTS.index(one.verdict), len(one.causes)))
     gradient = None

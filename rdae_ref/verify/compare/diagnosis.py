@@ -100,23 +100,28 @@ class Diagnosis:
         self.hopeless.add(kind)
         settings, causes = self.bases[-1]
         alpha = self.variants.alpha(settings)
+        literal = ("eigenvalue_cutoff", self.N * 1e-16)  # all orders from one spectrum
         for other in ORDERS:
             if other != alpha:
-                yield from self._under(
-                    given, settings._replace(alpha=other), (*causes, cause("alpha", given.name, other))
-                )
+                more = (*causes, cause("alpha", given.name, other))
+                yield from self._within(given, settings._replace(alpha=other, guard=literal), more)
         if given.name in SLOPES:
             wrong = settings._replace(guard=("exponent", 0.0))
-            yield from self._under(given, wrong, (*causes, cause("exponent", given.name)))
-        for size, number, words in self._sizes(settings):
-            more = (*causes, cause("kernel_size", given.name, number, words))
-            yield from self._under(given, settings._replace(size=size), more)
+            yield from self._within(given, wrong, (*causes, cause("exponent", given.name)))
         for form, name in FORMS.items():
             more = (*causes, cause(name, given.name, self.search.reading.problem.sigma_xhat))
-            yield from self._under(given, settings._replace(form=form), more)
+            yield from self._within(given, settings._replace(form=form), more)
+        for size, number, words in self._sizes(settings):
+            more = (*causes, cause("kernel_size", given.name, number, words))
+            yield from self._within(given, settings._replace(size=size), more)
         if given.name not in SLOPES or self.N <= GUARDS_UP_TO:
             for rule in GUARDS:
                 yield from self._guard(given, settings, causes, rule)
+
+    def _within(self, given: Given, settings: Settings, causes: tuple[Cause, ...]) -> Iterator[Account]:
+        """Try other settings, unless their eigendecompositions take too long."""
+        if self.search.affords(given.name, settings):
+            yield from self._under(given, settings, causes)
 
     def _sizes(self, settings: Settings) -> Iterator[tuple[tuple[float, float], float, str]]:
         p, (x, xhat, _) = self.search.reading.problem, self.variants.sizes(settings)

@@ -62,9 +62,9 @@ def gradient(guard: tuple[str, float], values: Array, vectors: Array, alpha: flo
     kept = guarded(guard, values, joint, len(values))
     with np.errstate(all="ignore"):
         if alpha == 1:
-            weights = -(np.log(np.where(kept > 0, kept, 1.0)) + 1)
+            weights = np.where(kept > 0, -(np.log(np.where(kept > 0, kept, 1.0)) + 1), 0.0)
         elif alpha == math.inf:
-            weights = -(kept == kept.max()) / kept.max()
+            weights = np.where(kept == kept.max(), -1 / kept.max(), 0.0)
         else:
             power = alpha if guard[0] == "exponent" else alpha - 1
             weights = alpha / (1 - alpha) / np.nansum(kept**alpha) * np.where(kept == 0, 0.0, kept**power)

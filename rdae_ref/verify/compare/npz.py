@@ -10,7 +10,7 @@ import numpy.typing as npt
 
 from ...autoencoder import Parameters, initial_parameters
 from ...files import ContentError, Header, read_npz, written_whole
-from .arrays import LARGEST_N, unknown_name
+from .arrays import LARGEST_N, canonical, unknown_name
 from .comparison import Comparison
 from .variants import NAMES
 from .verdict import compare
@@ -30,7 +30,7 @@ def compare_file(path: str | os.PathLike[str]) -> Comparison:
     ----------
     path : str or path-like
         It holds X, W, c, A, b, activation, alpha, mu, sigma_x, sigma_xhat, perhaps base, and any results that `compare`
-        knows, under their names. Nothing in it is unpickled.
+        knows, under their names; or Xhat in place of W, c, A, b and activation. Nothing in it is unpickled.
 
     Returns
     -------
@@ -52,18 +52,21 @@ def compare_file(path: str | os.PathLike[str]) -> Comparison:
 
 
 def _compared(content: Mapping[str, npt.NDArray[Any]]) -> Comparison:
-    missing = [name for name in (*POINT, "activation", *NUMBERS) if name not in content]
+    of_outputs = "Xhat" in content and not set(POINT[1:]) & content.keys()
+    missing = [
+        name for name in (*(POINT[:1] if of_outputs else (*POINT, "activation")), *NUMBERS) if name not in content
+    ]
     if missing:
         raise ValueError(f"it lacks {', '.join(missing)}: a comparison needs the point and the settings, too")
-    activation = content["activation"]
-    if activation.dtype.kind != "U" or activation.size != 1:
+    activation = content.get("activation")
+    if activation is not None and (activation.dtype.kind != "U" or activation.size != 1):
         raise ValueError("activation must be a name, as np.savez(..., activation='logsig') stores it")
     numbers = {name: _number(content[name], name) for name in (*NUMBERS, *OPTIONAL) if name in content}
     return compare(
         content["X"],
-        Parameters(*(content[name] for name in POINT[1:])),
-        {name: content[name] for name in NAMES if name in content},
-        activation=str(activation.reshape(-1)[0]),
+        None if of_outputs else Parameters(*(content[name] for name in POINT[1:])),
+        {name: array for name, array in content.items() if canonical(name) in NAMES},
+        activation=None if activation is None else str(activation.reshape(-1)[0]),
         **OPTIONAL | numbers,
     )
 
@@ -99,7 +102,7 @@ def write_template(path: str | os.PathLike[str], seed: int = 0) -> None:
 def _read(path: Path) -> dict[str, npt.NDArray[Any]]:
     def choose(headers: Mapping[str, Header]) -> Mapping[str, Header]:
         for name in headers:
-            if name not in KNOWN:
+            if canonical(name) not in KNOWN:
                 raise ContentError(f"{path}: {unknown_name(name, KNOWN)}; known are {', '.join(KNOWN)}")
         _check_sizes(path, {name: header.size for name, header in headers.items()})
         return headers

@@ -18,7 +18,7 @@ MOST = 3  # conventions at once
 ALWAYS = 2  # that many are always tried, more only if their number leaves chance no room
 CHANCE = 0.01  # explanations that fit random numbers more often than this are in doubt
 LARGEST_SLACK = 1e-3  # eigenvalues that are rounding explain no more than this
-WORK = 1e11  # N³ times the eigendecompositions that may be made: about a minute
+WORK = 3e10  # N³ times the eigendecompositions that may be made: ten to twenty seconds
 
 
 class Fit(NamedTuple):
@@ -117,6 +117,15 @@ class Search:
             self._fits[key] = self._compare(given, settings)
         return self._fits[key]
 
+    def affords(self, name: str, settings: Settings) -> bool:
+        """Count the work that a prediction needs, or that it is left out."""
+        work = self.variants.needs(name, settings) * len(self.reading.problem.X) ** 3
+        if settings != self.ours.settings and self._work + work > WORK:
+            self.left_out += 1
+            return False
+        self._work += work
+        return True
+
     def _level(self, n: int) -> Iterator[Candidate]:
         for chosen in itertools.combinations(self.conventions, n):
             changes: dict[str, Any] = {}
@@ -158,11 +167,8 @@ class Search:
         return min(1.0, tried * math.prod(2 * given.limit for given in explained))
 
     def _compare(self, given: Given, settings: Settings) -> Fit:
-        work = self.variants.needs(given.name, settings) * len(self.reading.problem.X) ** 3
-        if settings != self.ours.settings and self._work + work > WORK:
-            self.left_out += 1
+        if not self.affords(given.name, settings):
             return NOT_COMPARED
-        self._work += work
         array, scale, slack = self.variants.predict(given.name, settings)
         if settings != self.ours.settings:
             # Parts that are large only under other conventions, and cancel, must not make room for any number.

@@ -152,7 +152,8 @@ class Variants:
         key, alpha = self._key(settings), self.alpha(settings)
         slope = ("edges", key, alpha, settings.guard)
         entry = slope if name in SLOPES else ("entropies", key, alpha, settings.eigenvalues, settings.guard)
-        return 2 * (name in SPECTRAL and entry not in self._cache)
+        decomposed = settings.guard is not None and ("spectrum", key, 1) in self._cache
+        return 2 * (name in SPECTRAL and not decomposed and entry not in self._cache)
 
     # -------------------------------------------------------------------------------------------------------- values
 
