@@ -48,27 +48,8 @@ def leaves(tree: Pytree, name: str = "") -> Iterator[tuple[str, Array]]:
 
 
 def ravel(tree: Pytree) -> tuple[Array, Callable[[Array], Pytree]]:
-    """Flatten a nested structure into one vector.
+    """Flatten a structure into one vector, and return the inverse, too; TypeError or ValueError if it holds no numbers.
 
-    Parameters
-    ----------
-    tree : pytree
-        An array, or nested tuples, NamedTuples, lists and dicts of arrays.
-
-    Returns
-    -------
-    vector : Array, shape (n,)
-        A copy of all elements, in order.
-    unravel : callable
-        The inverse: takes such a vector to a new structure of the same form.
-
-    Raises
-    ------
-    TypeError, ValueError
-        If an entry is not an array of real numbers, or if there is none.
-
-    Examples
-    --------
     >>> vector, unravel = ravel({"W": np.eye(2), "c": np.array([5.0])})
     >>> print(vector, unravel(2 * vector)["c"])
     [1. 0. 0. 1. 5.] [10.]

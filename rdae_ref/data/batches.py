@@ -30,10 +30,8 @@ def clustered_batches(X: npt.ArrayLike, largest: int, rng: np.random.Generator) 
 
     Parameters
     ----------
-    X, largest : array_like, shape (N, d), and int
-        Samples in rows, and the size of the largest batch allowed.
-    rng : numpy.random.Generator
-        Chooses where k-means starts.
+    X, largest, rng : array_like, shape (N, d), int, and numpy.random.Generator
+        Samples in rows, the size of the largest batch allowed, and what chooses where k-means starts.
 
     Returns
     -------

@@ -44,11 +44,9 @@ def blobs(
     ----------
     n_samples, rng, size : int, numpy.random.Generator and int
         N, the source of randomness, and the pixels in a row.
-    spread : (float, float)
-        How far the centre moves across and down, above 0. If both are equal, two latents that encode the position have
-        no reason to align with the axes.
-    radius : (float, float)
-        Bounds of r, above 0. Blobs that are small beside their range of movement make a strongly curved manifold.
+    spread, radius : (float, float)
+        How far the centre moves across and down, and the bounds of r, all above 0. If both spreads are equal, two
+        latents for the position have no reason to align with the axes; small blobs make a strongly curved manifold.
 
     Returns
     -------
@@ -77,11 +75,6 @@ def blob_images(factors: npt.ArrayLike, size: int = 16) -> Array:
     -------
     Array, shape (N, size²)
         Images in rows, each element in [0, 1].
-
-    Examples
-    --------
-    >>> print(blob_images([[0.0, 0.0, 0.5, 0.0]], size=2).round(3))
-    [[0.535 0.535 0.535 0.535]]
     """
     factors, size = as_samples(factors, "factors", 4), as_count(size, "size")
     as_positive(float(factors[:, 2].min()), "the smallest radius")
@@ -128,14 +121,6 @@ def shape_images(factors: npt.ArrayLike, size: int = 32) -> Array:
     -------
     Array, shape (N, 3 size²)
         Images in rows, like the X of `shapes`.
-
-    Examples
-    --------
-    >>> print(shape_images([[1, 0.2, 0.4, 0.8, 0, 0, 0.5]], size=4).reshape(4, 4, 3)[..., 2])  # blue
-    [[0.  0.  0.  0. ]
-     [0.  0.8 0.8 0. ]
-     [0.  0.8 0.8 0. ]
-     [0.  0.  0.  0. ]]
     """
     factors, size = as_samples(factors, "factors", 7), as_count(size, "size")
     kind, _, _, _, x, y, radius = factors.T[:, :, None, None]

@@ -78,8 +78,6 @@ def mixture(n_samples: int, rng: np.random.Generator) -> Mixture:
 def project_on_ridge(X: npt.ArrayLike) -> Ridge:
     """Project points on the principal curve of the mixture (27): the major axes of its components, where they meet.
 
-    It is the polyline through (0, −4) and (4, 0) with slopes −1, 1, −1.
-
     Parameters
     ----------
     X : array_like, shape (N, 2)
@@ -146,10 +144,8 @@ def curved_manifold(
     ----------
     n_samples, rng : int and numpy.random.Generator
         N, and the source of randomness, of the manifold as well.
-    n_dimensions, n_features : int
-        d, of the manifold, and D, of the space.
-    curvature : float
-        Above 0; near 0 the samples lie in a plane of d dimensions.
+    n_dimensions, n_features, curvature : int, int and float
+        d, of the manifold; D, of the space; and a number above 0, near which the samples lie in a plane.
 
     Returns
     -------

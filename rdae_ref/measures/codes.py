@@ -19,9 +19,8 @@ class InformationGap(NamedTuple):
     Examples
     --------
     >>> V = np.array([[0.0, 0.0], [0.0, 1.0], [1.0, 0.0], [1.0, 1.0]])
-    >>> print(mutual_information_gap(V[:, ::-1], V).information)  # the first latent is the second factor
-    [[0. 1.]
-     [1. 0.]]
+    >>> print(mutual_information_gap(V[:, ::-1], V).information[0])  # the first latent is the second factor
+    [0. 1.]
     """
 
     gap: float  #: mean of `gaps`: 1 if each factor is in exactly one latent, 0 if no latent stands out
@@ -53,7 +52,7 @@ def mutual_information_gap(Z: npt.ArrayLike, V: npt.ArrayLike, n_bins: int = 20)
     Parameters
     ----------
     Z, V : array_like, shapes (N, k) and (N, f)
-        Codes in rows, for a VAE drawn by `Posterior.sample`, with at least two latents; and factors, none constant.
+        Codes in rows, at least two latents, of a VAE drawn by `Posterior.sample`; and factors, none constant.
     n_bins : int
         At least 2; a factor with fewer different values keeps them as they are.
 
@@ -86,10 +85,8 @@ def linear_probe(Z: npt.ArrayLike, V: npt.ArrayLike, n_train: int | None = None)
 
     Parameters
     ----------
-    Z, V : array_like, shapes (N, k) and (N, f)
-        Codes and factors in rows; no factor may be constant on the samples that are scored.
-    n_train : int, optional
-        How many samples it is fitted to; half of them by default.
+    Z, V, n_train : array_like, shapes (N, k) and (N, f), and int, optional
+        Codes, factors (none constant on the samples that are scored), and how many samples are fitted: by default half.
 
     Returns
     -------
@@ -125,10 +122,8 @@ def gaussian_codes(Z: npt.ArrayLike, n_samples: int, rng: np.random.Generator) -
 
     Parameters
     ----------
-    Z : array_like, shape (N, k)
-        Codes in rows.
-    n_samples, rng : int and numpy.random.Generator
-        Number of codes to draw, and the source of randomness.
+    Z, n_samples, rng : array_like, shape (N, k), int, and numpy.random.Generator
+        Codes in rows, the number of codes to draw, and the source of randomness.
 
     Returns
     -------

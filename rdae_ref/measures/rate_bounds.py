@@ -57,10 +57,8 @@ def gaussian_rate_bound(
     ----------
     W, c, log_variances : array_like, shapes (k, d), (k,) and (k,)
         Of the encoder: W, c and t.
-    covariance, mean : array_like, shapes (d, d) and (d,)
-        Of the source: S, positive semidefinite, and µ, 0 by default.
-    base : float
-        Of the logarithm.
+    covariance, mean, base : array_like, shapes (d, d) and (d,), and float
+        Of the source: S, positive semidefinite, and µ, 0 by default; and the base of the logarithm.
 
     Returns
     -------
@@ -110,10 +108,8 @@ def scalar_rate_bound(means: npt.ArrayLike, log_variances: npt.ArrayLike, base: 
 
     Parameters
     ----------
-    means, log_variances : array_like, shape (N, 1)
-        m_i and t_i, the M and T of a `Posterior`.
-    base : float
-        Of the logarithm.
+    means, log_variances, base : array_like, shape (N, 1), and float
+        m_i and t_i, the M and T of a `Posterior`; and the base of the logarithm.
 
     Returns
     -------

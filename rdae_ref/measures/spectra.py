@@ -23,12 +23,6 @@ def latent_singular_values(Z: npt.ArrayLike) -> Array:
     -------
     Array, shape (k,)
         Largest first; divide by the first to compare models.
-
-    Examples
-    --------
-    >>> Z = 7 + np.array([[2.0, 0, 0], [-2, 0, 0], [0, 1, 0], [0, -1, 0]])
-    >>> print(latent_singular_values(Z) + 0)
-    [2.  0.5 0. ]
     """
     Z = as_samples(Z, "Z")
     values = np.linalg.svd(Z - Z.mean(axis=0), compute_uv=False) ** 2 / len(Z)
@@ -40,10 +34,8 @@ def effective_rank(singular_values: npt.ArrayLike, threshold: float = 0.01) -> i
 
     Parameters
     ----------
-    singular_values : array_like, shape (k,)
-        As from `latent_singular_values`.
-    threshold : float
-        The fraction. The count depends on it, so state it with each count.
+    singular_values, threshold : array_like, shape (k,), and float
+        As from `latent_singular_values`; and the fraction, on which the count depends: state it with each count.
 
     Returns
     -------

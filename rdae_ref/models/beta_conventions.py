@@ -13,14 +13,6 @@ REDUCTIONS = ("sum", "mean")
 class BetaConvention(NamedTuple):
     """How a library writes its loss, reconstruction + β · KL; both are means over samples.
 
-    Parameters
-    ----------
-    misfit : str
-        ``"log_likelihood"``: −log p(x | z), which is |x − x̂|²/(2s²) plus a constant if p is Gaussian, and the cross
-        entropy if it is Bernoulli. ``"half_squared_error"``: ½ (x − x̂)². ``"squared_error"``: (x − x̂)².
-    over_features, over_latents : str
-        ``"sum"`` or ``"mean"``.
-
     Examples
     --------
     >>> yours = BetaConvention("half_squared_error", over_features="mean")  # ½ (x − x̂)², a mean over pixels, and Σ KL
@@ -28,8 +20,9 @@ class BetaConvention(NamedTuple):
     0.02
     """
 
+    # −log p(x | z), |x − x̂|²/(2s²) plus a constant or the cross entropy; "half_squared_error" and "squared_error"
     misfit: str = "log_likelihood"
-    over_features: str = "sum"
+    over_features: str = "sum"  #: or "mean", also the next
     over_latents: str = "sum"
 
 

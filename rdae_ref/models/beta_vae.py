@@ -30,17 +30,16 @@ class BetaVAE(Variational):
     ----------
     X, activation : array_like, and str or Activation
         Inputs in rows, shape (N, d), and the units g of all hidden layers, also ``"tanh"``.
-    beta : float
-        Weight β ≥ 0 of the rate; 1 makes L the evidence lower bound.
-    likelihood, variance : str and float
-        ``"gaussian"``, or ``"bernoulli"`` for data in [0, 1]; and s² > 0 of the Gaussian one.
+    beta, likelihood, variance : float, str and float
+        Weight β ≥ 0 of the rate, 1 for the evidence lower bound; ``"gaussian"`` with variance s² > 0, or
+        ``"bernoulli"`` for data in [0, 1].
     capacity, capacity_of : float, optional, and str
         C ≥ 0 in `base`: |KL − C| is penalised instead of KL. The formula is read in two ways: ``"mean"`` for
         β |(1/N) Σ KL_i − C|, ``"sample"`` for β (1/N) Σ |KL_i − C|.
     base : float
         Of the logarithm in L, rates and C: 2 for bits, ``math.e`` for nats.
     rng : numpy.random.Generator
-        The source of the noise; each evaluation advances it.
+        Source of the noise; each evaluation advances it.
 
     Notes
     -----
@@ -90,10 +89,8 @@ class FixedBetaVAE(Variational):
 
     Examples
     --------
-    >>> rng = np.random.default_rng(0)
-    >>> objective = BetaVAE(rng.normal(size=(50, 4)), activation="tanh", rng=rng).with_fixed_noise(2, n_copies=8)
-    >>> objective.noise.shape
-    (8, 50, 2)
+    >>> BetaVAE(np.eye(4), activation="tanh", rng=np.random.default_rng(0)).with_fixed_noise(2, n_copies=8).noise.shape
+    (8, 4, 2)
     """
 
     _: dataclasses.KW_ONLY

@@ -39,10 +39,8 @@ class Denoising(AutoencoderObjective):
     ----------
     X, activation : array_like, and str or Activation
         Inputs in rows, shape (N, d), and the units g.
-    noise : float
-        Standard deviation s ≥ 0 of each coordinate of ε, in the units of the data.
-    rng : numpy.random.Generator
-        The source of the noise; each evaluation advances it.
+    noise, rng : float and numpy.random.Generator
+        Standard deviation s ≥ 0 of each coordinate of ε, in the units of the data; and its source, which is advanced.
 
     Notes
     -----
@@ -76,25 +74,10 @@ class Denoising(AutoencoderObjective):
 
 @dataclass(frozen=True, eq=False)
 class FixedDenoising(AutoencoderObjective):
-    """The denoising objective L = −(1/(mN)) Σ_k Σ_i |x_i − f(x̃_ki)|² for given corrupted inputs.
-
-    Parameters
-    ----------
-    X, activation : array_like, and str or Activation
-        Inputs in rows, shape (N, d), and the units g.
-    corrupted : array_like, shape (m, N, d)
-        X̃: m corrupted copies of the inputs, whatever corrupted them.
-
-    Examples
-    --------
-    >>> rng = np.random.default_rng(0)
-    >>> objective = Denoising(rng.normal(size=(50, 2)), activation="softplus", noise=0.5, rng=rng).with_fixed_noise(8)
-    >>> objective.corrupted.shape
-    (8, 50, 2)
-    """
+    """The denoising objective L = −(1/(mN)) Σ_k Σ_i |x_i − f(x̃_ki)|² for given corrupted inputs."""
 
     _: dataclasses.KW_ONLY
-    corrupted: Array
+    corrupted: Array  #: X̃, m corrupted copies of the inputs, whatever corrupted them, shape (m, N, d)
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -128,23 +111,12 @@ class LinearDenoising(AutoencoderObjective):
         ∂|AW|²/∂W = 2 Aᵀ (A W)          ∂|AW|²/∂A = 2 (A W) Wᵀ
 
     With p ≥ d units it is maximal where A W = S (S + s² I)⁻¹, S being the covariance of the data: the Wiener filter.
+    (C. M. Bishop: Training with noise is equivalent to Tikhonov regularization, Neural Computation 7, 1995.)
 
     Parameters
     ----------
-    X : array_like, shape (N, d)
-        Inputs in rows.
-    noise : float
-        Standard deviation s ≥ 0 of each coordinate of ε, in the units of the data.
-
-    Notes
-    -----
-    C. M. Bishop: Training with noise is equivalent to Tikhonov regularization, Neural Computation 7, 1995.
-
-    Examples
-    --------
-    >>> objective = LinearDenoising([[-1.0, 0.0], [1.0, 0.0]], noise=0.5)
-    >>> objective.terms(Parameters(W=np.eye(2), c=np.zeros(2), A=np.eye(2), b=np.zeros(2)))
-    DenoisingTerms(distortion=0.0, denoising_error=0.5)
+    X, noise : array_like, shape (N, d), and float
+        Inputs in rows, and the standard deviation s ≥ 0 of each coordinate of ε.
     """
 
     activation: Activation = field(default=LINEAR, init=False)

@@ -63,12 +63,6 @@ def initial_irmae_parameters(
     -------
     parameters : IRMAEParameters
         Encoder, linear layers, decoder.
-
-    Examples
-    --------
-    >>> start = initial_irmae_parameters(4, 3, 2, np.random.default_rng(0), hidden=[8])
-    >>> [W.shape for W, _ in start.encoder], [M.shape for M in start.linear], [W.shape for W, _ in start.decoder]
-    ([(8, 4), (3, 8)], [(3, 3), (3, 3)], [(8, 3), (4, 8)])
     """
     d, k, rng = as_count(n_features, "n_features"), as_count(n_latents, "n_latents"), as_generator(rng)
     n_linear = as_count(n_linear, "n_linear", minimum=0)
@@ -152,12 +146,6 @@ def collapse(parameters: IRMAEParameters) -> IRMAEParameters:
     -------
     parameters : IRMAEParameters
         Without linear layers; the other layers as they were.
-
-    Examples
-    --------
-    >>> plain = collapse(initial_irmae_parameters(4, 3, 8, np.random.default_rng(0), hidden=[8]))
-    >>> plain.linear, [layer.W.shape for layer in plain.encoder]
-    ((), [(8, 4), (3, 8)])
     """
     encoder, linear, decoder = _as_irmae_parameters(parameters)
     W, b = encoder[-1]

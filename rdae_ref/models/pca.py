@@ -37,10 +37,8 @@ def pca(X: npt.ArrayLike, n_components: int) -> PrincipalComponents:
 
     Parameters
     ----------
-    X : array_like, shape (N, d)
-        Samples in rows.
-    n_components : int
-        k, from 1 to the smaller of N and d.
+    X, n_components : array_like, shape (N, d), and int
+        Samples in rows; and k, from 1 to the smaller of N and d.
 
     Returns
     -------
@@ -50,10 +48,8 @@ def pca(X: npt.ArrayLike, n_components: int) -> PrincipalComponents:
     Examples
     --------
     >>> found = pca([[0.0, 1.0], [4.0, 1.0], [2.0, 0.0], [2.0, 2.0]], n_components=1)
-    >>> found.components, found.variances
-    (array([[1., 0.]]), array([2.]))
-    >>> round(found.distortion, 12)
-    0.5
+    >>> found.components, found.variances, round(found.distortion, 12)
+    (array([[1., 0.]]), array([2.]), 0.5)
     """
     X = as_samples(X, "X")
     n_components = as_count(n_components, "n_components", maximum=min(X.shape))

@@ -1,7 +1,4 @@
-"""The plain auto-encoder: reconstruction and nothing else.
-
-Notation of the paper: N samples in rows, X and X̂ = f(X) are (N, d).
-"""
+"""The plain auto-encoder: reconstruction and nothing else. X and X̂ = f(X) are (N, d)."""
 
 from dataclasses import dataclass
 from typing import NamedTuple
@@ -26,9 +23,7 @@ class ReconstructionTerms(NamedTuple):
 
 @dataclass(frozen=True, eq=False)
 class Reconstruction(AutoencoderObjective):
-    """The plain auto-encoder's objective L = −D_emp = −(1/N) Σ_i |x_i − f(x_i)|²: Eq. (9), negated.
-
-    It is the "non-regularized" auto-encoder of Figure 3.
+    """The plain auto-encoder's objective L = −D_emp = −(1/N) Σ_i |x_i − f(x_i)|²: Eq. (9), negated, for Figure 3.
 
     Parameters
     ----------

@@ -67,14 +67,6 @@ class Tied(_Wrapper):
     ----------
     objective : Objective
         On `Parameters`, such as `RateDistortion`, `Reconstruction` or `Contractive`.
-
-    Examples
-    --------
-    >>> from rdae_ref.models import Reconstruction, Tied, TiedParameters
-    >>> objective = Tied(Reconstruction([[-1.0, 0.0], [1.0, 0.0]], activation="linear"))
-    >>> start = TiedParameters(W=np.array([[0.5, 0.0]]), c=np.zeros(1), b=np.zeros(2))
-    >>> objective.value_and_gradient(start)[0]
-    -0.5625
     """
 
     @raises_on_overflow
@@ -116,17 +108,8 @@ class WeightDecay(_Wrapper):
 
     Parameters
     ----------
-    objective : Objective
-        On nested parameters of any form.
-    strength : float
-        λ ≥ 0, in the units of the objective where the weights have none.
-
-    Examples
-    --------
-    >>> from rdae_ref.models import Reconstruction, WeightDecay
-    >>> objective = WeightDecay(Reconstruction([[-2.0], [2.0]], activation="linear"), strength=0.5)
-    >>> objective.terms(Parameters(W=np.eye(1), c=np.zeros(1), A=np.eye(1) / 2, b=np.zeros(1)))
-    WeightDecayTerms(inside=ReconstructionTerms(distortion=1.0), squared_weights=1.25)
+    objective, strength : Objective and float
+        On nested parameters of any form; and λ ≥ 0, in the units of the objective where the weights have none.
     """
 
     _: dataclasses.KW_ONLY

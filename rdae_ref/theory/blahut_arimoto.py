@@ -91,10 +91,9 @@ def blahut_arimoto(
     ----------
     p_x, distortion_matrix : array_like, shapes (n,) and (n, m)
         p(x), of sum 1 up to rounding (1e-9), which is divided out; and d(x, x̂) ≥ 0, where infinity forbids a pair.
-    slope : float
-        β ≥ 0, in nats per unit of distortion. At 0 it is the least D at rate 0, if one letter serves every symbol.
-    tolerance, max_iterations : float and int
-        Largest gap between the bounds, in bits (rounding is at about 1e-13), and number of updates of q(x̂).
+    slope, tolerance, max_iterations : float, float and int
+        β ≥ 0, in nats per unit of distortion (at 0: the least D at rate 0, if one letter serves every symbol); largest
+        gap between the bounds, in bits (rounding is at about 1e-13); and number of updates of q(x̂).
     initial : array_like, shape (m,), optional
         q(x̂) to start from, such as that of a neighbouring point of the curve; uniform if not given.
 

@@ -70,10 +70,9 @@ def optimal_manifold(
 
     Parameters
     ----------
-    X, n_points : array_like, shape (N, d), and int
-        Samples, and K; better too many, since points that are not needed coincide with others.
-    betas : array_like, shape (k,)
-        Rising trade-offs, in nats per unit of squared distance, such as `annealing_slopes`; the result is for the last.
+    X, n_points, betas : array_like, shape (N, d), int, and array_like, shape (k,)
+        Samples; K, better too many, since points that are not needed coincide with others; and rising trade-offs, such
+        as `annealing_slopes`, in nats per unit of squared distance. The result is for the last.
     rng : numpy.random.Generator
         Chooses the samples that the points start from, and moves the points a little before each β (by 1e-3 of the
         data's standard deviation), so that coinciding points can part.

@@ -90,10 +90,8 @@ def dual_bound(
 
     Parameters
     ----------
-    X, points, weights : array_like, shapes (N, d), (K, d) and (K,)
-        Samples, of up to three features; x̂; and q(x̂) of sum 1.
-    slope : float
-        β > 0, in nats per unit of squared distance; not too steep for the extent of the samples.
+    X, points, weights, slope : array_like, shapes (N, d), (K, d) and (K,), and float
+        Samples, of up to three features; x̂; q(x̂) of sum 1; and β > 0, in nats per unit of squared distance.
     p_x, tolerance : array_like, shape (N,), and float
         p_i, 1/N if not given; and how far, in bits, the line may be too low, but not below rounding.
 

@@ -39,10 +39,9 @@ def gaussian_rate_distortion(variances: npt.ArrayLike, distortion: npt.ArrayLike
 
     Parameters
     ----------
-    variances, distortion : array_like
-        γ_i² ≥ 0 of shape (d,), and D ≥ 0 of any shape: the mean of the squared error, summed over the components.
-    base : float
-        Of the logarithm: 2 for bits, ``math.e`` for nats.
+    variances, distortion, base : array_like, array_like and float
+        γ_i² ≥ 0 of shape (d,); D ≥ 0 of any shape, the mean of the squared error, summed over the components; and the
+        base of the logarithm: 2 for bits, ``math.e`` for nats.
 
     Returns
     -------
@@ -70,10 +69,8 @@ def gaussian_distortion_rate(variances: npt.ArrayLike, rate: npt.ArrayLike, base
 
     Parameters
     ----------
-    variances, rate : array_like
-        γ_i² of shape (d,), and R ≥ 0 of any shape, infinity included.
-    base : float
-        Of the logarithm.
+    variances, rate, base : array_like, array_like and float
+        γ_i² of shape (d,); R ≥ 0 of any shape, infinity included; and the base of the logarithm.
 
     Returns
     -------
