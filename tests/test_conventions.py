@@ -11,7 +11,17 @@ from scipy.spatial.distance import cdist
 
 from rdae_ref import gaussian_gram, renyi_entropy
 from rdae_ref.verify.compare import CAUSES, CONVENTIONS
-from rdae_ref.verify.conventions import KERNELS, PEERS, peer_entropy, peer_gram, peer_sigma, to_bits
+from rdae_ref.verify.conventions import (
+    KERNELS,
+    PEERS,
+    peer_entropy,
+    peer_gram,
+    peer_sigma,
+    silverman_size,
+    to_bits,
+    vendi,
+    z_scored,
+)
 
 PAGE = Path(__file__).parent.parent / "docs" / "conventions.md"
 
@@ -140,14 +150,48 @@ def test_matrix_renyi_entropy_from_scratch():
     assert peer_entropy("Matrix-Renyi-Entropy-from-scratch", indefinite(0.1), 3) == pytest.approx(expected, rel=1e-13)
 
 
+def test_vendi_score():
+    k = math.exp(-1 / (2 * 0.8**2))
+    A = peer_gram("vendi-score", [[0.0], [1.0]], 0.8)
+    np.testing.assert_allclose(A, [[0.5, k / 2], [k / 2, 0.5]], rtol=1e-14)
+    assert peer_entropy("vendi-score", A, 3) == pytest.approx(math.log(two_samples(k, 3)) / -2, rel=1e-14)
+    p = np.array([1 + k, 1 - k]) / 2
+    assert peer_entropy("vendi-score", A, 1) == pytest.approx(-np.sum(p * np.log(p)), rel=1e-14)
+    assert peer_entropy("vendi-score", A, math.inf) == pytest.approx(-math.log(p[0]), rel=1e-14)
+    # What is negative is dropped, and nothing is divided: the rest sums to 1.1.
+    assert peer_entropy("vendi-score", indefinite(0.1), 3) == pytest.approx(math.log(0.75**3 + 0.35**3) / -2, rel=1e-13)
+
+
+@pytest.mark.parametrize("q", [0.5, 1.0, 2.0, math.inf])
+def test_the_vendi_score_follows_its_order(q):
+    K = 12 * gaussian_gram(samples(12), 0.4)
+    assert vendi(K, q) == pytest.approx(math.exp(peer_entropy("vendi-score", K / 12, q)), rel=1e-11)
+    assert vendi(np.kron(np.eye(3), np.ones((2, 2))), q) == pytest.approx(3, rel=1e-12)
+    assert q == 1 or abs(vendi(K, q) - vendi(K)) > 1e-3
+    with pytest.raises(ValueError, match="unit diagonal"):
+        vendi(K / 12, q)
+
+
+def test_default_inputs_and_sizes_of_two_peers():
+    X = np.array([[0.0, 10.0], [1.0, 10.0], [2.0, 40.0]])
+    spread = math.sqrt(sum((x - X.mean()) ** 2 for x in X.ravel()) / 6)
+    assert silverman_size(X) == pytest.approx(1.06 * spread * 3**-0.2, rel=1e-14)
+    assert silverman_size(X, 2) == 2 * silverman_size(X)
+    first = (X[:, 0] - 1) / math.sqrt(2 / 3 + 1e-8)
+    np.testing.assert_allclose(z_scored(X)[:, 0], first, rtol=1e-14)
+    assert np.array_equal(z_scored(np.ones((3, 1))), np.zeros((3, 1)))
+
+
 def test_bad_input_is_refused():
     with pytest.raises(ValueError, match="peer must be one of"):
         peer_entropy("nobody", np.eye(2) / 2, 2)
     with pytest.raises(ValueError, match="alpha must be given"):
         peer_entropy("repitl", np.eye(2) / 2)
     for alpha in (1, math.inf):
-        with pytest.raises(ValueError, match="divides by zero"):
-            peer_entropy("DIB", np.eye(2) / 2, alpha)
+        for peer in PEERS:
+            if not PEERS[peer].limits:
+                with pytest.raises(ValueError, match="divides by zero"):
+                    peer_entropy(peer, np.eye(2) / 2, alpha)
     for bad, error in BAD_POSITIVE.values():
         with pytest.raises(error, match="sigma"):
             peer_sigma("DIB", bad)

@@ -13,9 +13,23 @@ import numpy as np
 import numpy.typing as npt
 
 from .._validation import Array, as_base, as_choice, as_order, as_positive, as_samples, as_symmetric
-from ..matrices import gaussian_gram
+from ..matrices import gaussian_gram, renyi_entropy
 
-__all__ = ["KERNELS", "PEERS", "Peer", "peer_entropy", "peer_gram", "peer_sigma", "power_entropy", "to_bits"]
+__all__ = [
+    "KERNELS",
+    "PEERS",
+    "Peer",
+    "peer_entropy",
+    "peer_gram",
+    "peer_sigma",
+    "power_entropy",
+    "silverman_size",
+    "to_bits",
+    "vendi",
+    "z_scored",
+]
+
+UNIT = 1e-10  # what a diagonal of ones may be off by
 
 # The size with which our kernel exp(−d²/(2σ²)) equals the one named.
 KERNELS: dict[str, Callable[[float], float]] = {
@@ -38,6 +52,7 @@ class Peer(NamedTuple):
     base: float
     alpha: float | None = None  # where it is fixed
     largest_trace: float = math.inf  # where tr A^α is cut off
+    limits: bool = False  # whether it knows α = 1 and ∞
     frobenius: bool = False  # tr A² at α = 2 as |A|²/N²: right for K, for K/N the entropy is too large by 2 log N
 
 
@@ -47,6 +62,8 @@ PEERS = {
     "DIB": Peer("exp(−d²/σ)", "K/tr K", "absolute", False, 2, alpha=1.01),
     "Directed-Information": Peer("exp(−d²/σ²)", "K/N", "absolute", False, 2, alpha=1.01, largest_trace=0.9999),
     "Matrix-Renyi-Entropy-from-scratch": Peer("exp(−d²/(2σ²))", "K/N", "clipped", False, 2),
+    # Its kernel is the user's, and its value the exponential of the entropy: see `vendi`.
+    "vendi-score": Peer("exp(−d²/(2σ²))", "K/N", "dropped", False, math.e, limits=True),
 }
 
 
@@ -146,7 +163,7 @@ def peer_entropy(peer: str, A: npt.ArrayLike, alpha: float | None = None, base: 
     if alpha is None and rules.alpha is None:
         raise ValueError(f"alpha must be given: {peer} has no order of its own")
     alpha = as_order(rules.alpha if alpha is None else alpha)  # type: ignore[arg-type]
-    if alpha in (1, math.inf):
+    if alpha in (1, math.inf) and not rules.limits:
         raise ValueError(f"alpha must be finite and not 1, where {peer} divides by zero, got {alpha}")
     unit = math.log(rules.base if base is None else as_base(base))
     if rules.frobenius and alpha == 2:
@@ -154,6 +171,84 @@ def peer_entropy(peer: str, A: npt.ArrayLike, alpha: float | None = None, base: 
             trace = float(np.vdot(A, A)) / len(A) ** 2
         return -_log(trace, alpha) / unit
     return power_entropy(A, alpha, rules.eigenvalues, rules.renormalised, rules.largest_trace) / unit
+
+
+def vendi(K: npt.ArrayLike, q: float = 1) -> float:
+    """Return the Vendi score of order q, exp S_q(K/N), the effective number of distinct samples.
+
+    Parameters
+    ----------
+    K : array_like, shape (N, N)
+        Similarities, symmetric positive semidefinite with unit diagonal.
+    q : float
+        Order q > 0 of the entropy, 1 and infinity included.
+
+    Returns
+    -------
+    float
+        Between 1 and N. vendi-score 0.0.3 has the same in ``score_K(K, q)``; its ``score_X(X, q)`` takes q = 1 always.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If `K` is not symmetric positive semidefinite with unit diagonal, or `q` is out of range.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> round(vendi(np.eye(4), 2), 12), round(vendi(np.ones((4, 4))), 12)
+    (4.0, 1.0)
+    """
+    K = as_symmetric(K, "K")
+    if np.abs(K.diagonal() - 1).max() > UNIT:
+        raise ValueError("K must have a unit diagonal: divide K_ij by sqrt(K_ii K_jj)")
+    return math.exp(renyi_entropy(K / len(K), q, math.e))
+
+
+def silverman_size(X: npt.ArrayLike, multiplier: float = 1) -> float:
+    """Return the kernel size that Directed-Information takes by default, 1.06 · std · N^(−1/5).
+
+    Parameters
+    ----------
+    X : array_like, shape (N, d)
+        Samples in rows; the standard deviation is that of all elements.
+    multiplier : float
+        What it is multiplied by.
+
+    Returns
+    -------
+    float
+        σ in exp(−d²/σ²).
+
+    Raises
+    ------
+    TypeError, ValueError
+        If `X` is not a finite real matrix or `multiplier` is not a finite number above 0.
+    """
+    X = as_samples(X, "X")
+    return as_positive(multiplier, "multiplier") * 1.06 * float(X.std()) * len(X) ** (-1 / 5)
+
+
+def z_scored(X: npt.ArrayLike) -> Array:
+    """Return the samples as nicolasigor/entropy standardises them by default, (x − mean)/sqrt(var + 1e-8).
+
+    Parameters
+    ----------
+    X : array_like, shape (N, d)
+        Samples in rows.
+
+    Returns
+    -------
+    Array, shape (N, d)
+        With mean 0 and standard deviation 1 of each feature.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If `X` is not a finite real matrix.
+    """
+    X = as_samples(X, "X")
+    return (X - X.mean(axis=0)) / np.sqrt(X.var(axis=0) + 1e-8)
 
 
 def to_bits(peer: str, value: float, base: float | None = None) -> float:
