@@ -145,6 +145,14 @@ def test_with_other_units_only_the_outputs_are_wrong():
     assert "DIFFERS from Xhat on" in str(comparison)
 
 
+@pytest.mark.parametrize("name", ["a Laplacian kernel", "a factorised Laplacian kernel", "σ sqrt(d)"])
+def test_with_another_kernel_only_the_gram_matrices_are_wrong(name):
+    verdicts = {row.name: row.verdict for row in judged(name).arrays}
+    assert {verdicts.pop(key) for key in ("K_X", "K_Xhat")} == {"explained"}
+    assert {verdicts.pop(key) for key in ("Xhat", "distortion", "db")} == {"agrees"}
+    assert set(verdicts.values()) == {"follows"}
+
+
 def test_unknown_outputs_are_wrong_and_what_follows_from_them_is_right():
     X, parameters, arrays = ours()
     Xhat = np.random.default_rng(0).normal(size=X.shape)
@@ -255,6 +263,12 @@ def test_without_parameters_their_gradients_are_refused():
         compare(X, results={"value": 1.0}, Xhat=arrays["Xhat"][:3], **SETTINGS)
     with pytest.raises(TypeError, match="activation must be given"):
         compare(X, Parameters(*corpus.point()[1]), {"value": 1.0}, **SETTINGS | {"activation": None})
+
+
+def test_every_cause_of_the_table_is_one_that_the_corpus_shows():
+    shown = set.union(*(causes for _, causes in ENTRIES.values()))
+    elsewhere = {"zero_distance", "negative_eigenvalue", "kernel_one_side", "wrong_factor", "wrong_factor_joint"}
+    assert set(CAUSES) - shown - elsewhere <= {"wrong_factor_output"}
 
 
 def test_every_cause_can_be_looked_up():

@@ -6,7 +6,7 @@ from pathlib import Path
 from ..verify.compare import SNIPPETS, compare_file, write_template
 from .common import Verbs, add_verb, as_seed, check_folder, write_json
 
-# Fills the template by the forward pass alone, so that there is something to compare.
+# Fills the template with the outputs, so that there is something to compare.
 FILL = """python -c "import numpy as np; f = dict(np.load('mine.npz')); np.savez('mine.npz', **f, Xhat=
     1 / (1 + np.exp(-f['X'] @ f['W'].T - f['c'])) @ f['A'].T + f['b'])\""""
 
@@ -16,7 +16,7 @@ def add_compare(verbs: Verbs) -> None:
     compare = add_verb(
         verbs,
         "compare",
-        "Compare your arrays with ours, and explain where they differ; exit code 1 if they do.",
+        "Compare your arrays with ours, and name the causes where they differ; exit code 1 if they do.",
         f"rdae-ref compare --template mine.npz\n  {FILL}\n  rdae-ref compare mine.npz",
     )
     files = compare.add_mutually_exclusive_group(required=True)
@@ -40,7 +40,7 @@ def _compare(options: argparse.Namespace) -> int:
     check_folder(options.json)
     if options.template:
         if options.json:
-            raise ValueError("--template writes an example, and has no report for --json")
+            raise ValueError("--template writes an example and has no report: leave out --json")
         write_template(options.template, options.seed)
         if not options.quiet:
             for framework, snippet in SNIPPETS.items():

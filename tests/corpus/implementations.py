@@ -230,6 +230,8 @@ def by_hand(X, parameters, *, alpha, mu, sigma_x, sigma_xhat, activation="logsig
         "n": lambda N: N,
         "power": lambda alpha: alpha - 1,
         "after": lambda name, dS, dD, theta: dS - mu * dD,
+        "scale": lambda arrays: 1.0,
+        "drop": (None, None),
     } | changes
     W, c, A, b = parameters
     N = len(X)
@@ -253,8 +255,11 @@ def by_hand(X, parameters, *, alpha, mu, sigma_x, sigma_xhat, activation="logsig
     for part, slope in (("S", dS_dXhat), ("D", dD_dXhat)):
         dZ = slope @ how["A"](A) * G
         arrays[part] = {"dW": dZ.T @ X, "dc": dZ.sum(0), "dA": slope.T @ H, "db": slope.sum(0) * (part == "D")}
+    if how["drop"] == ("dA", "joint"):
+        arrays["S"]["dA"] = (4 * how["laplacian"](P) @ Xhat).T @ H
     theta = dict(zip(("dW", "dc", "dA", "db"), parameters, strict=True))
-    return {name: how["after"](name, arrays["S"][name], arrays["D"][name], theta[name]) for name in theta}
+    whole = {name: how["after"](name, arrays["S"][name], arrays["D"][name], theta[name]) for name in theta}
+    return {name: how["scale"](whole) * array for name, array in whole.items()}
 
 
 def clipped(limit):
@@ -264,7 +269,16 @@ def clipped(limit):
     return after
 
 
+def clipped_norm(limit):
+    def norm(arrays):
+        return limit / math.sqrt(sum(numpy.sum(array**2) for array in arrays.values()))
+
+    return norm
+
+
 HANDWRITTEN = {
+    "clipped to norm 0.5": ({"scale": clipped_norm(0.5)}, {"gradient_clipped"}),
+    "no joint entropy in dA": ({"drop": ("dA", "joint")}, {"entropy_part_dropped"}),
     "P for the Laplacian": ({"laplacian": lambda P: P}, {"adjacency_for_laplacian"}),
     "D(P) for the Laplacian": ({"laplacian": lambda P: numpy.diag(P.sum(1))}, {"degree_only"}),
     "D(P) + P": ({"laplacian": lambda P: numpy.diag(P.sum(1)) + P}, {"adjacency_sign"}),

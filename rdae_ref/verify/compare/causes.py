@@ -67,7 +67,6 @@ CAUSES = {
     "joint_alone": "the joint entropy in place of the conditional one",
     "zero_distance": "a derivative at distance zero, as that of sqrt(d²) or cdist(…)**2",
     "negative_eigenvalue": "a power or a logarithm of an eigenvalue that rounding made negative or zero",
-    "rounding_float32": "a computation in float32",
 }
 
 

@@ -9,7 +9,7 @@ import numpy as np
 
 from ..._validation import Array
 from .arrays import Given
-from .causes import CAUSES, Cause, Factors, cause, general_factors, known_factors, product
+from .causes import CAUSES, SETTINGS, Cause, Factors, cause, general_factors, known_factors, product
 from .guards import GUARDS
 from .kernels import named_sizes
 from .search import Search
@@ -220,6 +220,12 @@ class Diagnosis:
                 if found.fits:
                     n_known += 1
                     yield found
+        ours = columns.sum(axis=1)
+        scale = float(ours @ yours / (ours @ ours)) if ours.any() else 0.0
+        if not n_known and yours.size > 2 and scale:
+            whole = account(np.full(3, scale), (cause("gradient_scale", given.name, scale),))
+            n_known += whole.fits
+            yield whole
         if not n_known and yours.size >= FREE and rank == used.sum():
             general = general_factors(free)
             yield account(free, (_as_cause(general, given),) * (1 if general.number is not None else 2))
@@ -311,4 +317,4 @@ def _as_cause(factors: Factors, given: Given) -> Cause:
 
 
 def _of_settings(one: Cause) -> bool:
-    return one.name in GUARDS or one.name in ("alpha", "kernel_size", "exponent")
+    return one.name in SETTINGS or one.name == "exponent"

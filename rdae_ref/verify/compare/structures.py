@@ -58,7 +58,9 @@ def structures(variants: Variants, settings: Settings) -> Iterator[Structure]:
     yield Structure("missing_gprime", _all(variants, slopes, Gprime=np.ones_like(run.Gprime)))
     Zhat = run.Zhat
     wrong = {"g′(Ẑ)": own.derivative(Zhat), "Ẑ": Zhat, "Ẑ(1 − Ẑ)": Zhat * (1 - Zhat), "1 − Ẑ²": 1 - Zhat**2}
-    others = {name: unit for name, unit in {**ACTIVATIONS, "tanh": TANH}.items() if unit.name != own.name}
+    others = {
+        name: unit for name, unit in {**ACTIVATIONS, "tanh": TANH}.items() if unit.name not in ("linear", own.name)
+    }
     wrong |= {f"g′ of {name}": unit.derivative(run.Z) for name, unit in others.items()}
     for words, Gprime in wrong.items():
         if np.abs(Gprime - run.Gprime).max() > 1e-9:

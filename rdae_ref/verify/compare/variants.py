@@ -15,8 +15,7 @@ from scipy.spatial.distance import cdist
 from ..._validation import LARGEST_SAMPLE, Array
 from ...activations import Activation
 from ...autoencoder import Forward, Parameters, distortion, forward
-from ...matrices import gaussian_gram, graph_laplacian, renyi_entropy
-from ...numerics.entropy import entropy_and_gradient
+from ...matrices import gaussian_gram, graph_laplacian, renyi_entropy, renyi_entropy_gradient
 from ...numerics.spectrum import SingularGramWarning
 from ...paper import edge_weights
 from ..conventions import KERNELS, power_entropy
@@ -277,7 +276,8 @@ class Variants:
             if guard is None:
                 with warnings.catch_warnings():
                     warnings.simplefilter("ignore", SingularGramWarning)  # the verdict says it, where it matters
-                    dS = [entropy_and_gradient(A, alpha).gradient for A in (N * K_X * K, K)]
+                    tangent = alpha < math.inf  # without the multiple of I, which no Laplacian sees
+                    dS = [renyi_entropy_gradient(A, alpha, math.e, tangent) for A in (N * K_X * K, K)]
             else:
                 dS = [guards.gradient(guard, *self._spectrum(settings, i), alpha, i == 0) for i in range(2)]
             return N * K_X * dS[0], dS[1]

@@ -1,6 +1,7 @@
 """`compare`: a person's arrays beside ours, with a verdict for each."""
 
 import itertools
+import math
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
@@ -14,7 +15,7 @@ from ...numerics.spectrum import eigenvalues
 from .arrays import Given, Reading, accept, rounding_limit
 from .causes import SETTINGS, Cause, cause
 from .comparison import VERDICTS, ArrayComparison, Comparison, Explanation
-from .diagnosis import NEARER, Account, Diagnosis
+from .diagnosis import FORMS, NEARER, Account, Diagnosis
 from .kernels import read_kernel
 from .outputs import networks
 from .search import CHANCE, Candidate, Finding, Fit, Search
@@ -22,6 +23,8 @@ from .settings import Settings
 from .variants import GRADIENTS, SLOPES, Problem, Variants, standardised
 
 __all__ = ["compare"]
+
+FORM_OF = {name: form for form, name in FORMS.items()}
 
 
 def compare(
@@ -188,6 +191,7 @@ class _Judge:
     def _kernels(self, start: _Upstream) -> _Upstream:
         """Read the kernel off Gram matrices that differ."""
         problem, sizes, causes, departs = start.problem, {}, start.causes, start.departs
+        forms = list[tuple[str, float]]()
         variants = self.ours.variants if start.problem is self.reading.problem else Variants(start.problem)
         code = {} if variants.forward is None else {"gram_of_code": variants.forward.Zhat}
         for name, own, other, sigma in (
@@ -202,10 +206,17 @@ class _Judge:
             departs = (*departs, name)
             causes = (*causes, *(found.causes if found else ()))
             sizes[name] = found.sigma if found else None
+            why = found.causes[0] if found and len(found.causes) == 1 else None
+            if why and why.name in FORM_OF and why.number is not None:
+                forms.append((FORM_OF[why.name], why.number))
         if not sizes:
             return start
         x, xhat = sizes.get("K_X", problem.sigma_x), sizes.get("K_Xhat", problem.sigma_xhat)
-        settings = start.settings if x is None or xhat is None else start.settings._replace(size=(x, xhat))
+        settings = start.settings
+        if x is not None and xhat is not None:
+            settings = settings._replace(size=(x, xhat))
+        elif len(forms) == 2 and forms[0][0] == forms[1][0]:
+            settings = settings._replace(form=forms[0][0], size=(forms[0][1], forms[1][1]))
         return start._replace(settings=settings, causes=causes, departs=departs)
 
     # ------------------------------------------------------------------------------------------------ what is left
@@ -224,7 +235,24 @@ class _Judge:
             if _singular(self.search, given):
                 continue
             accounts[given.name] = diagnosis.accounts(given)
-        return _in_common(accounts)
+        return self._across_arrays(_in_common(accounts))
+
+    def _across_arrays(self, accounts: dict[str, list[Account]]) -> dict[str, list[Account]]:
+        """Add causes that only the gradients together show: a norm that was clipped, a part missing in one array."""
+        slopes = [given for given in self.search.reading.given if given.name in GRADIENTS]
+        scales = [_scale(accounts.get(given.name, [])) for given in slopes]
+        if len(slopes) > 1 and 0 < scales[0] < 1 and np.allclose(scales, scales[0], rtol=1e-6):
+            norm = float(np.sqrt(sum(np.sum(given.array**2) for given in slopes)))
+            if abs(norm - float(f"{norm:.2g}")) < 1e-5 * norm:  # a number that somebody chose
+                for given in slopes:
+                    clipped = accounts[given.name][0]._replace(causes=(cause("gradient_clipped", given.name, norm),))
+                    accounts[given.name].append(clipped)
+        for name, found in accounts.items():
+            parts = {one.name for account in found if account.fits for one in account.causes}
+            others = [given for given in slopes if given.name not in (name, "db")]
+            if parts & {"detached_joint", "detached_output"} and others and all(map(self._agrees, others)):
+                found.append(found[0]._replace(causes=(cause("entropy_part_dropped", name),)))
+        return accounts
 
     def _agrees(self, given: Given) -> bool:
         ours = self.ours.fit(given, self.ours.ours.settings)
@@ -379,6 +407,14 @@ def _in_common(accounts: dict[str, list[Account]]) -> dict[str, list[Account]]:
         name: [account for account in found if name not in fitting or not shared or _key(account) in shared]
         for name, found in accounts.items()
     }
+
+
+def _scale(accounts: list[Account]) -> float:
+    """Return what multiplies the whole of an array, if that is all that is wrong with it; otherwise NaN."""
+    for account in accounts:
+        if account.fits and [one.name for one in account.causes] == ["gradient_scale"]:
+            return account.causes[0].number or math.nan
+    return math.nan
 
 
 def _key(account: Account) -> tuple[tuple[str, str], ...]:
