@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     import matplotlib.figure
 
 __all__ = [
-    "COLOURS", "Figure", "Table", "column_rows", "draw_outputs", "legend_below", "new_figure", "palette_png",
+    "COLOURS", "Figure", "Folder", "Table", "column_rows", "draw_outputs", "legend_below", "new_figure", "palette_png",
     "paper_style", "plain_ticks", "read_claims", "terms_table", "write_csv", "write_figure", "write_files",
     "write_json",
 ]  # fmt: skip

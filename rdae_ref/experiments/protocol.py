@@ -1,16 +1,16 @@
 """What every module that draws a figure defines, and what all of them share: `FigureModule`, `Result`, `run_tasks`."""
 
-import os
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any, NamedTuple, Protocol
 
 from ..workers import Workers
 from .claims import Claim
-from .output import Figure
+from .output import Figure, Folder, Table, write_files
 from .runs import Outcome, run_all
 
-__all__ = ["FigureModule", "Result", "run_tasks"]
+__all__ = ["FigureModule", "Result", "run_tasks", "write_result"]
 
 
 class Result(NamedTuple):
@@ -45,9 +45,7 @@ class FigureModule(Protocol):
 
     Settings: type
 
-    def run(
-        self, settings: Any = None, *, folder: str | os.PathLike[str] = "figures", workers: Workers = None
-    ) -> Result:
+    def run(self, settings: Any = None, *, folder: Folder = "figures", workers: Workers = None) -> Result:
         """Return the outcome of every run, computed now or read from the files of an earlier call.
 
         Parameters
@@ -97,7 +95,7 @@ class FigureModule(Protocol):
         """
         ...
 
-    def write(self, result: Any, folder: str | os.PathLike[str], *, all_files: bool = False) -> Sequence[Claim]:
+    def write(self, result: Any, folder: Folder, *, all_files: bool = False) -> Sequence[Claim]:
         """Write the figure as PNG, its numbers as CSV, and settings and claims as JSON.
 
         Parameters
@@ -120,7 +118,7 @@ class FigureModule(Protocol):
 def run_tasks(
     function: Callable[[Any], dict[str, Any]],
     tasks: Mapping[Any, Any],
-    folder: str | os.PathLike[str],
+    folder: Folder,
     workers: Workers,
     description: str,
 ) -> dict[Any, Outcome]:
@@ -128,3 +126,21 @@ def run_tasks(
     kept = Path(folder) / ".runs"
     outcomes = run_all(function, [*tasks.values()], folder=kept, workers=workers, description=description)
     return dict(zip(tasks, outcomes, strict=True))
+
+
+def write_result(
+    result: Result,
+    folder: Folder,
+    name: str,
+    claims: Sequence[Claim],
+    figure: Figure,
+    tables: Mapping[str, Table],
+    *,
+    units: str | None = "bits",
+    seed: bool = True,
+    **more: Any,
+) -> Sequence[Claim]:
+    """Write a result as `write_files` does, with its settings, the units of rates, and the seed that is drawn."""
+    settings = asdict(result.settings) | ({"units": units} if units else {})
+    drawn = {"seed": result.settings.seeds[0]} if seed else {}
+    return write_files(folder, claims, settings=settings, figures={name: figure}, tables=tables, **drawn, **more)

@@ -6,9 +6,9 @@ as 2.16 in bits; and on L from the random start.
 """
 
 import math
-import os
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
+from itertools import product
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -20,8 +20,8 @@ from ...data import gaussian
 from ...workers import Workers
 from ..claims import Claim, claim
 from ..figure1 import NAMES, UNITS, alignment_claims
-from ..output import Figure, draw_outputs, new_figure, terms_table, write_files
-from ..protocol import Result, run_tasks
+from ..output import Figure, Folder, draw_outputs, new_figure, terms_table
+from ..protocol import Result, run_tasks, write_result
 
 __all__ = ["Result", "Settings", "Task", "claims", "draw", "run", "train_one", "write"]
 
@@ -81,14 +81,10 @@ def train_one(task: Task) -> dict[str, Any]:
     return {"X": X, "Xhat": Xhat, "L": entropy - s.mu * D, "conditional_entropy": entropy, "distortion": D}
 
 
-def run(
-    settings: Settings | None = None, *, folder: str | os.PathLike[str] = "figures", workers: Workers = None
-) -> Result:
+def run(settings: Settings | None = None, *, folder: Folder = "figures", workers: Workers = None) -> Result:
     """Ascend in each way with every unit; keys are (way, unit, seed)."""
     settings = settings or Settings()
-    tasks = {
-        (way, unit, seed): Task(way, unit, seed, settings) for way in WAYS for unit in UNITS for seed in settings.seeds
-    }
+    tasks = {key: Task(*key, settings) for key in product(WAYS, UNITS, settings.seeds)}
     return Result(settings, run_tasks(train_one, tasks, folder, workers, "ascent"))
 
 
@@ -135,22 +131,13 @@ def _spread(X: paper.Array) -> float:
 COLUMNS = ("way", "unit", "seed", "sample", "x1", "x2", "xhat1", "xhat2")
 
 
-def write(result: Result, folder: str | os.PathLike[str], *, all_files: bool = False) -> Sequence[Claim]:
+def write(result: Result, folder: Folder, *, all_files: bool = False) -> Sequence[Claim]:
     """Write ascent.png and .json; on demand the outputs as ascent.csv."""
     rows = (
         (*key, sample, *map(float, x), *map(float, xhat))
         for key, outcome in result.runs.items()
         for sample, (x, xhat) in enumerate(zip(outcome["X"], outcome["Xhat"], strict=True))
     )
-    runs = [(way, terms_table([(unit, seed, out)])) for (way, unit, seed), out in result.runs.items()]
-    return write_files(
-        folder,
-        claims(result),
-        settings=asdict(result.settings) | {"units": "bits"},
-        figures={"ascent": draw(result)},
-        tables={},
-        long_tables={"ascent": (COLUMNS, rows)},
-        all_files=all_files,
-        seed=result.settings.seeds[0],
-        runs=[{"way": way} | row for way, (row,) in runs],
-    )
+    runs = [{"way": way} | terms_table([(unit, seed, out)])[0] for (way, unit, seed), out in result.runs.items()]
+    more: dict[str, Any] = {"long_tables": {"ascent": (COLUMNS, rows)}, "all_files": all_files, "runs": runs}
+    return write_result(result, folder, "ascent", claims(result), draw(result), {}, **more)

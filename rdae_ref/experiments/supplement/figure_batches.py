@@ -3,9 +3,8 @@
 And the reason that the paper gives: the share of the Gram matrix in the blocks of the clusters.
 """
 
-import os
-from collections.abc import Iterator, Sequence
-from dataclasses import asdict, dataclass, field, replace
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -20,8 +19,8 @@ from ...optimize import BatchedObjective, batch_ascent
 from ...pytree import ravel
 from ...workers import Workers
 from ..claims import Claim, claim
-from ..output import COLOURS, Figure, new_figure, plain_ticks, write_files
-from ..protocol import Result, run_tasks
+from ..output import COLOURS, Figure, Folder, new_figure, plain_ticks
+from ..protocol import Result, run_tasks, write_result
 from ..training import finished
 
 __all__ = ["Agreement", "Result", "Settings", "Task", "agreement", "claims", "draw", "measure_one", "run", "write"]
@@ -139,11 +138,7 @@ def _entropy_gradient(X: Array, parameters: Parameters, s: Settings) -> Array:
 
 
 def run(
-    settings: Settings | None = None,
-    *,
-    folder: str | os.PathLike[str] = "figures",
-    workers: Workers = None,
-    source: str,
+    settings: Settings | None = None, *, folder: Folder = "figures", workers: Workers = None, source: str
 ) -> Result:
     """Measure for every seed; keys are (seed,)."""
     s = settings or Settings()
@@ -244,30 +239,25 @@ def claims(result: Result) -> list[Claim]:
     return table
 
 
-def write(result: Result, folder: str | os.PathLike[str], *, all_files: bool = False) -> Sequence[Claim]:
+def write(result: Result, folder: Folder, *, all_files: bool = False) -> Sequence[Claim]:
     """Write batches.png, .csv and .json, and what depends on the kernel size as batches_sigma.csv."""
     s = result.settings
+    over_size = (
+        (*key, which, POINTS[p], KINDS[k], s.sizes[i], *map(float, out[which][p, k, i]))
+        for key, out in result.runs.items()
+        for which in ("mean", "single")
+        for p, k, i in np.ndindex(out[which].shape[:-1])
+    )
     over_sigma = (
         (*key, kind, sigma, float(out["blocks"][k, i]), *map(float, out["by_sigma"][k, i]))
         for key, out in result.runs.items()
         for k, kind in enumerate(KINDS)
         for i, sigma in enumerate(s.sigmas)
     )
-    return write_files(
-        folder,
-        claims(result),
-        settings=asdict(s) | {"units": "bits"},
-        figures={"batches": draw(result)},
-        tables={
-            "batches": (("seed", "of", "point", "kind", "size", *Agreement._fields), _rows(result)),
-            "batches_sigma": (("seed", "kind", "sigma", "share_in_blocks", *Agreement._fields), over_sigma),
-        },
-        all_files=all_files,
+    tables = {
+        "batches": (("seed", "of", "point", "kind", "size", *Agreement._fields), over_size),
+        "batches_sigma": (("seed", "kind", "sigma", "share_in_blocks", *Agreement._fields), over_sigma),
+    }
+    return write_result(
+        result, folder, "batches", claims(result), draw(result), tables, seed=False, all_files=all_files
     )
-
-
-def _rows(result: Result) -> Iterator[tuple[object, ...]]:
-    for key, out in result.runs.items():
-        for which in ("mean", "single"):
-            for (p, k, i), _ in np.ndenumerate(out[which][..., 0]):
-                yield *key, which, POINTS[p], KINDS[k], result.settings.sizes[i], *map(float, out[which][p, k, i])

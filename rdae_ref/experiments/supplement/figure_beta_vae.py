@@ -8,9 +8,9 @@ follows.
 """
 
 import math
-import os
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
+from itertools import product
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -24,8 +24,8 @@ from ...optimize import MiniBatches, adam, maximize
 from ...theory import gaussian_rate_distortion
 from ...workers import Workers
 from ..claims import Claim, claim
-from ..output import COLOURS, Figure, legend_below, new_figure, plain_ticks, write_files
-from ..protocol import Result, run_tasks
+from ..output import COLOURS, Figure, Folder, legend_below, new_figure, plain_ticks
+from ..protocol import Result, run_tasks, write_result
 from ..runs import Outcome
 from ..training import finished
 
@@ -134,17 +134,10 @@ def predicted(settings: Settings, beta: float) -> tuple[float, float]:
     return float(np.minimum(gamma2, level).sum()), float(rate)
 
 
-def run(
-    settings: Settings | None = None, *, folder: str | os.PathLike[str] = "figures", workers: Workers = None
-) -> Result:
+def run(settings: Settings | None = None, *, folder: Folder = "figures", workers: Workers = None) -> Result:
     """Train in each way, at every β; keys are (way, beta, seed)."""
     settings = settings or Settings()
-    tasks = {
-        (way, beta, seed): Task(way, beta, seed, settings)
-        for way in (*WAYS, "mixture")
-        for beta in settings.betas
-        for seed in settings.seeds
-    }
+    tasks = {key: Task(*key, settings) for key in product((*WAYS, "mixture"), settings.betas, settings.seeds)}
     return Result(settings, run_tasks(train_one, tasks, folder, workers, "beta-vae"))
 
 
@@ -299,19 +292,11 @@ COLUMNS = ("way", "beta", "seed", "distortion", "rate", "curve", "level_distorti
 CHAIN_COLUMNS = ("case", "seed", "scale", "beta", "information", "rate", "gap")
 
 
-def write(result: Result, folder: str | os.PathLike[str], *, all_files: bool = False) -> Sequence[Claim]:
+def write(result: Result, folder: Folder, *, all_files: bool = False) -> Sequence[Claim]:
     """Write beta_vae.png, .csv and .json, and the bounds on the information as beta_vae_chain.csv."""
-    settings = result.settings
-    columns = (*COLUMNS, *(f"rate{i}" for i in range(1, len(settings.variances) + 1)))
-    return write_files(
-        folder,
-        claims(result),
-        settings=asdict(settings) | {"units": "bits"},
-        figures={"beta_vae": draw(result)},
-        tables={"beta_vae": (columns, _rows(result)), "beta_vae_chain": (CHAIN_COLUMNS, _chain_rows(result))},
-        all_files=all_files,
-        seed=settings.seeds[0],
-    )
+    columns = (*COLUMNS, *(f"rate{i}" for i in range(1, len(result.settings.variances) + 1)))
+    tables = {"beta_vae": (columns, _rows(result)), "beta_vae_chain": (CHAIN_COLUMNS, _chain_rows(result))}
+    return write_result(result, folder, "beta_vae", claims(result), draw(result), tables, all_files=all_files)
 
 
 def _rows(result: Result) -> Iterator[tuple[object, ...]]:

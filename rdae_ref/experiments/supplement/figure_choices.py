@@ -5,10 +5,10 @@ colour says where the outputs end.
 """
 
 import math
-import os
 import warnings
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import dataclass, field, replace
+from itertools import product
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -24,8 +24,8 @@ from ...pytree import ravel
 from ...workers import Workers
 from ..claims import Claim, claim
 from ..figure1 import NAMES, UNITS, alignment
-from ..output import COLOURS, Figure, new_figure, write_files
-from ..protocol import Result, run_tasks
+from ..output import COLOURS, Figure, Folder, new_figure
+from ..protocol import Result, run_tasks, write_result
 from ..training import Training, rate_distortion
 
 __all__ = ["Ending", "Result", "Settings", "Task", "claims", "draw", "ending", "run", "train_one", "write"]
@@ -109,18 +109,11 @@ def nats_gap(objective: RateDistortion, parameters: Parameters) -> float:
     return float(np.abs(nats - math.log(2) * bits).max() / np.abs(nats).max())
 
 
-def run(
-    settings: Settings | None = None, *, folder: str | os.PathLike[str] = "figures", workers: Workers = None
-) -> Result:
+def run(settings: Settings | None = None, *, folder: Folder = "figures", workers: Workers = None) -> Result:
     """Train every unit with every answer; keys are (unit, alpha, logarithm, seed)."""
     settings = settings or Settings()
-    tasks = {
-        (unit, alpha, logarithm, seed): Task(unit, alpha, logarithm, seed, settings)
-        for seed in settings.seeds
-        for unit in UNITS
-        for alpha in settings.alphas
-        for logarithm in LOGARITHMS
-    }
+    answers = [*product(UNITS, settings.alphas, LOGARITHMS)]
+    tasks = {(*answer, seed): Task(*answer, seed, settings) for seed in settings.seeds for answer in answers}
     return Result(settings, run_tasks(train_one, tasks, folder, workers, "choices"))
 
 
@@ -318,18 +311,12 @@ COLUMNS = ("unit", "alpha", "logarithm", "start", "seed", "L", "conditional_entr
 OUTPUT_COLUMNS = ("unit", "alpha", "logarithm", "start", "sample", "x1", "x2", "xhat1", "xhat2")
 
 
-def write(result: Result, folder: str | os.PathLike[str], *, all_files: bool = False) -> Sequence[Claim]:
+def write(result: Result, folder: Folder, *, all_files: bool = False) -> Sequence[Claim]:
     """Write choices.png, .csv and .json; on demand the outputs of the first seed as choices_outputs.csv."""
-    return write_files(
-        folder,
-        claims(result),
-        settings=asdict(result.settings),
-        figures={"choices": draw(result)},
-        tables={"choices": ((*COLUMNS, *Ending._fields), _rows(result))},
-        long_tables={"choices_outputs": (OUTPUT_COLUMNS, _output_rows(result))},
-        all_files=all_files,
-        seed=result.settings.seeds[0],
-    )
+    tables = {"choices": ((*COLUMNS, *Ending._fields), _rows(result))}
+    long = {"choices_outputs": (OUTPUT_COLUMNS, _output_rows(result))}
+    more: dict[str, Any] = {"units": None, "long_tables": long, "all_files": all_files}
+    return write_result(result, folder, "choices", claims(result), draw(result), tables, **more)
 
 
 def _rows(result: Result) -> Iterator[tuple[object, ...]]:

@@ -6,9 +6,8 @@ jumps every μ has two solutions, and inside a jump there are distortions that n
 """
 
 import math
-import os
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -24,8 +23,8 @@ from ...theory import gaussian_rate_distortion
 from ...workers import Workers
 from ..claims import Claim, claim
 from ..figure1 import NAMES, UNITS
-from ..output import COLOURS, Figure, column_rows, new_figure, write_files
-from ..protocol import Result, run_tasks
+from ..output import COLOURS, Figure, Folder, column_rows, new_figure
+from ..protocol import Result, run_tasks, write_result
 from ..runs import Outcome
 from ..training import Training, finished, rate_distortion
 
@@ -162,9 +161,7 @@ def solve_along(
 CURVE_COLUMNS = ("bound", "rate", "conditional_entropy", "distortion", "mu", "success")
 
 
-def run(
-    settings: Settings | None = None, *, folder: str | os.PathLike[str] = "figures", workers: Workers = None
-) -> Result:
+def run(settings: Settings | None = None, *, folder: Folder = "figures", workers: Workers = None) -> Result:
     """Sweep μ and solve (14) along a grid of bounds; keys are (unit, direction, seed or start)."""
     settings = settings or Settings()
     sweeps, curves = (
@@ -364,27 +361,21 @@ def _rate_claims(result: Result) -> Iterator[Claim]:
     yield claim("constraint", RATE, quantity, [excess], at_most=0)
 
 
-def write(result: Result, folder: str | os.PathLike[str], *, all_files: bool = False) -> Sequence[Claim]:
+def write(result: Result, folder: Folder, *, all_files: bool = False) -> Sequence[Claim]:
     """Write constraint.png and .json, and the numbers as constraint_sweep.csv and constraint.csv, the curve."""
     found = curve(result)
     swept, solved = (
         [(key, out) for key, out in result.runs.items() if key[1] in directions] for directions in (SWEEPS, CURVES)
     )
     solved = [(key, out | {"envelope": found.envelope}) for key, out in solved]
-    names = (*CURVE_COLUMNS, "envelope")
-    return write_files(
-        folder,
-        claims(result),
-        settings=asdict(result.settings) | {"units": "bits"},
-        figures={"constraint": draw(result)},
-        tables={
-            "constraint": (("unit", "direction", "seed", *names), column_rows(solved, names)),
-            "constraint_sweep": (("unit", "direction", "seed", *SWEEP_COLUMNS), column_rows(swept, SWEEP_COLUMNS)),
-        },
-        all_files=all_files,
-        jumps=list(_jumps(result)),
-        ends={"total_variance": found.variance, "rate_of_identity": found.identity_rate},
-    )
+    key, names = ("unit", "direction", "seed"), (*CURVE_COLUMNS, "envelope")
+    tables = {
+        "constraint": ((*key, *names), column_rows(solved, names)),
+        "constraint_sweep": ((*key, *SWEEP_COLUMNS), column_rows(swept, SWEEP_COLUMNS)),
+    }
+    ends = {"total_variance": found.variance, "rate_of_identity": found.identity_rate}
+    more: dict[str, Any] = {"seed": False, "all_files": all_files, "jumps": list(_jumps(result)), "ends": ends}
+    return write_result(result, folder, "constraint", claims(result), draw(result), tables, **more)
 
 
 def _jumps(result: Result) -> Iterator[dict[str, object]]:

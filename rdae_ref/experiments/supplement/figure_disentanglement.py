@@ -7,9 +7,9 @@ relative gap, which has no such ceiling, is shown too. The linear probe tells wh
 all.
 """
 
-import os
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
+from itertools import product
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -21,8 +21,8 @@ from ...models import BetaVAE, VAEParameters, initial_vae_parameters
 from ...optimize import MiniBatches
 from ...workers import Workers
 from ..claims import Claim, claim
-from ..output import COLOURS, Figure, new_figure, plain_ticks, write_files
-from ..protocol import Result, run_tasks
+from ..output import COLOURS, Figure, Folder, new_figure, plain_ticks
+from ..protocol import Result, run_tasks, write_result
 from .figure_beta_vae import train_in_stages
 
 __all__ = ["Result", "Settings", "Task", "best_beta", "claims", "draw", "relative_gap", "run", "train_one", "write"]
@@ -133,12 +133,10 @@ def largest_gap(rate: Array, settings: Settings) -> Array:
     return np.minimum(rate / (len(FACTORS) * np.log2(settings.n_bins)), 1)
 
 
-def run(
-    settings: Settings | None = None, *, folder: str | os.PathLike[str] = "figures", workers: Workers = None
-) -> Result:
+def run(settings: Settings | None = None, *, folder: Folder = "figures", workers: Workers = None) -> Result:
     """Train at every β; keys are (beta, seed)."""
     settings = settings or Settings()
-    tasks = {(beta, seed): Task(beta, seed, settings) for beta in settings.betas for seed in settings.seeds}
+    tasks = {key: Task(*key, settings) for key in product(settings.betas, settings.seeds)}
     return Result(settings, run_tasks(train_one, tasks, folder, workers, "disentanglement"))
 
 
@@ -267,32 +265,18 @@ def _claims(result: Result) -> Iterator[Claim]:
 COLUMNS = ("beta", "seed", "distortion", "rate", "gap", "relative")
 
 
-def write(result: Result, folder: str | os.PathLike[str], *, all_files: bool = False) -> Sequence[Claim]:
+def write(result: Result, folder: Folder, *, all_files: bool = False) -> Sequence[Claim]:
     """Write disentanglement.png, .csv and .json, and disentanglement_latents.csv."""
-    settings = result.settings
     columns = (*COLUMNS, *(f"gap_{name}" for name in FACTORS), *(f"probe_{name}" for name in FACTORS))
-    latents = ("beta", "seed", "latent", "rate", *(f"information_{name}" for name in FACTORS))
-    return write_files(
-        folder,
-        claims(result),
-        settings=asdict(settings) | {"units": "bits"},
-        figures={"disentanglement": draw(result)},
-        tables={
-            "disentanglement": (columns, _rows(result)),
-            "disentanglement_latents": (latents, _latent_rows(result)),
-        },
-        all_files=all_files,
-        seed=settings.seeds[0],
+    rows = (
+        (*key, *(float(out[name]) for name in COLUMNS[2:]), *map(float, out["gaps"]), *map(float, out["probe"]))
+        for key, out in result.runs.items()
     )
-
-
-def _rows(result: Result) -> Iterator[tuple[object, ...]]:
-    for (beta, seed), out in result.runs.items():
-        terms = (float(out[name]) for name in COLUMNS[2:])
-        yield beta, seed, *terms, *map(float, out["gaps"]), *map(float, out["probe"])
-
-
-def _latent_rows(result: Result) -> Iterator[tuple[object, ...]]:
-    for (beta, seed), out in result.runs.items():
-        for j, (rate, information) in enumerate(zip(out["rates"], out["information"], strict=True)):
-            yield beta, seed, j, float(rate), *map(float, information)
+    latents = ("beta", "seed", "latent", "rate", *(f"information_{name}" for name in FACTORS))
+    latent_rows = (
+        (*key, j, float(rate), *map(float, information))
+        for key, out in result.runs.items()
+        for j, (rate, information) in enumerate(zip(out["rates"], out["information"], strict=True))
+    )
+    tables = {"disentanglement": (columns, rows), "disentanglement_latents": (latents, latent_rows)}
+    return write_result(result, folder, "disentanglement", claims(result), draw(result), tables, all_files=all_files)

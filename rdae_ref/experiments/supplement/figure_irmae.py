@@ -6,10 +6,9 @@ the closed form.
 """
 
 import functools
-import itertools
-import os
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
+from itertools import pairwise, product
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -22,8 +21,8 @@ from ...optimize import gradient_ascent
 from ...theory import deep_linear_strengths
 from ...workers import Workers
 from ..claims import Claim, claim
-from ..output import COLOURS, Figure, legend_below, new_figure, write_files
-from ..protocol import Result, run_tasks
+from ..output import COLOURS, Figure, Folder, Table, legend_below, new_figure
+from ..protocol import Result, run_tasks, write_result
 from ..training import finished
 from .deep_training import MANIFOLD, SHAPES, DeepTask, DeepTraining, train
 
@@ -96,7 +95,7 @@ def initial_chain(start: str, axes: Array, n_layers: int, initial: float, rng: n
     if start == "aligned":
         # The turns between the layers cancel in the product, which goes from the axes to the axes.
         between = [axes, *turns[1:], axes]
-        turns = [after @ before.T for before, after in itertools.pairwise(between)]
+        turns = [after @ before.T for before, after in pairwise(between)]
     return tuple(Layer(initial ** (1 / n_layers) * turn, np.zeros(d)) for turn in turns)
 
 
@@ -140,27 +139,18 @@ def when_half_learned(strengths: Array) -> Array:
     return before + (0.5 - before[0]) / (after[0] - before[0]) * (after - before)
 
 
-def run(
-    settings: Settings | None = None, *, folder: str | os.PathLike[str] = "figures", workers: Workers = None
-) -> Result:
+def run(settings: Settings | None = None, *, folder: Folder = "figures", workers: Workers = None) -> Result:
     """Train all networks; keys are (data, l, seed) and (start, L, seed).
 
     `representation` reads the networks on images from the same folder.
     """
     settings = settings or Settings()
-    chain = settings.chain
     deep = {
         (training.data, depth, seed): DeepTask("irmae", depth, seed, training)
-        for training in settings.trainings
-        for depth in settings.n_linear
-        for seed in settings.seeds
+        for training, depth, seed in product(settings.trainings, settings.n_linear, settings.seeds)
     }
-    chains = {
-        (start, L, seed): ChainTask(start, L, seed, chain)
-        for start in STARTS
-        for L in chain.n_layers
-        for seed in settings.seeds
-    }
+    chain = settings.chain
+    chains = {key: ChainTask(*key, chain) for key in product(STARTS, chain.n_layers, settings.seeds)}
     runs = run_tasks(train, deep, folder, workers, "irmae")
     return Result(settings, runs | run_tasks(follow, chains, folder, workers, "irmae, linear networks"))
 
@@ -294,43 +284,26 @@ def _chain_claims(result: Result) -> Iterator[Claim]:
 
 
 COLUMNS = ("data", "n_linear", "seed", "rank", "distortion", "test_distortion", "variance")
-SPECTRUM_COLUMNS = ("data", "n_linear", "seed", "index", "singular_value")
 EVERY = 4  # record of a chain is written and drawn as a dot: enough for the curve
 CHAIN_COLUMNS = ("start", "n_layers", "seed", "time", "component", "singular_value", "closed_form")
 
 
-def write(result: Result, folder: str | os.PathLike[str], *, all_files: bool = False) -> Sequence[Claim]:
+def write(result: Result, folder: Folder, *, all_files: bool = False) -> Sequence[Claim]:
     """Write irmae.png, .csv and .json, and the curves as irmae_spectra.csv and irmae_chains.csv."""
-    return write_files(
-        folder,
-        claims(result),
-        settings=asdict(result.settings),
-        figures={"irmae": draw(result)},
-        tables={
-            "irmae": (COLUMNS, _rows(result)),
-            "irmae_spectra": (SPECTRUM_COLUMNS, _spectrum_rows(result)),
-            "irmae_chains": (CHAIN_COLUMNS, _chain_rows(result)),
-        },
-        all_files=all_files,
-        seed=result.settings.seeds[0],
+    deep = [(key, out) for key, out in result.runs.items() if key[0] not in STARTS]
+    chains = [(key, out) for key, out in result.runs.items() if key[0] in STARTS]
+    rows = ((*key, int(out["rank"]), *(float(out[name]) for name in COLUMNS[4:])) for key, out in deep)
+    spectra = ((*key, i, float(value)) for key, out in deep for i, value in enumerate(out["singular_values"], 1))
+    strengths = (
+        (*key, float(out["times"][k]), i, float(u), float(closed))
+        for key, out in chains
+        for k in range(0, out["times"].size, EVERY)
+        for i, (u, closed) in enumerate(zip(out["strengths"][k], out["closed_form"][k], strict=True), 1)
     )
-
-
-def _rows(result: Result) -> Iterator[tuple[object, ...]]:
-    for key, out in result.runs.items():
-        if key[0] not in STARTS:
-            yield *key, int(out["rank"]), *(float(out[name]) for name in COLUMNS[4:])
-
-
-def _spectrum_rows(result: Result) -> Iterator[tuple[object, ...]]:
-    for key, out in result.runs.items():
-        if key[0] not in STARTS:
-            yield from ((*key, index, float(value)) for index, value in enumerate(out["singular_values"], 1))
-
-
-def _chain_rows(result: Result) -> Iterator[tuple[object, ...]]:
-    for key, out in result.runs.items():
-        if key[0] in STARTS:
-            for k in range(0, out["times"].size, EVERY):
-                for i, (u, closed) in enumerate(zip(out["strengths"][k], out["closed_form"][k], strict=True), 1):
-                    yield *key, float(out["times"][k]), i, float(u), float(closed)
+    tables: dict[str, Table] = {
+        "irmae": (COLUMNS, rows),
+        "irmae_spectra": (("data", "n_linear", "seed", "index", "singular_value"), spectra),
+        "irmae_chains": (CHAIN_COLUMNS, strengths),
+    }
+    more: dict[str, Any] = {"units": None, "all_files": all_files}
+    return write_result(result, folder, "irmae", claims(result), draw(result), tables, **more)

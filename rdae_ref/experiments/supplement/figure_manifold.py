@@ -5,9 +5,9 @@ Eq. (1) and distortion.
 """
 
 import math
-import os
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
+from itertools import product
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -19,8 +19,8 @@ from ..._validation import Array
 from ...theory import annealing_slopes, blahut_arimoto, gaussian_rate_distortion, optimal_manifold
 from ...workers import Workers
 from ..claims import Claim, claim
-from ..output import COLOURS, Figure, legend_below, new_figure, write_files
-from ..protocol import Result, run_tasks
+from ..output import COLOURS, Figure, Folder, legend_below, new_figure
+from ..protocol import Result, run_tasks, write_result
 from ..runs import Outcome
 
 __all__ = ["Result", "Settings", "Task", "circle_rate_distortion", "claims", "draw", "fit_one", "run", "write"]
@@ -107,17 +107,10 @@ def fit_one(task: Task) -> dict[str, Any]:
     }
 
 
-def run(
-    settings: Settings | None = None, *, folder: str | os.PathLike[str] = "figures", workers: Workers = None
-) -> Result:
+def run(settings: Settings | None = None, *, folder: Folder = "figures", workers: Workers = None) -> Result:
     """Fit both curves at every trade-off; keys are (curve, beta, seed)."""
     settings = settings or Settings()
-    tasks = {
-        (curve, beta, seed): Task(curve, beta, seed, settings)
-        for curve in CURVES
-        for beta in settings.betas
-        for seed in settings.seeds
-    }
+    tasks = {key: Task(*key, settings) for key in product(CURVES, settings.betas, settings.seeds)}
     return Result(settings, run_tasks(fit_one, tasks, folder, workers, "manifold"))
 
 
@@ -227,30 +220,20 @@ def _claims(result: Result, curve: str) -> Iterator[Claim]:
 
 
 COLUMNS = ("curve", "beta", "seed", "point", "weight", "mu1", "mu2")
-PATH_COLUMNS = ("curve", "seed", "beta", "rate", "distortion")
 
 
-def write(result: Result, folder: str | os.PathLike[str], *, all_files: bool = False) -> Sequence[Claim]:
+def write(result: Result, folder: Folder, *, all_files: bool = False) -> Sequence[Claim]:
     """Write manifold.png, .csv (the points) and .json, and the annealing as manifold_path.csv."""
-    settings = result.settings
-    return write_files(
-        folder,
-        claims(result),
-        settings=asdict(settings) | {"units": "bits"},
-        figures={"manifold": draw(result)},
-        tables={"manifold": (COLUMNS, _rows(result)), "manifold_path": (PATH_COLUMNS, _path_rows(result))},
-        all_files=all_files,
-        seed=settings.seeds[0],
+    points = (
+        (*key, k, float(weight), *map(float, point))
+        for key, out in result.runs.items()
+        for k, (weight, point) in enumerate(zip(out["weights"], out["points"], strict=True))
     )
-
-
-def _rows(result: Result) -> Iterator[tuple[object, ...]]:
-    for (curve, beta, seed), out in result.runs.items():
-        for k, (weight, point) in enumerate(zip(out["weights"], out["points"], strict=True)):
-            yield curve, beta, seed, k, float(weight), *map(float, point)
-
-
-def _path_rows(result: Result) -> Iterator[tuple[object, ...]]:
-    for (curve, beta, seed), out in result.runs.items():
-        if beta == result.settings.betas[-1]:
-            yield from ((curve, seed, *map(float, row)) for row in out["path"])
+    path = (
+        (curve, seed, *map(float, row))
+        for (curve, beta, seed), out in result.runs.items()
+        if beta == result.settings.betas[-1]
+        for row in out["path"]
+    )
+    tables = {"manifold": (COLUMNS, points), "manifold_path": (("curve", "seed", "beta", "rate", "distortion"), path)}
+    return write_result(result, folder, "manifold", claims(result), draw(result), tables, all_files=all_files)

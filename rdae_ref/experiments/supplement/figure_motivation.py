@@ -7,9 +7,8 @@ The level λ that belongs to a trade-off μ is that of the same slope −μ bits
 
 import functools
 import math
-import os
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
@@ -23,8 +22,8 @@ from ...optimize import maximize
 from ...theory import gaussian_kernel_entropy, gaussian_rate_distortion, kept_components, linear_gains
 from ...workers import Workers
 from ..claims import Claim, claim
-from ..output import COLOURS, Figure, legend_below, new_figure, write_files
-from ..protocol import Result, run_tasks
+from ..output import COLOURS, Figure, Folder, legend_below, new_figure
+from ..protocol import Result, run_tasks, write_result
 from ..training import Training, rate_distortion
 
 __all__ = ["Limit", "Result", "Settings", "Task", "claims", "draw", "linear_limit", "run", "train_one", "write"]
@@ -150,9 +149,7 @@ def symmetric(matrix: Array) -> Array:
     return (matrix + matrix.T) / 2
 
 
-def run(
-    settings: Settings | None = None, *, folder: str | os.PathLike[str] = "figures", workers: Workers = None
-) -> Result:
+def run(settings: Settings | None = None, *, folder: Folder = "figures", workers: Workers = None) -> Result:
     """Train both kinds of units over all μ; keys are (unit, seed)."""
     settings = settings or Settings()
     tasks = {(unit, seed): Task(unit, seed, settings) for seed in settings.seeds for unit in UNITS}
@@ -289,20 +286,12 @@ def _map_claims(result: Result) -> Iterator[Claim]:
 COLUMNS = ("unit", "seed", "mu", "level", "distortion", "information", "leak")
 
 
-def write(result: Result, folder: str | os.PathLike[str], *, all_files: bool = False) -> Sequence[Claim]:
+def write(result: Result, folder: Folder, *, all_files: bool = False) -> Sequence[Claim]:
     """Write motivation.png, .csv and .json."""
-    settings = result.settings
-    count = range(1, len(settings.variances) + 1)
+    count = range(1, len(result.settings.variances) + 1)
     columns = (*COLUMNS, *(f"std_ratio{i}" for i in count), *(f"limit{i}" for i in count))
-    return write_files(
-        folder,
-        claims(result),
-        settings=asdict(settings) | {"units": "bits"},
-        figures={"motivation": draw(result)},
-        tables={"motivation": (columns, _rows(result))},
-        all_files=all_files,
-        seed=settings.seeds[0],
-    )
+    tables = {"motivation": (columns, _rows(result))}
+    return write_result(result, folder, "motivation", claims(result), draw(result), tables, all_files=all_files)
 
 
 def _rows(result: Result) -> Iterator[tuple[object, ...]]:

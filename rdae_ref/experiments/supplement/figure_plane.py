@@ -10,9 +10,7 @@ One distortion is used throughout, D_emp of Eq. (9); see `plane_models`.
 
 import functools
 import math
-import os
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import asdict
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -23,8 +21,8 @@ from ...data import GAUSSIAN_COVARIANCE
 from ...theory import SampleRateDistortion, gaussian_rate_distortion
 from ...workers import Workers
 from ..claims import Claim, claim
-from ..output import COLOURS, Figure, legend_below, new_figure, write_files
-from ..protocol import Result, run_tasks
+from ..output import COLOURS, Figure, Folder, legend_below, new_figure
+from ..protocol import Result, run_tasks, write_result
 from .plane_models import MODELS, Settings, Task, density, grid_source, samples
 
 __all__ = ["ModelPoint", "Result", "Settings", "Task", "claims", "draw", "model_points", "run", "train_one", "write"]
@@ -74,9 +72,7 @@ def train_one(task: Task) -> dict[str, Any]:
     return MODELS[task.model](task, samples(task.source, task.settings.n_samples, task.seed), rng)
 
 
-def run(
-    settings: Settings | None = None, *, folder: str | os.PathLike[str] = "figures", workers: Workers = None
-) -> Result:
+def run(settings: Settings | None = None, *, folder: Folder = "figures", workers: Workers = None) -> Result:
     """Find the points of every model on both sources; keys are (source, model, seed)."""
     settings = settings or Settings()
     tasks = {
@@ -334,16 +330,8 @@ def _under(result: Result, source: str, seed: int, model: str) -> Array:
     return np.interp(out["distortion"], *envelope(result, source, seed)) - out["rate"]
 
 
-def write(result: Result, folder: str | os.PathLike[str], *, all_files: bool = False) -> Sequence[Claim]:
+def write(result: Result, folder: Folder, *, all_files: bool = False) -> Sequence[Claim]:
     """Write plane.png, .csv and .json, which states what can be compared with what."""
-    settings = result.settings
-    return write_files(
-        folder,
-        claims(result),
-        settings=asdict(settings) | {"units": "bits"},
-        figures={"plane": draw(result)},
-        tables={"plane": (ModelPoint._fields, model_points(result))},
-        all_files=all_files,
-        seed=settings.seeds[0],
-        comparable=COMPARABLE,
-    )
+    tables = {"plane": (ModelPoint._fields, model_points(result))}
+    more: dict[str, Any] = {"all_files": all_files, "comparable": COMPARABLE}
+    return write_result(result, folder, "plane", claims(result), draw(result), tables, **more)

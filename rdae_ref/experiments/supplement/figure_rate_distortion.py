@@ -5,9 +5,8 @@ a coarse one, whose curve ends at its entropy where that of the continuous sourc
 """
 
 import math
-import os
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -17,8 +16,8 @@ from ..._validation import Array
 from ...theory import gaussian_rate_distortion, rate_distortion_curve
 from ...workers import Workers
 from ..claims import Claim, claim
-from ..output import COLOURS, Figure, column_rows, legend_below, new_figure, write_files
-from ..protocol import Result, run_tasks
+from ..output import COLOURS, Figure, Folder, column_rows, legend_below, new_figure
+from ..protocol import Result, run_tasks, write_result
 
 __all__ = ["Result", "Settings", "Task", "binary_rate", "claims", "draw", "gaussian_grid", "run", "solve_one", "write"]
 
@@ -76,9 +75,7 @@ def solve_one(task: Task) -> dict[str, Any]:
     return {**curve._asdict(), "closed_form": closed, "entropy": entr(p).sum() / math.log(2)}
 
 
-def run(
-    settings: Settings | None = None, *, folder: str | os.PathLike[str] = "figures", workers: Workers = None
-) -> Result:
+def run(settings: Settings | None = None, *, folder: Folder = "figures", workers: Workers = None) -> Result:
     """Compute all curves; keys are (source, parameter)."""
     settings = settings or Settings()
     keys = [("binary", p) for p in settings.probabilities] + [("gaussian", step) for step in settings.steps]
@@ -174,13 +171,8 @@ def claims(result: Result) -> list[Claim]:
 COLUMNS = ("source", "parameter", "slope", "rate", "distortion", "lower_bound", "upper_bound", "closed_form")
 
 
-def write(result: Result, folder: str | os.PathLike[str], *, all_files: bool = False) -> Sequence[Claim]:
+def write(result: Result, folder: Folder, *, all_files: bool = False) -> Sequence[Claim]:
     """Write rate_distortion.png, .csv and .json."""
-    return write_files(
-        folder,
-        claims(result),
-        settings=asdict(result.settings) | {"units": "bits"},
-        figures={"rate_distortion": draw(result)},
-        tables={"rate_distortion": (COLUMNS, column_rows(result.runs.items(), COLUMNS[2:]))},
-        all_files=all_files,
-    )
+    tables = {"rate_distortion": (COLUMNS, column_rows(result.runs.items(), COLUMNS[2:]))}
+    more: dict[str, Any] = {"seed": False, "all_files": all_files}
+    return write_result(result, folder, "rate_distortion", claims(result), draw(result), tables, **more)

@@ -5,9 +5,8 @@ distance to the nearest image of one circle or square, with any factors: 0 for a
 different drawn images are, so recall is shown too: the share of true images that have a drawn one near.
 """
 
-import os
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -18,8 +17,8 @@ from ...data import SHAPE_RANGES, shape_images
 from ...measures import gaussian_codes, linear_probe
 from ...workers import Workers
 from ..claims import Claim, claim
-from ..output import COLOURS, Figure, legend_below, new_figure, write_files
-from ..protocol import Result, run_tasks
+from ..output import COLOURS, Figure, Folder, legend_below, new_figure
+from ..protocol import Result, run_tasks, write_result
 from ..runs import Outcome
 from .deep_training import SHAPES, DeepTask, DeepTraining, draw_samples, network, train
 from .figure_irmae import DEPTH_COLOURS
@@ -138,9 +137,7 @@ def measure(task: Task) -> dict[str, Any]:
     }
 
 
-def run(
-    settings: Settings | None = None, *, folder: str | os.PathLike[str] = "figures", workers: Workers = None
-) -> Result:
+def run(settings: Settings | None = None, *, folder: Folder = "figures", workers: Workers = None) -> Result:
     """Train all networks, or read those that `irmae` has trained, and measure them; keys are (model, l, seed)."""
     settings = settings or Settings()
     kinds = [(*model, seed) for model in models(settings) for seed in settings.seeds]
@@ -254,19 +251,13 @@ def _claims(result: Result, other: tuple[str, int]) -> Iterator[Claim]:
 NUMBERS = ("rank", *MEASURES, "cross_fade", "floor", "recall", "r2")
 
 
-def write(result: Result, folder: str | os.PathLike[str], *, all_files: bool = False) -> Sequence[Claim]:
+def write(result: Result, folder: Folder, *, all_files: bool = False) -> Sequence[Claim]:
     """Write representation.png, .csv and .json."""
     columns = ("model", "n_linear", "seed", *NUMBERS, *(f"r2_{factor}" for factor in FACTOR_NAMES))
     rows = (
         (*key, *(float(out[number]) for number in NUMBERS), *map(float, out["scores"]))
         for key, out in result.runs.items()
     )
-    return write_files(
-        folder,
-        claims(result),
-        settings=asdict(result.settings),
-        figures={"representation": draw(result)},
-        tables={"representation": (columns, rows)},
-        all_files=all_files,
-        seed=result.settings.seeds[0],
-    )
+    more: dict[str, Any] = {"units": None, "all_files": all_files}
+    tables = {"representation": (columns, rows)}
+    return write_result(result, folder, "representation", claims(result), draw(result), tables, **more)
