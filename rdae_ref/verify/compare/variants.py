@@ -42,6 +42,9 @@ SPECTRAL = (*ENTROPIES, "value", "dXhat", "dW", "dc", "dA")  # what needs eigenv
 NAMES = ("Xhat", "K_X", "K_Xhat", "distortion", *ENTROPIES, "value", *SLOPES)  # in the order of the computation
 
 
+NEAR_ONE = 0.1  # where (15) has a multiple of I that is all rounding, and that no Laplacian sees
+
+
 class Problem(NamedTuple):
     """A point at which (25) is computed: the outputs are those of the parameters, or given."""
 
@@ -276,7 +279,7 @@ class Variants:
             if guard is None:
                 with warnings.catch_warnings():
                     warnings.simplefilter("ignore", SingularGramWarning)  # the verdict says it, where it matters
-                    tangent = alpha < math.inf  # without the multiple of I, which no Laplacian sees
+                    tangent = abs(alpha - 1) < NEAR_ONE
                     dS = [renyi_entropy_gradient(A, alpha, math.e, tangent) for A in (N * K_X * K, K)]
             else:
                 dS = [guards.gradient(guard, *self._spectrum(settings, i), alpha, i == 0) for i in range(2)]
