@@ -36,83 +36,31 @@ class FigureModule(Protocol):
     kept in a file under a digest of its task and of the code, so an interrupted figure resumes and an unchanged one is
     drawn again in seconds.
 
-    Attributes
-    ----------
-    Settings : type
-        A frozen dataclass of everything that the numbers depend on, with the figure's own values as defaults. It has
-        ``seeds``: a sample of the data and a start for each. Claims are about all of them, the figure shows the first.
+    ``Settings`` is a frozen dataclass of everything that the numbers depend on, with the figure's own values as
+    defaults. It has ``seeds``, a sample of the data and a start for each: claims are about all, the figure shows the
+    first.
     """
 
     Settings: type
 
     def run(self, settings: Any = None, *, folder: Folder = "figures", workers: Workers = None) -> Result:
-        """Return the outcome of every run, computed now or read from the files of an earlier call.
+        """Return the outcome of every run, computed now or read from the subfolder ``.runs`` of a folder.
 
-        Parameters
-        ----------
-        settings : Settings, optional
-            By default those of the figure. Figures of handwritten digits also take ``source``, where the digits are
-            (see `rdae_ref.data.digits.load_digits`).
-        folder : path-like
-            Finished runs are kept in its subfolder ``.runs``.
-        workers : int, callable or None
-            The number of processes or a ``map``-like callable; see `rdae_ref.experiments.runs.run_all`.
-
-        Returns
-        -------
-        Result
-            Settings, and the outcome of each run by its key.
+        `workers` are those of `rdae_ref.experiments.runs.run_all`; figures of handwritten digits also take ``source``,
+        where the digits are (see `rdae_ref.data.digits.load_digits`).
         """
-        ...
 
     def draw(self, result: Any) -> Figure:
-        """Draw the figure.
-
-        Parameters
-        ----------
-        result : Result
-            Returned by `run`.
-
-        Returns
-        -------
-        matplotlib.figure.Figure
-            Ready to be saved.
-        """
-        ...
+        """Draw the figure of what `run` returned."""
 
     def claims(self, result: Any) -> list[Claim]:
-        """Compare what the paper says with the runs.
-
-        Parameters
-        ----------
-        result : Result
-            Returned by `run`.
-
-        Returns
-        -------
-        list of Claim
-            Sentences of the paper, each with a quantity that tests it, measured over all seeds.
-        """
-        ...
+        """Compare sentences of the paper with quantities that test them, measured over all seeds."""
 
     def write(self, result: Any, folder: Folder, *, all_files: bool = False) -> Sequence[Claim]:
-        """Write the figure as PNG, its numbers as CSV, and settings and claims as JSON.
+        """Write the figure as PNG, its numbers as CSV, settings and claims as JSON, and return the claims.
 
-        Parameters
-        ----------
-        result : Result
-            Returned by `run`.
-        folder : path-like
-            Created if it does not exist.
-        all_files : bool
-            Write the figures as SVG and the long tables, too.
-
-        Returns
-        -------
-        sequence of Claim
-            As in the JSON file.
+        With `all_files` the figures are written as SVG, too, and the long tables.
         """
-        ...
 
 
 def run_tasks(

@@ -17,17 +17,8 @@ import numpy.typing as npt
 
 from .. import paper
 from .._validation import Array, as_count, as_generator, as_matrix, as_samples
+from . import mlp
 from .divergence import raises_on_overflow
-from .mlp import (
-    Layer,
-    LayeredObjective,
-    Layers,
-    LayersForward,
-    as_layers,
-    backward_layers,
-    forward_layers,
-    initial_layers,
-)
 from .plain import ReconstructionTerms
 
 __all__ = ["IRMAE", "IRMAEParameters", "collapse", "initial_irmae_parameters"]
@@ -36,9 +27,9 @@ __all__ = ["IRMAE", "IRMAEParameters", "collapse", "initial_irmae_parameters"]
 class IRMAEParameters(NamedTuple):
     """The parameters of encoder, linear layers and decoder."""
 
-    encoder: Layers  #: from d inputs to k outputs
+    encoder: mlp.Layers  #: from d inputs to k outputs
     linear: tuple[Array, ...]  #: M_1, … M_l of shape (k, k), in this order; empty for the plain auto-encoder
-    decoder: Layers  #: from k codes to d outputs
+    decoder: mlp.Layers  #: from k codes to d outputs
 
 
 def initial_irmae_parameters(
@@ -66,13 +57,13 @@ def initial_irmae_parameters(
     """
     d, k, rng = as_count(n_features, "n_features"), as_count(n_latents, "n_latents"), as_generator(rng)
     n_linear = as_count(n_linear, "n_linear", minimum=0)
-    encoder = initial_layers([d, *hidden, k], rng, gain)
-    linear = tuple(initial_layers([k, k], rng, gain)[0].W for _ in range(n_linear))
-    return IRMAEParameters(encoder, linear, initial_layers([k, *reversed(hidden), d], rng, gain))
+    encoder = mlp.initial_layers([d, *hidden, k], rng, gain)
+    linear = tuple(mlp.initial_layers([k, k], rng, gain)[0].W for _ in range(n_linear))
+    return IRMAEParameters(encoder, linear, mlp.initial_layers([k, *reversed(hidden), d], rng, gain))
 
 
 @dataclass(frozen=True, eq=False)
-class IRMAE(LayeredObjective):
+class IRMAE(mlp.LayeredObjective):
     """The implicit rank-minimising auto-encoder's objective L = −D_emp = −(1/N) Σ_i |x_i − x̂_i|².
 
     Parameters
@@ -92,12 +83,12 @@ class IRMAE(LayeredObjective):
         encoder, linear, decoder = self._checked(parameters)
         encoded, codes, decoded = self._forward(encoder, linear, decoder, self.X)
         error = self.X - decoded.Y
-        ddecoder, B = backward_layers(decoder, decoded, 2 / len(error) * error)
+        ddecoder, B = mlp.backward_layers(decoder, decoded, 2 / len(error) * error)
         dlinear = []
         for M, inputs in zip(reversed(linear), reversed(codes[:-1]), strict=True):
             dlinear.append(B.T @ inputs)
             B = B @ M
-        dencoder, _ = backward_layers(encoder, encoded, B)
+        dencoder, _ = mlp.backward_layers(encoder, encoded, B)
         return -paper.distortion(self.X, decoded.Y), IRMAEParameters(dencoder, tuple(reversed(dlinear)), ddecoder)
 
     def terms(self, parameters: IRMAEParameters) -> ReconstructionTerms:
@@ -111,21 +102,21 @@ class IRMAE(LayeredObjective):
     def decode(self, parameters: IRMAEParameters, Z: npt.ArrayLike) -> Array:
         """Return the outputs for any codes in rows, also drawn or interpolated ones."""
         decoder = self._checked(parameters).decoder
-        return forward_layers(decoder, as_samples(Z, "Z", decoder[0].W.shape[1]), self.activation).Y
+        return mlp.forward_layers(decoder, as_samples(Z, "Z", decoder[0].W.shape[1]), self.activation).Y
 
     def reconstruct(self, parameters: IRMAEParameters, X: npt.ArrayLike | None = None) -> Array:
         """Return the outputs X̂ for the rows of X, or of the objective's own data."""
         return self._forward(*self._checked(parameters), self._inputs(X))[2].Y
 
     def _forward(
-        self, encoder: Layers, linear: tuple[Array, ...], decoder: Layers, X: Array
-    ) -> tuple[LayersForward, list[Array], LayersForward]:
-        encoded = forward_layers(encoder, X, self.activation)
+        self, encoder: mlp.Layers, linear: tuple[Array, ...], decoder: mlp.Layers, X: Array
+    ) -> tuple[mlp.LayersForward, list[Array], mlp.LayersForward]:
+        encoded = mlp.forward_layers(encoder, X, self.activation)
         codes = [encoded.Y]
         with np.errstate(over="ignore", invalid="ignore"):
             for M in linear:
                 codes.append(codes[-1] @ M.T)
-        return encoded, codes, forward_layers(decoder, codes[-1], self.activation)
+        return encoded, codes, mlp.forward_layers(decoder, codes[-1], self.activation)
 
     def _checked(self, parameters: Any) -> IRMAEParameters:
         return _as_irmae_parameters(parameters, self.X.shape[1])
@@ -151,7 +142,7 @@ def collapse(parameters: IRMAEParameters) -> IRMAEParameters:
     W, b = encoder[-1]
     for M in linear:
         W, b = M @ W, M @ b
-    return IRMAEParameters((*encoder[:-1], Layer(W, b)), (), decoder)
+    return IRMAEParameters((*encoder[:-1], mlp.Layer(W, b)), (), decoder)
 
 
 def _as_irmae_parameters(parameters: Any, n_features: int | None = None) -> IRMAEParameters:
@@ -161,7 +152,7 @@ def _as_irmae_parameters(parameters: Any, n_features: int | None = None) -> IRMA
     except (TypeError, ValueError):
         name = type(parameters).__name__
         raise TypeError(f"parameters must be IRMAEParameters(encoder, linear, decoder), got {name}") from None
-    encoder = as_layers(encoder, "encoder", n_inputs=n_features)
+    encoder = mlp.as_layers(encoder, "encoder", n_inputs=n_features)
     k = len(encoder[-1].W)
     linear = tuple(as_matrix(M, f"linear[{j}]", (k, k)) for j, M in enumerate(linear))
-    return IRMAEParameters(encoder, linear, as_layers(decoder, "decoder", n_inputs=k, n_outputs=n_features))
+    return IRMAEParameters(encoder, linear, mlp.as_layers(decoder, "decoder", n_inputs=k, n_outputs=n_features))

@@ -35,16 +35,8 @@ from .._validation import (
     refuses_overflow,
 )
 from ..pytree import tree_map
+from . import mlp
 from .divergence import raises_on_overflow
-from .mlp import (
-    LayeredObjective,
-    Layers,
-    LayersForward,
-    as_layers,
-    backward_layers,
-    forward_layers,
-    initial_layers,
-)
 
 __all__ = [
     "LIKELIHOODS", "Fidelity", "Likelihood", "Posterior", "VAEParameters", "VAETerms", "Variational",
@@ -65,8 +57,8 @@ class VAEParameters(NamedTuple):
     1.0
     """
 
-    encoder: Layers  #: from d inputs to 2k outputs: k means, then k log variances
-    decoder: Layers  #: from k codes to d outputs: means, or logits if the likelihood is Bernoulli's
+    encoder: mlp.Layers  #: from d inputs to 2k outputs: k means, then k log variances
+    decoder: mlp.Layers  #: from k codes to d outputs: means, or logits if the likelihood is Bernoulli's
 
 
 def initial_vae_parameters(
@@ -97,8 +89,8 @@ def initial_vae_parameters(
     [(16, 144), (144, 8)]
     """
     d, k, rng = as_count(n_features, "n_features"), as_count(n_latents, "n_latents"), as_generator(rng)
-    encoder = initial_layers([d, *hidden, 2 * k], rng, gain)
-    return VAEParameters(encoder, initial_layers([k, *reversed(hidden), d], rng, gain))
+    encoder = mlp.initial_layers([d, *hidden, 2 * k], rng, gain)
+    return VAEParameters(encoder, mlp.initial_layers([k, *reversed(hidden), d], rng, gain))
 
 
 class Posterior(NamedTuple):
@@ -187,7 +179,7 @@ class Fidelity(NamedTuple):
     """The fidelity F = (1/N) Σ_i E_q log p(x_i | z) in nats, with its derivatives."""
 
     value: float
-    by_decoder: Layers
+    by_decoder: mlp.Layers
     by_mean: Array
     by_log_variance: Array
     distortion: float  # (1/N) Σ_i E_q |x_i − x̂|² of the same outputs
@@ -211,7 +203,7 @@ class VAETerms(NamedTuple):
 
 
 @dataclass(frozen=True, eq=False)
-class Variational(LayeredObjective):
+class Variational(mlp.LayeredObjective):
     """What the forms of the beta-VAE share; they differ in `_noise` and `_fidelity`: how E_q is taken."""
 
     _: dataclasses.KW_ONLY
@@ -244,7 +236,7 @@ class Variational(LayeredObjective):
         penalty, dpenalty_dkl = self._penalty(_kl(M, T).sum(axis=1))
         dM = fidelity.by_mean - dpenalty_dkl[:, None] * M
         dT = fidelity.by_log_variance - dpenalty_dkl[:, None] * 0.5 * np.expm1(T)
-        dencoder, _ = backward_layers(encoder, encoded, np.hstack([dM, dT]))
+        dencoder, _ = mlp.backward_layers(encoder, encoded, np.hstack([dM, dT]))
         unit = math.log(self.base)
         gradient = tree_map(lambda part: part / unit, VAEParameters(dencoder, fidelity.by_decoder))
         return (fidelity.value - penalty) / unit, gradient
@@ -266,7 +258,7 @@ class Variational(LayeredObjective):
         """Return the mean of p(x | z) for codes in rows, also for codes drawn from the prior N(0, I)."""
         decoder = self._checked(parameters).decoder
         Z = as_samples(Z, "Z", decoder[0].W.shape[1])
-        return LIKELIHOODS[self.likelihood].mean(forward_layers(decoder, Z, self.activation).Y)
+        return LIKELIHOODS[self.likelihood].mean(mlp.forward_layers(decoder, Z, self.activation).Y)
 
     def reconstruct(self, parameters: VAEParameters, X: npt.ArrayLike | None = None) -> Array:
         """Return the outputs X̂ for the mean codes z = M, without the noise that `terms` has in its distortion."""
@@ -280,16 +272,16 @@ class Variational(LayeredObjective):
         """Return ε of shape (m, N, k), if the form has any; `peek` leaves the next evaluation the same."""
         return None
 
-    def _fidelity(self, posterior: Posterior, decoder: Layers, noise: Array | None) -> Fidelity:
+    def _fidelity(self, posterior: Posterior, decoder: mlp.Layers, noise: Array | None) -> Fidelity:
         """Return the sampled form: z = M + exp(T/2) ∘ ε, whose derivatives by M and T are 1 and ½ exp(T/2) ∘ ε."""
         assert noise is not None
         M, T = posterior
         std, likelihood = np.exp(T / 2), LIKELIHOODS[self.likelihood]
-        forward_pass = forward_layers(decoder, (M + std * noise).reshape(-1, M.shape[1]), self.activation)
+        forward_pass = mlp.forward_layers(decoder, (M + std * noise).reshape(-1, M.shape[1]), self.activation)
         targets = np.tile(self.X, (len(noise), 1))
         value = np.mean(likelihood.value(targets, forward_pass.Y, self.variance))
         dL_dY = likelihood.derivative(targets, forward_pass.Y, self.variance) / len(targets)
-        ddecoder, dL_dZ = backward_layers(decoder, forward_pass, dL_dY)
+        ddecoder, dL_dZ = mlp.backward_layers(decoder, forward_pass, dL_dY)
         dL_dZ = dL_dZ.reshape(noise.shape)
         squared = np.sum((targets - likelihood.mean(forward_pass.Y)) ** 2) / len(targets)
         dT = np.sum(dL_dZ * noise, axis=0) * std / 2
@@ -305,8 +297,8 @@ class Variational(LayeredObjective):
             return beta * abs(float(excess.mean())), np.full(N, beta * np.sign(excess.mean()) / N)
         return beta * float(np.abs(excess).mean()), beta * np.sign(excess) / N
 
-    def _encode(self, encoder: Layers, X: Array) -> tuple[Posterior, LayersForward]:
-        forward_pass = forward_layers(encoder, X, self.activation)
+    def _encode(self, encoder: mlp.Layers, X: Array) -> tuple[Posterior, mlp.LayersForward]:
+        forward_pass = mlp.forward_layers(encoder, X, self.activation)
         M, T = np.hsplit(forward_pass.Y, 2)
         return Posterior(M, T), forward_pass
 
@@ -317,6 +309,6 @@ class Variational(LayeredObjective):
             name = type(parameters).__name__
             raise TypeError(f"parameters must be VAEParameters(encoder, decoder), got {name}") from None
         d = self.X.shape[1]
-        decoder = as_layers(decoder, "decoder", n_outputs=d)
+        decoder = mlp.as_layers(decoder, "decoder", n_outputs=d)
         # Two outputs of the encoder, mean and log variance, for each input of the decoder.
-        return VAEParameters(as_layers(encoder, "encoder", d, 2 * decoder[0].W.shape[1]), decoder)
+        return VAEParameters(mlp.as_layers(encoder, "encoder", d, 2 * decoder[0].W.shape[1]), decoder)

@@ -37,10 +37,8 @@ MARKERS: dict[str, dict[str, Any]] = {
     "exact": {"ls": "", "marker": "o", "ms": 6, "mfc": "none", "color": COLOURS["blue"]},
     "sampled": {"ls": "", "marker": "x", "ms": 4, "color": COLOURS["vermilion"]},
 }
-ALONG: dict[str, dict[str, Any]] = {  # the same runs, compared with one point of the curve
-    "exact": {"ls": "", "marker": "_", "ms": 6, "color": COLOURS["blue"]},
-    "sampled": {"ls": "", "marker": "_", "ms": 6, "color": COLOURS["vermilion"]},
-}
+# The same runs, compared with one point of the curve.
+ALONG = {way: {"ls": "", "marker": "_", "ms": 6, "color": look["color"]} for way, look in MARKERS.items()}
 TOLERANCES = {"exact": 1e-5, "sampled": 0.02}  # in bits
 LEAST = 1e-14  # what is nearer to the curve is drawn here
 
@@ -75,10 +73,9 @@ class Task(NamedTuple):
 
 def train_in_stages(objective: Objective, start: VAEParameters, stages: Sequence[tuple[float, int]]) -> VAEParameters:
     """Train by Adam, with one step size after another; `stages` are pairs of step size and number of steps."""
-    x = start
     for step_size, n_steps in stages:
-        x = finished(adam(objective, x, step_size=step_size, n_steps=n_steps)).x
-    return x
+        start = finished(adam(objective, start, step_size=step_size, n_steps=n_steps)).x
+    return start
 
 
 def train_one(task: Task) -> dict[str, Any]:
@@ -191,9 +188,8 @@ def _draw_distances(axes: Any, result: Result) -> None:
     for way in WAYS:
         colour, tolerance = MARKERS[way]["color"], TOLERANCES[way]
         for measure, style in ((_shift, ALONG[way]), (_excess, MARKERS[way])):
-            for seed in settings.seeds:
-                distances = np.maximum(np.abs(measure(result, way, seed)), LEAST)
-                axes.loglog(settings.betas, distances, **style)
+            distances = [np.maximum(np.abs(measure(result, way, seed)), LEAST) for seed in settings.seeds]
+            axes.loglog(settings.betas, np.transpose(distances), **style)
         axes.axhline(tolerance, color=colour, lw=0.8, ls="--")
         axes.text(1, tolerance, f"tolerance {tolerance:g} bit", color=colour, fontsize=7, va="bottom", ha="center")
     axes.plot([], ls="", marker="_", color="black", label=r"difference to the rate of level $\beta s^2$")
@@ -209,8 +205,7 @@ def _draw_bound(axes: Any, x: Sequence[float], bounds: Sequence[RateBound]) -> N
 
 
 def _draw_scaled(axes: Any, result: Result) -> None:
-    settings = result.settings
-    out = result.runs["exact", settings.scaled_beta, settings.seeds[0]]
+    settings, out = result.settings, result.first("exact", result.settings.scaled_beta)
     _draw_bound(axes, settings.scales, [scaled_bound(out, scale) for scale in settings.scales])
     axes.plot(1, float(out["rate"]), **MARKERS["exact"])
     axes.text(1, float(out["rate"]) - 0.35, "optimum", fontsize=8, ha="center", va="top")
@@ -221,7 +216,7 @@ def _draw_scaled(axes: Any, result: Result) -> None:
 
 def _draw_mixture(axes: Any, result: Result) -> None:
     settings = result.settings
-    outcomes = [result.runs["mixture", beta, settings.seeds[0]] for beta in settings.betas]
+    outcomes = [result.first("mixture", beta) for beta in settings.betas]
     _draw_bound(axes, settings.betas, [_bound(out) for out in outcomes])
     for k, offset, side in ((0, (8, 0), "left"), (-1, (0, -12), "right")):
         said, place = f"gap {float(outcomes[k]['gap']):.2g} bit", (settings.betas[k], float(outcomes[k]["rate"]))
@@ -271,10 +266,8 @@ def _chain_claims(result: Result) -> Iterator[Claim]:
 def _chains(result: Result) -> dict[str, list[list[RateBound]]]:
     """Return the bounds for each case and seed."""
     settings = result.settings
-    gaussian = [
-        [scaled_bound(result.runs["exact", settings.scaled_beta, seed], scale) for scale in settings.scales]
-        for seed in settings.seeds
-    ]
+    exact = result.over_seeds("exact", settings.scaled_beta)
+    gaussian = [[scaled_bound(out, scale) for scale in settings.scales] for out in exact]
     nonlinear = [[_bound(result.runs["mixture", beta, seed]) for beta in settings.betas] for seed in settings.seeds]
     return {"Gaussian source, scaled codes": gaussian, "mixture (27), one latent": nonlinear}
 

@@ -242,11 +242,8 @@ def _measured(
     """Return, for each seed, the smallest or largest measure over the answers that are allowed."""
     where = list(STARTS).index(start)
     values: dict[int, list[float]] = {seed: [] for seed in result.settings.seeds}
-    allowed = (
-        only.get("units", UNITS),
-        only.get("alphas", result.settings.alphas),
-        only.get("logarithms", list(LOGARITHMS)),
-    )
+    default = {"units": UNITS, "alphas": result.settings.alphas, "logarithms": tuple(LOGARITHMS)}
+    allowed = (default | only).values()
     for (*answer, seed), outcome in result.runs.items():
         if all(given in those for given, those in zip(answer, allowed, strict=True)):
             values[seed].append(measure(ending(outcome["X"], outcome["Xhat"][where])))
@@ -254,29 +251,17 @@ def _measured(
 
 
 def _order_claims(result: Result) -> Iterator[Claim]:
-    for logarithm in LOGARITHMS:
-        for alpha in result.settings.alphas:
-            picture = alpha < 1.1  # from α = 2 on, ReLU units do not give the paper's
-            units, who, bound = (
-                (UNITS, "all units", {"at_least": 0.65}) if picture else (["relu"], "ReLU", {"at_most": 0.5})
-            )
-            shares = _measured(
-                result, _on_component, _mean, "early", alphas=[alpha], logarithms=[logarithm], units=units
-            )
-            quantity = f"α = {alpha:g}, {logarithm}, stopped early, {who}: share on the component"
-            yield claim("choices", ORDER, quantity, shares, **bound)
+    picture, none = (UNITS, "all units", {"at_least": 0.65}), (("relu",), "ReLU", {"at_most": 0.5})
+    for logarithm, alpha in product(LOGARITHMS, result.settings.alphas):
+        units, who, bound = picture if alpha < 1.1 else none  # from α = 2 on, ReLU units do not give the paper's
+        only = {"alphas": [alpha], "logarithms": [logarithm], "units": units}
+        shares = _measured(result, lambda end: end.kind == "on the component", np.mean, "early", **only)
+        quantity = f"α = {alpha:g}, {logarithm}, stopped early, {who}: share on the component"
+        yield claim("choices", ORDER, quantity, shares, **bound)
     for unit in ("relu", "logsig"):
         crowd = _measured(result, lambda end: end.densest, min, "late", alphas=[2.0], units=[unit])
         quantity = f"α = 2, {NAMES[unit]}, run on: share of outputs in one disc of radius 0.1, smaller of bits and nats"
         yield claim("choices", ORDER, quantity, crowd, at_least=CROWD)
-
-
-def _on_component(end: Ending) -> float:
-    return float(end.kind == "on the component")
-
-
-def _mean(values: Sequence[float]) -> float:
-    return float(np.mean(values))
 
 
 def _logarithm_claims(result: Result) -> Iterator[Claim]:
@@ -301,10 +286,8 @@ def _start_claims(result: Result) -> Iterator[Claim]:
 def _stop_claims(result: Result) -> Iterator[Claim]:
     for unit, bound in (("relu", {"at_least": 0.5}), ("logsig", {"at_least": 0.5}), ("linear", {"at_most": 0.5})):
         held = _measured(result, lambda end: end.in_five, max, "late", alphas=[1.01], units=[unit])
-        quantity = (
-            f"{NAMES[unit]}, α = 1.01, run on: share of outputs in five discs of radius 0.1, larger of bits and nats"
-        )
-        yield claim("choices", STOP, quantity, held, **bound)
+        what = "share of outputs in five discs of radius 0.1, larger of bits and nats"
+        yield claim("choices", STOP, f"{NAMES[unit]}, α = 1.01, run on: {what}", held, **bound)
 
 
 COLUMNS = ("unit", "alpha", "logarithm", "start", "seed", "L", "conditional_entropy", "output_entropy", "distortion")
@@ -314,7 +297,14 @@ OUTPUT_COLUMNS = ("unit", "alpha", "logarithm", "start", "sample", "x1", "x2", "
 def write(result: Result, folder: Folder, *, all_files: bool = False) -> Sequence[Claim]:
     """Write choices.png, .csv and .json; on demand the outputs of the first seed as choices_outputs.csv."""
     tables = {"choices": ((*COLUMNS, *Ending._fields), _rows(result))}
-    long = {"choices_outputs": (OUTPUT_COLUMNS, _output_rows(result))}
+    outputs = (
+        (*answer, start, sample, *map(float, x), *map(float, xhat))
+        for (*answer, seed), out in result.runs.items()
+        if seed == result.settings.seeds[0]
+        for start, Xhat in zip(STARTS, out["Xhat"], strict=True)
+        for sample, (x, xhat) in enumerate(zip(out["X"], Xhat, strict=True))
+    )
+    long = {"choices_outputs": (OUTPUT_COLUMNS, outputs)}
     more: dict[str, Any] = {"units": None, "long_tables": long, "all_files": all_files}
     return write_result(result, folder, "choices", claims(result), draw(result), tables, **more)
 
@@ -324,11 +314,3 @@ def _rows(result: Result) -> Iterator[tuple[object, ...]]:
         for k, start in enumerate(STARTS):
             numbers = (float(out[name][k]) for name in COLUMNS[5:])
             yield unit, alpha, logarithm, start, seed, *numbers, *ending(out["X"], out["Xhat"][k])
-
-
-def _output_rows(result: Result) -> Iterator[tuple[object, ...]]:
-    for (unit, alpha, logarithm, seed), out in result.runs.items():
-        if seed == result.settings.seeds[0]:
-            for start, Xhat in zip(STARTS, out["Xhat"], strict=True):
-                for sample, (x, xhat) in enumerate(zip(out["X"], Xhat, strict=True)):
-                    yield unit, alpha, logarithm, start, sample, *map(float, x), *map(float, xhat)

@@ -127,7 +127,8 @@ def train_one(task: Task) -> dict[str, Any]:
     settings, rng = task.settings, np.random.default_rng(task.seed)
     gamma2, training = np.array(settings.variances), settings.training
     axes = np.linalg.qr(rng.normal(size=(gamma2.size, gamma2.size)))[0]
-    X = gaussian_with_covariance(settings.n_samples, symmetric(axes * gamma2 @ axes.T), rng)
+    covariance = axes * gamma2 @ axes.T
+    X = gaussian_with_covariance(settings.n_samples, (covariance + covariance.T) / 2, rng)
     objective = rate_distortion(X, task.activation, training)
     K_X = gaussian_gram(X, training.sigma)
     parameters = initial_parameters(gamma2.size, training.n_hidden, rng, scale=training.start)
@@ -142,11 +143,6 @@ def train_one(task: Task) -> dict[str, Any]:
         rows.append((objective.terms(parameters).distortion, information, ratio, leak))
     names = ("distortion", "information", "ratio", "leak")
     return dict(zip(names, map(np.array, zip(*rows[1:], strict=True)), strict=True))
-
-
-def symmetric(matrix: Array) -> Array:
-    """Return the symmetric part, free of the rounding of a product."""
-    return (matrix + matrix.T) / 2
 
 
 def run(settings: Settings | None = None, *, folder: Folder = "figures", workers: Workers = None) -> Result:
@@ -208,14 +204,13 @@ def _distortion_range(settings: Settings) -> tuple[float, float]:
 
 def _draw_kept(axes: Any, result: Result) -> None:
     settings, out = result.settings, result.first("linear")
-    first, last = _distortion_range(settings)
-    D = np.geomspace(first, last, 1000)
+    ends = _distortion_range(settings)
+    D = np.geomspace(*ends, 1000)
     levels = [float(gaussian_rate_distortion(settings.variances, x).level) for x in D]
     axes.semilogx(D, [kept_components(settings.variances, x).sum() for x in levels], color=COLOURS["blue"])
-    needed = (pca_distortions(settings.variances)[:, None] > D).sum(axis=0)
-    axes.plot(D, needed, color=COLOURS["grey"])
+    axes.plot(D, (pca_distortions(settings.variances)[:, None] > D).sum(axis=0), color=COLOURS["grey"])
     axes.plot(out["distortion"], (out["ratio"] > HALF).sum(axis=1), **MARKERS["linear"], color=COLOURS["vermilion"])
-    axes.set(title="(b) components kept", xlabel="distortion $D$", xlim=(first, last))
+    axes.set(title="(b) components kept", xlabel="distortion $D$", xlim=ends)
     axes.set(ylabel="number", yticks=range(len(settings.variances) + 1))
 
 
@@ -231,8 +226,8 @@ def _draw_gains(axes: Any, result: Result, unit: str) -> None:
             axes.plot(v / level(_dense(settings)), limit[:, i], color=colour, lw=0.8)
         axes.plot(v / levels, ratio[:, i], **MARKERS[unit], color=colour)
         axes.text(0.02, 0.9 - 0.08 * i, f"$\\gamma_i^2$ = {v:g}", color=colour, transform=axes.transAxes, fontsize=8)
-    panel = "(c)" if unit == "linear" else "(d)"
-    axes.set(title=f"{panel} {NAMES[unit]} units: gain of each component", ylabel="std of outputs / std of inputs")
+    title = f"({'c' if unit == 'linear' else 'd'}) {NAMES[unit]} units: gain of each component"
+    axes.set(title=title, ylabel="std of outputs / std of inputs")
     axes.set(xlabel=r"$\gamma_i^2 / \lambda$, variance over level", ylim=(-0.04, 1.04))
 
 
@@ -290,13 +285,11 @@ def write(result: Result, folder: Folder, *, all_files: bool = False) -> Sequenc
     """Write motivation.png, .csv and .json."""
     count = range(1, len(result.settings.variances) + 1)
     columns = (*COLUMNS, *(f"std_ratio{i}" for i in count), *(f"limit{i}" for i in count))
-    tables = {"motivation": (columns, _rows(result))}
+    limits = [(mu, linear_limit(result.settings, mu).gains) for mu in result.settings.mus]
+    rows = (
+        (*key, mu, level(mu), *(float(out[name][k]) for name in COLUMNS[4:]), *map(float, [*out["ratio"][k], *limit]))
+        for key, out in result.runs.items()
+        for k, (mu, limit) in enumerate(limits)
+    )
+    tables = {"motivation": (columns, rows)}
     return write_result(result, folder, "motivation", claims(result), draw(result), tables, all_files=all_files)
-
-
-def _rows(result: Result) -> Iterator[tuple[object, ...]]:
-    limits = [linear_limit(result.settings, mu).gains for mu in result.settings.mus]
-    for (unit, seed), out in result.runs.items():
-        for k, mu in enumerate(result.settings.mus):
-            terms = (float(out[name][k]) for name in ("distortion", "information", "leak"))
-            yield unit, seed, mu, level(mu), *terms, *map(float, out["ratio"][k]), *map(float, limits[k])

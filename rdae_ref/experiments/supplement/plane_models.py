@@ -13,25 +13,12 @@ from typing import Any, NamedTuple
 import numpy as np
 from scipy.special import logsumexp
 
+from ... import models
 from ..._validation import Array
 from ...autoencoder import distortion, initial_parameters
 from ...data import GAUSSIAN_COVARIANCE, gaussian, mixture
 from ...data.sources import MIXTURE_COVARIANCES, MIXTURE_MEANS, MIXTURE_WEIGHTS
 from ...matrices import gaussian_gram, mutual_information
-from ...models import (
-    IRMAE,
-    BetaVAE,
-    Contractive,
-    Denoising,
-    LinearBetaVAE,
-    Posterior,
-    Reconstruction,
-    Tied,
-    TiedParameters,
-    initial_irmae_parameters,
-    initial_vae_parameters,
-    pca,
-)
 from ...optimize import adam, maximize
 from ...theory import annealing_slopes, optimal_manifold, sample_rate_distortion
 from ..training import Training, finished, rate_distortion
@@ -146,11 +133,11 @@ def _beta_vae(task: Task, X: Array, rng: np.random.Generator) -> dict[str, Any]:
     settings = task.settings
     linear, hidden = task.model == "linear beta-VAE", [settings.vae_hidden]
     objective: Any = (
-        LinearBetaVAE(X, variance=0.5)
+        models.LinearBetaVAE(X, variance=0.5)
         if linear
-        else BetaVAE(X, activation="tanh", variance=0.5, rng=rng).with_fixed_noise(2, settings.vae_copies)
+        else models.BetaVAE(X, activation="tanh", variance=0.5, rng=rng).with_fixed_noise(2, settings.vae_copies)
     )
-    parameters = initial_vae_parameters(2, 2, rng, hidden=[] if linear else hidden)
+    parameters = models.initial_vae_parameters(2, 2, rng, hidden=[] if linear else hidden)
     rows = []
     for slope in settings.vae_slopes:
         priced = objective.with_beta(1 / slope)
@@ -164,7 +151,7 @@ def _beta_vae(task: Task, X: Array, rng: np.random.Generator) -> dict[str, Any]:
 
 
 def channel(
-    X: Array, posterior: Posterior, decode: Callable[[Array], Array], nodes: int, decoder_nodes: int
+    X: Array, posterior: models.Posterior, decode: Callable[[Array], Array], nodes: int, decoder_nodes: int
 ) -> tuple[float, float]:
     """Return I(X; Z) in bits for the N samples as the source, and the expected squared error, by quadrature.
 
@@ -225,30 +212,31 @@ def _autoencoders(task: Task, X: Array, rng: np.random.Generator) -> dict[str, A
     """Train the plain, the denoising and the contractive auto-encoder, whose start is the same for all settings."""
     settings, training = task.settings, task.settings.trainings[task.source]
     start = initial_parameters(2, training.n_hidden, rng, scale=training.start)
-    tied = TiedParameters(start.W, start.c, start.b)
+    tied = models.TiedParameters(start.W, start.c, start.b)
 
     def outputs(objective: Any) -> Array:
-        at = tied if isinstance(objective, Tied) else start
+        at = tied if isinstance(objective, models.Tied) else start
         found = finished(maximize(objective, at, max_iterations=settings.iterations))
         return objective.reconstruct(found.x)
 
     objectives: dict[str, Iterable[tuple[float, Any]]] = {
-        "plain": [(0.0, Reconstruction(X, activation=UNIT))],
+        "plain": [(0.0, models.Reconstruction(X, activation=UNIT))],
         "denoising": [
-            (noise, Denoising(X, activation=UNIT, noise=noise, rng=rng).with_fixed_noise(settings.n_copies))
+            (noise, models.Denoising(X, activation=UNIT, noise=noise, rng=rng).with_fixed_noise(settings.n_copies))
             for noise in settings.noises
         ],
         "contractive": [
-            (strength, Tied(Contractive(X, activation=UNIT, strength=strength))) for strength in settings.strengths
+            (strength, models.Tied(models.Contractive(X, activation=UNIT, strength=strength)))
+            for strength in settings.strengths
         ],
     }
     return _matrix_points(task, X, ((setting, outputs(objective)) for setting, objective in objectives[task.model]))
 
 
 def _irmae(task: Task, X: Array, rng: np.random.Generator) -> dict[str, Any]:
-    settings, objective, outputs = task.settings, IRMAE(X, activation="relu"), []
+    settings, objective, outputs = task.settings, models.IRMAE(X, activation="relu"), []
     for count in settings.linear_layers:
-        start = initial_irmae_parameters(2, settings.irmae_latents, count, rng, hidden=[settings.irmae_hidden])
+        start = models.initial_irmae_parameters(2, settings.irmae_latents, count, rng, hidden=[settings.irmae_hidden])
         found = finished(adam(objective, start, step_size=settings.step_size, n_steps=settings.irmae_steps))
         outputs.append((count, objective.reconstruct(found.x)))
     return _matrix_points(task, X, outputs)
@@ -256,7 +244,7 @@ def _irmae(task: Task, X: Array, rng: np.random.Generator) -> dict[str, Any]:
 
 def _pca(task: Task, X: Array, rng: np.random.Generator) -> dict[str, Any]:
     mean = np.broadcast_to(X.mean(axis=0), X.shape)
-    return _matrix_points(task, X, [(0, mean), *((k, pca(X, k).reconstruct(X)) for k in (1, 2))])
+    return _matrix_points(task, X, [(0, mean), *((k, models.pca(X, k).reconstruct(X)) for k in (1, 2))])
 
 
 MODELS: dict[str, Callable[[Task, Array, np.random.Generator], dict[str, Any]]] = {
