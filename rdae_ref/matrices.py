@@ -25,6 +25,7 @@ from ._validation import (
     refuses_overflow,
 )
 from .numerics import distances, entropy, laplacian
+from .numerics.entropy import order_of
 from .numerics.spectrum import check_semidefinite
 
 __all__ = [
@@ -156,7 +157,7 @@ def renyi_entropy(A: npt.ArrayLike, alpha: float, base: float = 2) -> float:
     Eq. (10) of the paper.
     """
     A, alpha, base = _as_gram(A, "A"), as_order(alpha), as_base(base)
-    return entropy.renyi_entropy(A, alpha) / math.log(base)
+    return entropy.renyi_entropy(A, order_of(alpha, len(A))) / math.log(base)
 
 
 @refuses_overflow
@@ -172,8 +173,8 @@ def renyi_entropy_gradient(A: npt.ArrayLike, alpha: float, base: float = 2, tang
     base : float
         Of the logarithm; ``math.e`` gives the form printed in the paper.
     tangent : bool
-        Give the part that is left along directions of constant trace: Λ^(α−1) − I for Λ^(α−1). It differs from the
-        literal form by a multiple of I, and goes through α = 1 smoothly, where the literal form has no limit.
+        Give the part that is left along directions of constant trace: with Λ^(α−1) replaced by Λ^(α−1) − I. It differs
+        from the literal form by a multiple of I, and goes through α = 1 smoothly, where the literal form has no limit.
 
     Returns
     -------
@@ -183,8 +184,8 @@ def renyi_entropy_gradient(A: npt.ArrayLike, alpha: float, base: float = 2, tang
     Raises
     ------
     TypeError, ValueError
-        If `A` is not finite, symmetric, positive semidefinite and of trace 1, `alpha` or `base` is out of range, or the
-        tangent part is asked for at infinity, where it is infinite.
+        If `A` is not finite, symmetric, positive semidefinite and of trace 1, `alpha` or `base` is out of range, or
+        `tangent` is true and `alpha` is infinite.
 
     Warns
     -----
@@ -196,7 +197,7 @@ def renyi_entropy_gradient(A: npt.ArrayLike, alpha: float, base: float = 2, tang
     Eq. (15) of the paper, times 1/ln(base), which the paper leaves out.
     """
     A, alpha, base = _as_gram(A, "A"), as_order(alpha), as_base(base)
-    return entropy.gradient(A, alpha, tangent=tangent) / math.log(base)
+    return entropy.gradient(A, order_of(alpha, len(A)), tangent=tangent) / math.log(base)
 
 
 @refuses_overflow
@@ -228,7 +229,8 @@ def joint_entropy(A: npt.ArrayLike, B: npt.ArrayLike, alpha: float, base: float 
     Eq. (12) of the paper.
     """
     alpha, base = as_order(alpha), as_base(base)
-    return entropy.renyi_entropy(_joint(*_as_pair(A, B)), alpha) / math.log(base)
+    AB = _joint(*_as_pair(A, B))
+    return entropy.renyi_entropy(AB, order_of(alpha, len(AB))) / math.log(base)
 
 
 @refuses_overflow
@@ -246,8 +248,8 @@ def joint_entropy_gradient(
     base : float
         Of the logarithm: 2 for bits.
     tangent : bool
-        Give A ∘ T / tr(A∘B) with the tangent part T of (15) instead: it differs by a multiple of A ∘ I only. This one
-        is finite at α = 1 and so is the full form; only the tangent one is infinite at α = ∞.
+        Give A ∘ T / tr(A∘B) with the tangent part T of (15) instead: it differs by a multiple of A ∘ I only. Both
+        forms are finite at α = 1; only the tangent form is infinite at α = ∞.
 
     Returns
     -------
@@ -270,8 +272,8 @@ def joint_entropy_gradient(
     """
     alpha, base = as_order(alpha), as_base(base)
     A, B = _as_pair(A, B)
-    AB = _joint(A, B)
-    G = entropy.gradient(AB, alpha, tangent=True) if tangent else entropy.traceless_gradient(AB, alpha)
+    AB, order = _joint(A, B), order_of(alpha, len(A))
+    G = entropy.gradient(AB, order, tangent=True) if tangent else entropy.traceless_gradient(AB, order)
     unit = A / np.abs(A).max()
     return unit * G / np.sum(unit.diagonal() * B.diagonal()) / math.log(base)
 
@@ -349,7 +351,8 @@ def conditional_entropy(A: npt.ArrayLike, B: npt.ArrayLike, alpha: float, base: 
     """
     alpha, base = as_order(alpha), as_base(base)
     A, B = _as_pair(A, _as_gram(B, "B"))
-    nats = entropy.renyi_entropy(_joint(A, B), alpha) - entropy.renyi_entropy(B, alpha)
+    order = order_of(alpha, len(B))
+    nats = entropy.renyi_entropy(_joint(A, B), order) - entropy.renyi_entropy(B, order)
     return nats / math.log(base)
 
 

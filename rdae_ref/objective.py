@@ -18,7 +18,7 @@ import numpy.typing as npt
 from . import paper
 from ._validation import LARGEST_SAMPLE, Array, as_base, as_choice, as_nonnegative, as_order, as_positive, as_samples
 from .activations import Activation, as_activation
-from .autoencoder import Forward, Parameters, as_parameters, backpropagate, distortion, forward
+from .autoencoder import Forward, Parameters, as_parameters, backpropagate, forward
 from .numerics.conditional import FromFactors, FromMatrices, FromSquares, OfOutputs
 from .numerics.distances import GaussianKernel, gaussian_gram
 from .numerics.entropy import order_of
@@ -80,7 +80,7 @@ class Terms(NamedTuple):
 
 @dataclass(frozen=True, eq=False)
 class DataObjective:
-    """What all objectives on data have in common: data and units, which nobody can write to.
+    """What all objectives on data have in common: data and units, read-only.
 
     Parameters
     ----------
@@ -161,11 +161,12 @@ class RateDistortion(AutoencoderObjective):
         How the entropy is computed. ``"exact"``: from all eigenvalues that do not count as zero. ``"low-rank"``: for
         α > 1 and as long as they are few, from those above rounding, without N×N matrices; `truncation_error` bounds
         the change in L. ``"auto"``: the one of the two that is likely to be faster. ``"paper"``: `rdae_ref.paper`,
-        every equation as printed. At α = 2 to 5 the first three need no eigenvalues, and at 2 no N×N matrices.
+        every equation as printed, for data of the size of the figures. At α = 2 to 5 the first three need no
+        eigenvalues, and at 2 no N×N matrices.
     workers : int or callable, optional
-        Who works on the tiles, where L needs no N×N matrix: a number of processes, which live as long as the objective,
-        or a ``map``-like callable, such as the ``map`` of an executor. See `rdae_ref.workers`. Worthwhile above a few
-        thousand samples. An objective with somebody else's workers cannot be pickled.
+        How tiles are computed in parallel, where L needs no N×N matrix: a number of processes, which live as long as
+        the objective, or a ``map``-like callable, such as the ``map`` of an executor. See `rdae_ref.workers`.
+        Worthwhile above a few thousand samples. An objective whose `workers` is a callable cannot be pickled.
 
     Raises
     ------
@@ -208,7 +209,7 @@ class RateDistortion(AutoencoderObjective):
             base=as_base(self.base),
             method=as_choice(self.method, "method", METHODS),
         )
-        self._accept(_equations=_chosen(self))  # what all copies of this objective share is computed now
+        self._accept(_equations=_chosen(self))  # computed once and shared by all copies
 
     @functools.cached_property
     def K_X(self) -> Array:  # noqa: N802  # the paper's name
@@ -220,7 +221,7 @@ class RateDistortion(AutoencoderObjective):
         with np.errstate(over="ignore", invalid="ignore"):
             value, gradient = self._equations.value_and_gradient(self, as_parameters(parameters, self.X.shape[1]))
         if not all(np.isfinite(part).all() for part in gradient):
-            raise FloatingPointError("the gradient overflows: mu or a kernel size is out of all proportion to the data")
+            raise FloatingPointError("the gradient overflows: mu or a kernel size is too extreme for these data")
         return value, gradient
 
     def terms(self, parameters: Parameters) -> Terms:
@@ -263,10 +264,10 @@ class RateDistortion(AutoencoderObjective):
         FloatingPointError
             If the outputs overflow.
         """
-        return distortion(self.X, self._forward(parameters).Xhat)
+        return paper.distortion(self.X, self._forward(parameters).Xhat)
 
     def truncation_error(self, parameters: Parameters) -> float:
-        """Return a proven bound on what a low-rank spectrum changes in L.
+        """Return a proven bound on the error in L from a low-rank spectrum.
 
         Parameters
         ----------
@@ -313,7 +314,7 @@ class RateDistortion(AutoencoderObjective):
 
 
 class _Equations(Protocol):
-    """Who computes (25): the paper as printed, or its equations for every order and size."""
+    """An implementation of (25): the paper as printed, or its equations for every order and size."""
 
     def value_and_gradient(self, objective: RateDistortion, parameters: Parameters) -> tuple[float, Parameters]: ...
 
@@ -323,28 +324,27 @@ class _Equations(Protocol):
 
 
 def _chosen(objective: RateDistortion) -> _Equations:
-    """Return who computes the objective: the only place where that is decided."""
+    """Select the implementation: the only dispatch."""
     X, alpha, sigma, method = objective.X, objective.alpha, objective.sigma_xhat, objective.method
+    workers = None if objective.workers is None else mapping(objective.workers)
     if method == "paper":
         return _Printed(alpha)
-    workers = None if objective.workers is None else mapping(objective.workers)
     inputs, order = GaussianKernel(X, objective.sigma_x), order_of(alpha, len(X))
     if order.by_elements:
         return _Numeric(FromSquares(inputs, sigma, workers))
-    if method == "exact" or alpha <= 1 or order.by_products is not None:
-        return _Numeric(FromMatrices(inputs, sigma, alpha))
-    # N K_X ∘ K_X̂ has hardly fewer eigenvalues than K_X: inputs that fill many dimensions are refused at once.
+    if method == "exact" or order.needs_all or order.by_products is not None:
+        return _Numeric(FromMatrices(inputs, sigma, order))
+    # N K_X ∘ K_X̂ has almost as many nonzero eigenvalues as K_X, so inputs in many dimensions are ruled out here.
     if method == "low-rank" or is_low_rank(inputs, len(X)):
-        return _Numeric(FromFactors(inputs, sigma, alpha, workers))
-    return _Numeric(FromMatrices(inputs, sigma, alpha))
+        return _Numeric(FromFactors(inputs, sigma, order, workers))
+    return _Numeric(FromMatrices(inputs, sigma, order))
 
 
 class _Printed(_Equations):
     """`rdae_ref.paper`."""
 
     def __init__(self, alpha: float) -> None:
-        if alpha in (1, math.inf):
-            raise ValueError(f'the paper prints no form for alpha = {alpha:g}: use method="exact"')
+        paper.renyi_entropy(np.ones((1, 1)), alpha)  # which refuses an order without a printed form
 
     def value_and_gradient(self, objective: RateDistortion, parameters: Parameters) -> tuple[float, Parameters]:
         o, g = objective, as_activation(objective.activation)
@@ -361,7 +361,7 @@ class _Printed(_Equations):
 
 
 class _Numeric(_Equations):
-    """`rdae_ref.numerics`: entropy and distortion go back through the auto-encoder together."""
+    """`rdae_ref.numerics`; entropy and distortion are backpropagated in one pass."""
 
     def __init__(self, entropy: OfOutputs) -> None:
         self.entropy = entropy
@@ -370,9 +370,8 @@ class _Numeric(_Equations):
         X, mu, unit = objective.X, objective.mu, math.log(objective.base)
         forward_pass = objective._forward(parameters)
         joint, output, dS = self.entropy.with_gradient(forward_pass.Xhat)
-        error = X - forward_pass.Xhat
-        value = (joint - output) / unit - mu * float(np.vdot(error, error)) / len(X)
-        dL_dXhat = dS / unit + 2 * mu / len(X) * error
+        value = (joint - output) / unit - mu * paper.distortion(X, forward_pass.Xhat)
+        dL_dXhat = dS / unit + 2 * mu / len(X) * (X - forward_pass.Xhat)
         return value, backpropagate(dL_dXhat, forward_pass, parameters, X)
 
     def entropies(self, objective: RateDistortion, Xhat: Array) -> tuple[float, float]:
@@ -384,7 +383,7 @@ class _Numeric(_Equations):
 
 
 def distortion_of(objective: Any, parameters: Pytree) -> float:
-    """Return the distortion of any objective whose terms have one; alone, where it can be had alone."""
+    """Return the distortion of any objective whose terms have one, without the entropies if it has that method."""
     alone = getattr(objective, "distortion", None)
     return float(objective.terms(parameters).distortion if alone is None else alone(parameters))
 

@@ -13,7 +13,7 @@ import numpy.typing as npt
 from ._validation import Array, as_base, as_matrix, as_nonnegative, as_order, as_positive, as_samples
 from .autoencoder import distortion
 from .matrices import gaussian_gram, gram_pullback
-from .numerics.entropy import entropy_and_gradient
+from .numerics.entropy import entropy_and_gradient, order_of
 from .verify.in_hand import Check, Evaluation, report
 
 try:
@@ -167,8 +167,9 @@ def _closed_form(
     Xhat = as_matrix(Xhat, "Xhat", X.shape)
     N, unit = len(X), math.log(base)
     K_X, K = gaussian_gram(X, sigma_x), gaussian_gram(Xhat, sigma_xhat)
-    S_joint, dS_joint = entropy_and_gradient(N * K_X * K, alpha)
-    S_output, dS_output = entropy_and_gradient(K, alpha)
+    order = order_of(alpha, N)
+    S_joint, dS_joint = entropy_and_gradient(N * K_X * K, order)
+    S_output, dS_output = entropy_and_gradient(K, order)
     dD_dX = 2 / N * (X - Xhat)
     dS_dX = gram_pullback(N * K * dS_joint, K_X, X, sigma_x)
     dS_dXhat = gram_pullback(N * K_X * dS_joint - dS_output, K, Xhat, sigma_xhat)

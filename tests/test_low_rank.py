@@ -95,13 +95,13 @@ def chosen(objective):
 def test_the_paths_are_really_taken_and_left_where_they_do_not_pay():
     objective, parameters = low_rank_problem(1.01)
     assert isinstance(chosen(objective), FromFactors)
-    joint, output = chosen(objective).spectra(GaussianKernel(objective.reconstruct(parameters), 1.5))
-    assert len(joint.values) < 140
-    assert len(output.values) < 50
+    found = chosen(objective).at(objective.reconstruct(parameters))
+    assert len(found.joint.values) < 140
+    assert len(found.output.values) < 50
     assert 0 < objective.truncation_error(parameters) < 1e-8
     assert "exact" not in vars(chosen(objective))  # no N×N matrix was made
     apart, _ = low_rank_problem(1.01, sigma=0.01)
-    assert chosen(apart).spectra(GaussianKernel(apart.X, 0.01)) is None
+    assert chosen(apart).at(apart.X) is chosen(apart).exact
     assert apart.truncation_error(parameters) == 0
     for exact in (low_rank_problem(1.01, "exact")[0], low_rank_problem(1.01, "auto")[0], low_rank_problem(0.9)[0]):
         assert exact.truncation_error(parameters) == 0
@@ -202,10 +202,11 @@ def test_the_low_rank_spectrum_has_the_entropy_and_the_gradient_of_the_matrix(al
     for matrix in (A, 200 * A * B):
         low = low_rank_spectrum(matrix)
         assert low.vectors.shape[1] < 140
-        assert entropy_of_spectrum(low, alpha) == pytest.approx(renyi_entropy(matrix, alpha, math.e), abs=1e-9)
-        value, factor, sign = entropy_and_factor(low, alpha)
-        assert value == entropy_of_spectrum(low, alpha)
-        tangent = order_of(alpha, 200).diverges
+        order = order_of(alpha, 200)
+        assert entropy_of_spectrum(low, order) == pytest.approx(renyi_entropy(matrix, alpha, math.e), abs=1e-9)
+        value, factor, sign = entropy_and_factor(low, order)
+        assert value == entropy_of_spectrum(low, order)
+        tangent = order.diverges
         exact = renyi_entropy_gradient(matrix, alpha, math.e, tangent=tangent)
         # Along eigenvectors whose eigenvalue is rounding, λ^(α−1) is a matter of that rounding: not compared.
         values, vectors, _ = spectrum(matrix)
@@ -251,7 +252,7 @@ def test_every_factor_has_the_entropy_of_clusters_however_far_apart(apart):
     A = gaussian_gram(X, 1.0)
     for low in (nonzero_spectrum(A), kernel_spectrum(GaussianKernel(X, 1.0), len(X)), low_rank_spectrum(A)):
         bound = truncation_error(low, 1.01, math.e)
-        assert abs(entropy_of_spectrum(low, 1.01) - renyi_entropy(K, 1.01, math.e)) <= bound + 1e-10
+        assert abs(entropy_of_spectrum(low, order_of(1.01, len(X))) - renyi_entropy(K, 1.01, math.e)) <= bound + 1e-10
 
 
 @pytest.mark.parametrize("apart", [200.0, 2e4])

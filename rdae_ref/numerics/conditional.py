@@ -1,7 +1,8 @@
 """S_α(K_X | K_X̂) of (13) and its gradient by the outputs X̂, −4 L_(Q−P) X̂, in nats, in three ways.
 
-`FromMatrices` decomposes N×N matrices. The others form none: N K_X ∘ K_X̂ is the Gram matrix of the pairs (x/σ_x, x̂/σ_x̂)
-and both matrices can be had by blocks. `FromFactors` takes low-rank spectra, `FromSquares` none at all, for α = 2.
+`FromMatrices` decomposes N×N matrices. The others never form one, since both matrices can be computed block by block:
+N K_X ∘ K_X̂ is the Gram matrix of the pairs (x/σ_x, x̂/σ_x̂). `FromFactors` uses low-rank spectra; `FromSquares`, for
+α = 2, needs no eigenvalues.
 """
 
 import functools
@@ -12,7 +13,7 @@ from typing import NamedTuple, Protocol
 from .._validation import Array
 from ..workers import Parallel
 from .distances import GaussianKernel, Rows, gaussian_gram
-from .entropy import entropy_and_factor, entropy_and_gradient, entropy_of_spectrum, renyi_entropy
+from .entropy import Order, entropy_and_factor, entropy_and_gradient, entropy_of_spectrum, renyi_entropy
 from .laplacian import laplacian_products, pull_back
 from .low_rank import kernel_spectrum, truncation_error
 from .spectrum import Spectrum
@@ -47,24 +48,24 @@ class OfOutputs(Protocol):
         ...
 
     def truncation_error(self, Xhat: Array) -> float:
-        """Return a bound on what the eigenvalues that are left out change in the conditional entropy."""
+        """Return a bound on the error of the conditional entropy due to omitted eigenvalues."""
         ...
 
 
 class FromMatrices(OfOutputs):
     """From N×N matrices, by (15) and (16)."""
 
-    def __init__(self, inputs: GaussianKernel, sigma: float, alpha: float) -> None:
-        self.joint_per_output, self.sigma, self.alpha = inputs.matrix(), sigma, alpha  # N K_X
+    def __init__(self, inputs: GaussianKernel, sigma: float, order: Order) -> None:
+        self.joint_per_output, self.sigma, self.order = inputs.matrix(), sigma, order  # N K_X
 
     def entropies(self, Xhat: Array) -> Entropies:
         K = gaussian_gram(Xhat, self.sigma)
-        return Entropies(renyi_entropy(self.joint_per_output * K, self.alpha), renyi_entropy(K, self.alpha))
+        return Entropies(renyi_entropy(self.joint_per_output * K, self.order), renyi_entropy(K, self.order))
 
     def with_gradient(self, Xhat: Array) -> ConditionalEntropy:
         K = gaussian_gram(Xhat, self.sigma)
-        joint, dS_joint = entropy_and_gradient(self.joint_per_output * K, self.alpha)
-        output, dS_output = entropy_and_gradient(K, self.alpha)
+        joint, dS_joint = entropy_and_gradient(self.joint_per_output * K, self.order)
+        output, dS_output = entropy_and_gradient(K, self.order)
         dS_joint *= self.joint_per_output
         dS_joint -= dS_output
         return ConditionalEntropy(joint, output, pull_back(dS_joint, K, Xhat, self.sigma))
@@ -74,41 +75,51 @@ class FromMatrices(OfOutputs):
 
 
 class FromFactors(OfOutputs):
-    """From the eigenvalues that are not rounding, for α > 1, and the Laplacian tile by tile."""
+    """From the eigenvalues above rounding error, for α > 1, with the Laplacian tile by tile."""
 
-    def __init__(self, inputs: GaussianKernel, sigma: float, alpha: float, workers: Parallel | None = None) -> None:
-        self.inputs, self.sigma, self.alpha, self.workers = inputs, sigma, alpha, workers
+    def __init__(self, inputs: GaussianKernel, sigma: float, order: Order, workers: Parallel | None = None) -> None:
+        self.inputs, self.sigma, self.order, self.workers = inputs, sigma, order, workers
 
     @functools.cached_property
     def exact(self) -> FromMatrices:
-        """What takes over where either rank is too high."""
-        return FromMatrices(self.inputs, self.sigma, self.alpha)
+        """The fallback where either rank is too high."""
+        return FromMatrices(self.inputs, self.sigma, self.order)
 
-    def spectra(self, outputs: GaussianKernel) -> tuple[Spectrum, Spectrum] | None:
-        """Return the spectra of both matrices up to their residuals, if the ranks are low."""
-        joint = kernel_spectrum(lambda rows, columns: self.inputs(rows, columns) * outputs(rows, columns), len(outputs))
-        output = None if joint is None else kernel_spectrum(outputs, len(outputs))
-        return None if joint is None or output is None else (joint, output)
+    def at(self, Xhat: Array) -> OfOutputs:
+        """Return the spectra of both matrices up to their residuals, or the fallback."""
+        outputs, N = GaussianKernel(Xhat, self.sigma), len(Xhat)
+        joint = kernel_spectrum(lambda rows, columns: self.inputs(rows, columns) * outputs(rows, columns), N)
+        output = None if joint is None else kernel_spectrum(outputs, N)
+        return self.exact if joint is None or output is None else _Factors(self, outputs, joint, output)
 
     def entropies(self, Xhat: Array) -> Entropies:
-        found = self.spectra(GaussianKernel(Xhat, self.sigma))
-        if found is None:
-            return self.exact.entropies(Xhat)
-        return Entropies(*(entropy_of_spectrum(one, self.alpha) for one in found))
+        return self.at(Xhat).entropies(Xhat)
 
     def with_gradient(self, Xhat: Array) -> ConditionalEntropy:
-        outputs = GaussianKernel(Xhat, self.sigma)
-        found = self.spectra(outputs)
-        if found is None:
-            return self.exact.with_gradient(Xhat)
-        joint, output = (entropy_and_factor(one, self.alpha) for one in found)
-        edges = _Edges(self.inputs, outputs, joint.factor, output.factor)
-        product = laplacian_products(edges, Xhat, self.workers).products[0]
-        return ConditionalEntropy(joint.value, output.value, -2 / len(Xhat) * product / self.sigma / self.sigma)
+        return self.at(Xhat).with_gradient(Xhat)
 
     def truncation_error(self, Xhat: Array) -> float:
-        found = self.spectra(GaussianKernel(Xhat, self.sigma))
-        return 0.0 if found is None else sum(truncation_error(one, self.alpha, math.e) for one in found)
+        return self.at(Xhat).truncation_error(Xhat)
+
+
+class _Factors(OfOutputs):
+    """`FromFactors` at the outputs whose spectra these are."""
+
+    def __init__(self, where: FromFactors, outputs: GaussianKernel, joint: Spectrum, output: Spectrum) -> None:
+        self.where, self.outputs, self.joint, self.output = where, outputs, joint, output
+
+    def entropies(self, Xhat: Array) -> Entropies:
+        return Entropies(*(entropy_of_spectrum(one, self.where.order) for one in (self.joint, self.output)))
+
+    def with_gradient(self, Xhat: Array) -> ConditionalEntropy:
+        joint, output = (entropy_and_factor(one, self.where.order) for one in (self.joint, self.output))
+        edges = _Edges(self.where.inputs, self.outputs, joint.factor, output.factor)
+        product = laplacian_products(edges, Xhat, self.where.workers).products[0]
+        sigma = self.where.sigma
+        return ConditionalEntropy(joint.value, output.value, -2 / len(Xhat) * product / sigma / sigma)
+
+    def truncation_error(self, Xhat: Array) -> float:
+        return sum(truncation_error(one, self.where.order.alpha, math.e) for one in (self.joint, self.output))
 
 
 class FromSquares(OfOutputs):

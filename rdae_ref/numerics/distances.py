@@ -1,7 +1,7 @@
-"""The Gaussian kernel of samples, whole or by blocks, right to `TOLERANCE` for any finite data.
+"""The Gaussian kernel of samples, whole or by blocks, accurate to `TOLERANCE` for any finite data.
 
-|x|² + |y|² − 2xy is fast for many features, but cancels where two samples are near each other and far from the rest.
-So few features always take differences, and many take them for every pair whose rounding could be seen in the kernel.
+|x|² + |y|² − 2xy is fast for many features, but loses digits where two samples are close together and far from the
+mean. With few features differences are always used; with many, for pairs whose rounding error would matter.
 """
 
 import copy
@@ -48,7 +48,7 @@ class GaussianKernel:
         return len(self._points)
 
     def among(self, samples: Rows) -> "GaussianKernel":
-        """Return the kernel of some of the samples, with the same bits."""
+        """Return the kernel of some of the samples, bitwise identical."""
         other = copy.copy(self)
         other._points = self._points[samples]
         if self._centred is not None:
@@ -65,7 +65,7 @@ class GaussianKernel:
         return self._exponential(block)
 
     def matrix(self) -> Array:
-        """Return the whole kernel matrix, symmetric to the bit, with ones on its diagonal."""
+        """Return the whole kernel matrix, exactly symmetric, with ones on its diagonal."""
         if self._points.shape[1] <= FEW_FEATURES:
             K = squareform(self._exponential(-0.5 * pdist(self._points, "sqeuclidean")), checks=False)
             K = K if len(self) > 1 else np.empty((1, 1))
@@ -123,13 +123,13 @@ def gaussian_gram(X: Array, sigma: float) -> Array:
     return GaussianKernel(X, sigma).matrix() / len(X)
 
 
-LARGEST_SAMPLE = 5000  # rows whose 12 million distances are all looked at
+MEDIAN_ROWS = 5000  # above this the median is estimated from a subsample
 
 
 def median_distance(X: Array) -> float:
     """Return the median of |x_i − x_j| over all pairs of up to 5000 rows, chosen with a fixed seed."""
-    if len(X) > LARGEST_SAMPLE:
-        X = X[np.random.default_rng(0).choice(len(X), LARGEST_SAMPLE, replace=False)]
+    if len(X) > MEDIAN_ROWS:
+        X = X[np.random.default_rng(0).choice(len(X), MEDIAN_ROWS, replace=False)]
     spread = float(np.abs(X - X[0]).max()) or 1.0
     points, size = _scaled(X, spread)
     return float(np.median(pdist(points))) * (spread / size)

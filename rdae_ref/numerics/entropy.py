@@ -26,6 +26,7 @@ from .spectrum import (
 __all__ = [
     "EntropyAndFactor",
     "EntropyAndGradient",
+    "Order",
     "entropy_and_factor",
     "entropy_and_gradient",
     "entropy_of_spectrum",
@@ -76,11 +77,11 @@ def _power_weights(p: Array, alpha: float) -> Array:
     return alpha / (1 - alpha) * ratio ** (alpha - 1) / (p.max() * np.sum(ratio**alpha))
 
 
-def _smallest(p: Array, alpha: float) -> float:
+def _min_entropy(p: Array, alpha: float) -> float:
     return -np.log(p.max())
 
 
-def _smallest_weights(p: Array, alpha: float) -> Array:
+def _min_entropy_weights(p: Array, alpha: float) -> Array:
     largest = p > p.max() * (1 - len(p) * np.finfo(float).eps)  # equal ones: the limit of α → ∞ shares among them
     return -1.0 * largest / (largest.sum() * p.max())
 
@@ -110,139 +111,150 @@ def _by_products(A: Array, alpha: float) -> EntropyAndGradient:
     return EntropyAndGradient(max(0.0, value), alpha / ((1 - alpha) * power_trace) * power)
 
 
+SHANNON = (_shannon, _shannon_weights, _shannon_tangent)
+NEAR_ONE = (_near_one, _power_weights, _power_tangent)
+POWER = (_power, _power_weights, _power_tangent)
+MIN_ENTROPY = (_min_entropy, _min_entropy_weights, _infinite_tangent)
+
+
 class Order(NamedTuple):
     """How S_α and ∂S_α/∂A are computed for some α."""
 
     applies: Callable[[float, int], bool]  # α and N
     entropy: Callable[[Array, float], float]  # (10)
     weights: Callable[[Array, float], Array]  # the eigenvalues of (15)
-    tangent: Callable[[Array, Array, float], Array]  # those with Λ^(α−1) − I for Λ^(α−1)
+    tangent: Callable[[Array, Array, float], Array]  # those with Λ^(α−1) replaced by Λ^(α−1) − I
     diverges: bool = False  # (15) does as α → 1: where a multiple of I does not matter, the tangent form is taken
     by_products: Callable[[Array, float], EntropyAndGradient] | None = None  # from tr A^α, without eigenvalues
-    by_elements: bool = False  # tr A² is a sum over elements, and needs no N×N matrix
+    by_elements: bool = False  # tr A² is a sum over elements and needs no N×N matrix
+    alpha: float = math.nan
+    N: int = 0
+
+    def __reduce__(self) -> tuple[Callable[..., "Order"], tuple[float, int]]:
+        return order_of, (self.alpha, self.N)  # a pickle cannot hold the functions of the table
+
+    @property
+    def needs_all(self) -> bool:
+        """Whether the smallest eigenvalues matter most: for α ≤ 1, where the weights are ≥ 0, and ≤ 0 for α > 1."""
+        return self.alpha <= 1
 
 
-POWER = (_power, _power_weights, _power_tangent)
 ORDERS = (  # the first that applies
-    Order(lambda alpha, N: alpha == 1, _shannon, _shannon_weights, _shannon_tangent, diverges=True),
+    Order(lambda alpha, N: alpha == 1, *SHANNON, diverges=True),
     # α − 1 so small that expm1 and log1p save the digits which 1 − λ^(α−1) loses; further away they would lose some.
-    Order(lambda alpha, N: abs(alpha - 1) * math.log(N) < 0.3, _near_one, *POWER[1:], diverges=True),
+    Order(lambda alpha, N: abs(alpha - 1) * math.log(N) < 0.3, *NEAR_ONE, diverges=True),
     Order(lambda alpha, N: alpha == 2, *POWER, by_products=_by_products, by_elements=True),
     Order(lambda alpha, N: alpha in (3, 4, 5), *POWER, by_products=_by_products),
-    Order(lambda alpha, N: alpha == math.inf, _smallest, _smallest_weights, _infinite_tangent),
+    Order(lambda alpha, N: alpha == math.inf, *MIN_ENTROPY),
     Order(lambda alpha, N: True, *POWER),
 )
 
 
 def order_of(alpha: float, N: int) -> Order:
     """Return how S_α of an N×N matrix is computed."""
-    return next(order for order in ORDERS if order.applies(alpha, N))
+    return next(order for order in ORDERS if order.applies(alpha, N))._replace(alpha=alpha, N=N)
 
 
-def renyi_entropy(A: Array, alpha: float) -> float:
+def renyi_entropy(A: Array, order: Order) -> float:
     """Return S_α(A). Eq. (10)."""
-    by_products = order_of(alpha, len(A)).by_products
-    if by_products is None:
-        return _entropy_of_values(eigenvalues(A), alpha, len(A))
+    if order.by_products is None:
+        return _entropy_of_values(eigenvalues(A), order)
     check_semidefinite(A)
-    return by_products(A, alpha).value
+    return order.by_products(A, order.alpha).value
 
 
-def entropy_of_spectrum(decomposition: Spectrum, alpha: float) -> float:
+def entropy_of_spectrum(decomposition: Spectrum, order: Order) -> float:
     """Return S_α of the matrix with this spectrum. Eq. (10)."""
-    return _entropy_of_values(decomposition.values, alpha, len(decomposition.vectors))
+    return _entropy_of_values(decomposition.values, order)
 
 
-def gradient(A: Array, alpha: float, *, tangent: bool) -> Array:
-    """Return ∂S_α(A)/∂A, or its part along directions of constant trace: Λ^(α−1) − I for Λ^(α−1). Eq. (15)."""
-    by_products = order_of(alpha, len(A)).by_products
-    if by_products is not None and not tangent:
+def gradient(A: Array, order: Order, *, tangent: bool) -> Array:
+    """Return ∂S_α(A)/∂A or, for constant traces, its tangent part: Λ^(α−1) replaced by Λ^(α−1) − I. Eq. (15)."""
+    if order.by_products is not None and not tangent:
         check_semidefinite(A)
-        return by_products(A, alpha).gradient
+        return order.by_products(A, order.alpha).gradient
     values, vectors, _ = spectrum(A)
-    weights = _tangent_weights(values, alpha, len(A)) if tangent else _literal_weights(values, alpha)
-    return spectral_product(vectors, weights)
+    return spectral_product(vectors, (_tangent_weights if tangent else _literal_weights)(values, order))
 
 
-def traceless_gradient(A: Array, alpha: float) -> Array:
+def traceless_gradient(A: Array, order: Order) -> Array:
     """Return the gradient G of S_α(A / tr A) at tr A = 1: tr(G A) = 0, and a limit at every α."""
-    G = gradient(A, alpha, tangent=order_of(alpha, len(A)).diverges)
+    G = gradient(A, order, tangent=order.diverges)
     return G - np.vdot(G, A) * np.eye(len(A))
 
 
-def entropy_and_gradient(A: Array, alpha: float) -> EntropyAndGradient:
+def entropy_and_gradient(A: Array, order: Order) -> EntropyAndGradient:
     """Return S_α(A) and its gradient up to a multiple of I, from one decomposition of a Gram matrix."""
-    by_products = order_of(alpha, len(A)).by_products
-    if by_products is not None:
-        return by_products(A, alpha)
-    # For α ≤ 1 the smallest eigenvalues matter most, and zeros are worth a warning.
-    value, B, sign = entropy_and_factor(nonzero_spectrum(A) if alpha > 1 else spectrum(A), alpha)
+    if order.by_products is not None:
+        return order.by_products(A, order.alpha)
+    value, B, sign = entropy_and_factor(spectrum(A) if order.needs_all else nonzero_spectrum(A), order)
     product = B @ B.T  # syrk: symmetric, and half the work
     return EntropyAndGradient(value, np.negative(product, out=product) if sign < 0 else product)
 
 
-def entropy_and_factor(decomposition: Spectrum, alpha: float) -> EntropyAndFactor:
+def entropy_and_factor(decomposition: Spectrum, order: Order) -> EntropyAndFactor:
     """Return S_α and the factor of its gradient, up to the multiple of I for which an eigenvalue 0 has the weight 0.
 
     So eigenvectors of weight zero, and those that a low-rank spectrum left out, are not needed. Near α = 1 this is the
     tangent form, elsewhere the literal one: at α = 10 the tangent form is 10⁵ times larger than the part that matters.
     """
     values, vectors, _ = decomposition
-    weights = _factor_weights(values, alpha, len(vectors))
+    weights = _factor_weights(values, order, len(vectors))
     used = weights != 0
     B = (vectors if used.all() else vectors[:, used]) * np.sqrt(np.abs(weights[used]))
-    return EntropyAndFactor(entropy_of_spectrum(decomposition, alpha), B, 1.0 if alpha <= 1 else -1.0)
+    return EntropyAndFactor(entropy_of_spectrum(decomposition, order), B, 1.0 if order.needs_all else -1.0)
 
 
-def _entropy_of_values(values: Array, alpha: float, N: int) -> float:
+def _entropy_of_values(values: Array, order: Order) -> float:
     p = values[values > 0] / values.sum()  # zeros do not count, also where λ^α would be 0^0
-    return max(0.0, float(order_of(alpha, N).entropy(p, alpha)))  # −0 and the rounding of a zero
+    return max(0.0, float(order.entropy(p, order.alpha)))  # −0 and the rounding of a zero
 
 
-def _factor_weights(values: Array, alpha: float, N: int) -> Array:
-    """Return weights of the gradient up to a common constant: all ≥ 0 for α ≤ 1, all ≤ 0 and 0 at zero above."""
-    if not order_of(alpha, N).diverges:
-        return _literal_weights(values, alpha)
-    weights = _tangent_weights(values, alpha, N)
-    if alpha <= 1:
+def _factor_weights(values: Array, order: Order, N: int) -> Array:
+    """Return weights of the gradient up to a common constant: for α > 1 nonpositive, and 0 for zero eigenvalues."""
+    if not order.diverges:
+        return _literal_weights(values, order)
+    weights = _tangent_weights(values, order)
+    if order.needs_all:
         return weights
     # An exact zero weighs 1/(α−1), which magnifies the rounding of its eigenvector. It is the rounding of some
-    # eigenvalue below the threshold, where S does not change: the weight at the threshold is as right.
+    # eigenvalue below the threshold, where S does not change: the weight at the threshold is equally valid.
     smallest = values[0] if len(values) == N else 0.0
     threshold = np.array([max(smallest, zero_below(values, N))])
-    return np.minimum(weights - _tangents(threshold, values, alpha, N), 0)
+    return np.minimum(weights - _tangents(threshold, values, order), 0)
 
 
-def _literal_weights(values: Array, alpha: float) -> Array:
+def _literal_weights(values: Array, order: Order) -> Array:
     """Return the eigenvalues of ∂S/∂A: α λ^(α−1) / ((1−α) Σ λ^α)."""
-    positive = _positive(values, alpha)
+    positive = _positive(values, order)
     weights = np.zeros(len(values))
-    weights[positive] = order_of(alpha, len(values)).weights(values[positive] / values.sum(), alpha)
+    weights[positive] = order.weights(values[positive] / values.sum(), order.alpha)
     return weights
 
 
-def _tangent_weights(values: Array, alpha: float, N: int) -> Array:
+def _tangent_weights(values: Array, order: Order) -> Array:
     """Return the literal weights with λ^(α−1) − 1 for λ^(α−1), never negative: −ln λ at α = 1."""
-    positive = _positive(values, alpha)
-    weights = _tangents(np.where(positive, values, 0.0), values, alpha, N)
-    return np.where(positive, weights, 0.0) if alpha <= 1 else weights
+    positive = _positive(values, order)
+    weights = _tangents(np.where(positive, values, 0.0), values, order)
+    return np.where(positive, weights, 0.0) if order.needs_all else weights
 
 
-def _tangents(some: Array, values: Array, alpha: float, N: int) -> Array:
-    """Return the tangent weights of some eigenvalues of an N×N matrix with these."""
-    return order_of(alpha, N).tangent(some / values.sum(), values[values > 0] / values.sum(), alpha)
+def _tangents(some: Array, values: Array, order: Order) -> Array:
+    """Return the tangent weights of some eigenvalues of a matrix with these."""
+    return order.tangent(some / values.sum(), values[values > 0] / values.sum(), order.alpha)
 
 
-# Always the same words, so that Python's filter shows them once for each place and not at each step of an ascent.
+# A constant message, so that Python's filter shows it once for each place and not at each step of an ascent.
 SINGULAR = (
-    "the derivative of S_α at α ≤ 1 is infinite along eigenvectors whose eigenvalue counts as zero, and here are some: "
-    "equal samples, or samples nearer than the kernel resolves. They are left out; α > 1 has no such directions"
+    "the derivative of S_α at α ≤ 1 is infinite along eigenvectors whose eigenvalue counts as zero, and this matrix "
+    "has such eigenvectors: equal samples, or samples closer than the kernel resolves. They are left out; "
+    "α > 1 avoids this"
 )
 
 
-def _positive(values: Array, alpha: float) -> np.ndarray:
-    """Return which eigenvalues are not zero, with a warning where they should not be."""
+def _positive(values: Array, order: Order) -> np.ndarray:
+    """Return which eigenvalues are not zero, and warn if any is zero for α ≤ 1."""
     positive = values > 0
-    if alpha <= 1 and not positive.all():
+    if order.needs_all and not positive.all():
         warnings.warn(SINGULAR, SingularGramWarning, stacklevel=6)
     return positive

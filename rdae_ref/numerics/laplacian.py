@@ -54,9 +54,8 @@ class LaplacianProducts(NamedTuple):
 def laplacian_products(weights: Weights, Y: Array, workers: Parallel | None = None) -> LaplacianProducts:
     """Return degrees and (D(P) − P) Y for matrices P of which only blocks are asked for.
 
-    Workers sum up the tiles between two groups of samples at a time: as many groups as workers, for each to have the
-    same to do and the least to be sent. The last bits depend on the groups; what is sent takes up to four times the
-    memory of the weights.
+    With workers, each task sums the tiles between two groups of samples; as many groups as workers balance the load and
+    minimise the data sent, which takes up to four times the memory of the weights. The last bits depend on the groups.
     """
     centred = Y - Y.mean(axis=0)  # (D(P) − P) 1 = 0: centring changes nothing but the rounding
     sums = _sums(weights, centred, 0) if workers is None else _sums_between_groups(weights, centred, workers)
@@ -72,7 +71,7 @@ def _sums_between_groups(weights: Weights, Y: Array, workers: Parallel) -> Lapla
     jobs = [(np.r_[rows, columns], rows.stop - rows.start) for rows, columns in combinations(groups, 2)]
     jobs += [(np.r_[rows], 0) for rows in groups]
     sums = None
-    for first in range(0, len(jobs), 2 * workers.count):  # in portions, since all that is handed out is in memory
+    for first in range(0, len(jobs), 2 * workers.count):  # in portions, to limit memory
         samples, splits = zip(*jobs[first : first + 2 * workers.count], strict=True)
         parts = workers(_sums, map(weights.among, samples), map(Y.__getitem__, samples), splits)
         for those, part in zip(samples, parts, strict=True):

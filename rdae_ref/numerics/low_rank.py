@@ -17,7 +17,7 @@ from .spectrum import Spectrum, lapack, spectrum, zero_below
 __all__ = ["is_low_rank", "kernel_spectrum", "low_rank_spectrum", "nonzero_spectrum", "truncation_error"]
 
 RESIDUAL = 1e-12  # tr R of a matrix of trace 1: less than what counts as zero adds up to
-MOST_RANK = 0.9  # of N: beyond it the factor and its products cost what they save
+MOST_RANK = 0.9  # of N: beyond it the factor and its products save no time
 FEW = 1 / 3  # of N: with more for K_X alone, N K_X ∘ K_X̂ has too many for the factor to be worthwhile
 FACTOR_FROM = 150  # samples: below, LAPACK is as fast without the factor
 AUTO_FROM = 600  # samples: below, the eigenvalues of the whole matrix are as fast
@@ -45,13 +45,13 @@ def low_rank_spectrum(A: Array, residual: float = RESIDUAL) -> Spectrum | None:
 def nonzero_spectrum(A: Array) -> Spectrum:
     """Return all eigenvalues of a semidefinite matrix that do not count as zero, with their eigenvectors.
 
-    A factor finds them sooner where they are few: it stops when all others are at most
-    tr R ≤ N · eps · |A|² / tr A ≤ N · eps · λ_max, the threshold; one above it by less than tr R may go with them.
+    When few are nonzero, a Cholesky factor is faster. It stops at tr R ≤ eps · |A|² / tr A ≤ eps · λ_max: the error
+    of an eigenvalue by LAPACK, too, and 1/N of the threshold below which one counts as zero.
     """
     N, found = len(A), None
     if N >= FACTOR_FROM:
-        residual = N * np.finfo(float).eps * float(np.vdot(A, A) / np.trace(A))
-        sample = A[::4, ::4]  # which tells, for a sixteenth of the work, whether to try
+        residual = np.finfo(float).eps * float(np.vdot(A, A) / np.trace(A))
+        sample = A[::4, ::4]  # a cheap test on every fourth sample
         if scipy.linalg.lapack.dpstrf(sample, tol=residual / N, lower=1)[2] <= MOST_RANK * len(sample):
             found = low_rank_spectrum(A, residual)
     return spectrum(A) if found is None else found
@@ -88,7 +88,7 @@ def truncation_error(decomposition: Spectrum, alpha: float, base: float = 2) -> 
     Returns
     -------
     float
-        0 for a spectrum without residual. Rounding comes on top, as it does for every spectrum.
+        0 for a spectrum without residual. Rounding error, which every spectrum has, is not included.
 
     Raises
     ------
@@ -101,7 +101,7 @@ def truncation_error(decomposition: Spectrum, alpha: float, base: float = 2) -> 
     """
     alpha, base = as_order(alpha), as_base(base)
     if alpha <= 1:
-        raise ValueError(f"alpha must be above 1, got {alpha:g}: below, eigenvalues however small can carry entropy")
+        raise ValueError(f"alpha must be above 1, got {alpha:g}: otherwise arbitrarily small eigenvalues carry entropy")
     values, vectors, tau = decomposition
     if tau == 0:
         return 0.0
@@ -165,6 +165,6 @@ def _is_indefinite(diagonal: Array, residual: float) -> bool:
 def _of_factor(factor: Array, trace: float) -> Spectrum:
     """Return the spectrum of L Lᵀ, and what it leaves out of a matrix with this trace."""
     values, vectors = lapack(factor.T @ factor, eigvals_only=False)
-    kept = values > zero_below(values, len(factor))
+    kept = values >= zero_below(values, len(factor))
     values = values[kept]
     return Spectrum(values, factor @ vectors[:, kept] / np.sqrt(values), max(0.0, trace - float(values.sum())))

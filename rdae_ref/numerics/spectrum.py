@@ -61,8 +61,8 @@ def eigenvalues(A: Array) -> Array:
 
 
 def check_semidefinite(A: Array) -> None:
-    """Refuse a symmetric matrix that is not positive semidefinite, without its spectrum where the answer is clear."""
-    try:  # a Cholesky factor costs a fraction of the eigenvalues
+    """Refuse a symmetric matrix that is not positive semidefinite, by a Cholesky factorisation where that succeeds."""
+    try:  # which costs a fraction of the eigenvalues
         scipy.linalg.cholesky(A + NEGATIVE_ABSOLUTE * np.eye(len(A)), check_finite=False)
     except np.linalg.LinAlgError:
         eigenvalues(A)
@@ -84,8 +84,8 @@ def spectral_product(vectors: Array, weights: Array) -> Array:
 
 
 def lapack(A: Array, *, eigvals_only: bool):  # type: ignore[no-untyped-def]
-    """Return LAPACK's eigenvalues, ascending, and unless told otherwise eigenvectors."""
-    # evd: as fast as evr on all eigenvalues, which now and then fails; ev is slower and has not been seen to.
+    """Return LAPACK's eigenvalues, ascending, and the eigenvectors, unless `eigvals_only`."""
+    # evd: as fast on all eigenvalues as evr, which occasionally fails; ev is slower but has not failed.
     try:
         return scipy.linalg.eigh(A, eigvals_only=eigvals_only, driver="evd", check_finite=False)
     except np.linalg.LinAlgError:
