@@ -1,9 +1,9 @@
 """rdae_ref: the rate-distortion auto-encoder, every equation as running NumPy.
 
-`paper` is the ground floor: Eqs. (9)-(25) as printed, to be read beside the paper. `numerics` has the same for every
-order, size and spectrum; `matrices`, `autoencoder` and `objective` are what a user calls. `optimize` climbs,
-`gradcheck` and `verify` prove a gradient right or wrong, `models` and `theory` are what it is compared with, `data`
-and `experiments` draw the figures; `estimator` has scikit-learn's conventions.
+`paper` has Eqs. (9)-(25) as printed, to be read beside the paper. `numerics` has the same for every order, size and
+spectrum; `matrices`, `autoencoder` and `objective` are what a user calls. `optimize` has the optimisers, `gradcheck`
+and `verify` prove a gradient right or wrong, `models` and `theory` are what it is compared with, `data` and
+`experiments` draw the figures; `estimator` follows scikit-learn's conventions.
 """
 
 import importlib

@@ -96,7 +96,7 @@ def as_samples(value: npt.ArrayLike, name: str, n_features: int | None = None) -
 
 
 def as_symmetric(value: npt.ArrayLike, name: str) -> Array:
-    """Return a symmetric matrix: LAPACK would read one triangle and answer for another matrix without a word."""
+    """Return a symmetric matrix: LAPACK would silently read only one triangle."""
     matrix = as_matrix(value, name)
     if matrix.shape[0] != matrix.shape[1]:
         raise ValueError(f"{name} must be square, got shape {matrix.shape}")
@@ -275,7 +275,7 @@ def _shown(value: object) -> str:
 
 
 def _is_masked(value: object) -> bool:
-    """Return whether an array, or one in a list of arrays, is masked: NumPy would drop the mask without a word."""
+    """Return whether an array, or one in a list of arrays, is masked: NumPy would silently drop the mask."""
     if isinstance(value, (list, tuple)):
         return any(_is_masked(item) for item in value[:1000])
     return isinstance(value, np.ma.MaskedArray)

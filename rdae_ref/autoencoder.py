@@ -219,7 +219,7 @@ def backpropagate(dXhat: Array, forward_pass: Forward, parameters: Parameters, X
 
 
 def as_parameters(parameters: Parameters, n_features: int) -> Parameters:
-    """Return four arrays whose shapes fit together and the data, or say which does not."""
+    """Return four arrays whose shapes fit together and the data; an error names the one that does not fit."""
     try:
         W, c, A, b = parameters
     except (TypeError, ValueError):
@@ -230,7 +230,7 @@ def as_parameters(parameters: Parameters, n_features: int) -> Parameters:
 
 
 def as_forward(forward_pass: Forward, X: Array, A: Array) -> Forward:
-    """Return a forward pass that belongs to these inputs and units, or say what does not."""
+    """Return a forward pass that belongs to these inputs and units; an error names the array that does not fit."""
     if not isinstance(forward_pass, Forward):
         raise TypeError(f"forward_pass must be the Forward that forward returns, got {type(forward_pass).__name__}")
     named = zip(Forward._fields, forward_pass, 3 * [(len(X), A.shape[1])] + [X.shape], strict=True)

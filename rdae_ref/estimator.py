@@ -52,7 +52,7 @@ SOLVERS = ("lbfgs", "ascent")
 BATCHES = ("clustered", "random")
 INITS = ("continuation", "random")
 START = 0.5  # standard deviation of the normal start, as for the figures
-APPROACH = 60  # iterations of L-BFGS at each multiple of μ on the way down to it, as for the figures
+APPROACH = 60  # iterations of L-BFGS at each multiple of μ during the continuation, as for the figures
 
 # A fit has collapsed if the entropy of its outputs is below a share of the joint entropy, or below so many bits, or if
 # its distortion exceeds a share of the variance, which is the distortion of the mean.
@@ -125,7 +125,7 @@ class RateDistortionAutoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixi
     terms_ : Terms
         The parts of L, on all samples; with batches their means over them.
     value_ : float
-        L = S_α(K_X | K_X̂) − μ D_emp, likewise.
+        L = S_α(K_X | K_X̂) − μ D_emp, on the same samples.
     mu_, sigma_x_, sigma_xhat_ : float
         Multiplier and kernel sizes that were used.
     history_ : list of dict
@@ -152,16 +152,16 @@ class RateDistortionAutoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixi
     The optimiser works on (X − m)/r, with the mean m and the root mean square r of the deviations from it; parameters
     and terms are returned in the units of X. A fit therefore does not depend on the origin of the data, nor on their
     unit if `sigma` and `mu` (or `distortion`) are converted with it: X → sX, σ → sσ, μ → μ/s². As hundreds of
-    iterations would amplify the digits that data lose far from the origin, the optimiser sees data (relative to r or to
+    iterations would amplify the rounding of data far from the origin, the optimiser sees data (relative to r or to
     the kernel size, if that is smaller) and settings rounded to 30 bits; so the values of `history_` have nine digits,
     while ``terms_`` and ``value_`` belong to X as it is. `tol`, `step_size` and the ``gradient_norm`` of the history
     are in the units of the optimiser.
 
-    `score` is minus the distortion, and a larger μ buys a smaller distortion: a search over μ by `score` takes the
+    `score` is minus the distortion, and a larger μ gives a smaller distortion: a search over μ by `score` takes the
     largest. Neither `score` nor L, which is not comparable across values of μ, can choose μ. State the distortion that
-    is acceptable (`distortion`), or put the estimator into a pipeline and score what the code is for.
+    is acceptable (`distortion`), or put the estimator into a pipeline and score the downstream task.
 
-    There is no ``partial_fit``: entropies belong to a sample as a whole, so a sample in portions has another objective
+    There is no ``partial_fit``: entropies belong to a sample as a whole, so fitting in portions would change the objective
     (`batch_size`). To continue from a model, pass its ``parameters_`` as `init`.
 
     Examples
@@ -416,7 +416,7 @@ class RateDistortionAutoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixi
         return both
 
     def _approach(self, problem: FitProblem, rng: np.random.Generator, callback: Callback | None) -> Result:
-        """Return where the solver starts, as the result of the way there."""
+        """Return where the solver starts, the result of the initialisation."""
         d = problem.X.shape[1]
         if not isinstance(self.init, str):
             given = as_parameters(self.init, d)

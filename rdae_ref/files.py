@@ -260,7 +260,7 @@ def read_npz(
         except DAMAGE as error:
             said = str(error) or type(error).__name__
             words = "" if said == "File is not a zip file" else f" that can be read ({said})"
-            raise ContentError(f"{path} is no npz file{words}: write it with numpy.savez") from None
+            raise ContentError(f"{path} is not an npz file{words}: write it with numpy.savez") from None
 
 
 class _InPieces:
@@ -293,7 +293,7 @@ def _members(
         raise ContentError(f"{path} has two members of the same name")
     for name, member in members.items():
         if not member.filename.endswith(".npy"):
-            raise ContentError(f"{path}: {name!r} is no array: write the file with numpy.savez")
+            raise ContentError(f"{path}: {name!r} is not an array: write the file with numpy.savez")
         if member.flag_bits & 1:
             raise ContentError(f"{path}: {name!r} is encrypted")
         if member.compress_type not in compressions:
@@ -309,18 +309,18 @@ def _header(stream: IO[bytes], size: int, where: str) -> Header:
     """Read the header of an array, which must announce as many bytes as there are."""
     start = stream.read(8)
     if len(start) < 8 or start[:6] != b"\x93NUMPY" or start[6] not in (1, 2, 3):
-        raise ContentError(f"{where} is no array in NumPy's format: write it with numpy.save")
+        raise ContentError(f"{where} is not an array in NumPy's format: write it with numpy.save")
     form = "<H" if start[6] == 1 else "<I"
     length = int.from_bytes(stream.read(struct.calcsize(form)), "little")
     if length > MOST_HEADER:
-        raise ContentError(f"{where} is no array that can be read: its header announces {length} bytes of text")
+        raise ContentError(f"{where} is not an array that can be read: its header announces {length} bytes of text")
     text = stream.read(length).decode("utf-8" if start[6] == 3 else "latin-1", errors="replace")
     shape, dtype, fortran = _parse_header(text, where)
     header = Header(shape, dtype, fortran, 8 + struct.calcsize(form) + length)
     announced = header.start + header.size * dtype.itemsize
     if announced != size:
         words = f"announces {announced} bytes for an array of shape {shape} and type {dtype}, and has {size}"
-        raise ContentError(f"{where} is no array that can be read: it {words}")
+        raise ContentError(f"{where} is not an array that can be read: it {words}")
     return header
 
 
@@ -332,14 +332,14 @@ def _parse_header(text: str, where: str) -> tuple[tuple[int, ...], np.dtype[Any]
     if "O" in descr[:3]:
         raise ContentError(f"{where} holds Python objects, which are not unpickled (allow_pickle=False): store numbers")
     if not NUMBERS_OR_TEXT.fullmatch(descr[1:-1]) or order not in ("True", "False") or not shape.startswith("("):
-        raise ContentError(f"{where} is no array of numbers or text, its header is {text[:80].strip()!r}")
+        raise ContentError(f"{where} is not an array of numbers or text, its header is {text[:80].strip()!r}")
     try:
         dtype = np.dtype(descr[1:-1])
         if len(sizes) > 32:
             raise ValueError(f"{len(sizes)} axes")
         np.broadcast_to(np.empty((), dtype), sizes)  # refuses more elements than can be counted
     except (TypeError, ValueError) as error:
-        raise ContentError(f"{where} is no array that can be read: {error}") from None
+        raise ContentError(f"{where} is not an array that can be read: {error}") from None
     return sizes, dtype, order == "True"
 
 
@@ -354,7 +354,7 @@ def _data(stream: IO[bytes], header: Header, where: str) -> npt.NDArray[Any]:
         content.data[done : done + len(piece)] = piece
         done += len(piece)
     if done < size or stream.read(1):  # the last call compares the checksum of an npz file
-        raise ContentError(f"{where} is no array that can be read: it has not the size that it announces")
+        raise ContentError(f"{where} is not an array that can be read: it does not have the size that it announces")
     return content.view(header.dtype).reshape(header.shape, order="F" if header.fortran else "C")
 
 

@@ -113,12 +113,12 @@ def load_model(path: str | os.PathLike[str]) -> RateDistortionAutoencoder:
     try:
         content = read_npz(path, _choose, compressed=False)
     except ContentError as error:
-        said = str(error) if str(path) in str(error) else f"{path} is no model of rdae_ref that can be read: {error}"
+        said = str(error) if str(path) in str(error) else f"{path} is not a model of rdae_ref that can be read: {error}"
         raise ModelFileError(said) from None
     try:
         return _model(content)
     except (ValueError, TypeError, OverflowError) as error:
-        raise ModelFileError(f"{path} is no model of rdae_ref that can be read: {error}") from None
+        raise ModelFileError(f"{path} is not a model of rdae_ref that can be read: {error}") from None
 
 
 def _choose(headers: Mapping[str, Header]) -> Iterable[str]:

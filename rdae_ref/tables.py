@@ -268,7 +268,7 @@ class _Text:
             raise ContentError(f"{where}: {_short(field)} {words} as float64: rescale the column")
 
     def find_fault(self, block: list[tuple[int, str]], begin: int, width: int) -> None:
-        """Refuse the first field that is no finite number, or the first row of another length than line `begin`."""
+        """Refuse the first field that is not a finite number, or the first row of another length than line `begin`."""
         for number, text in block:
             fields = self.fields(number, text)
             for column, field in enumerate(fields, 1):

@@ -68,10 +68,10 @@ BAD = {
     "a list": (lambda f: f | {"generator": np.array("[]")}, "generator must be the state of one of PCG64"),
     "no generator": (state_with(bit_generator="__class__"), "generator must be the state of one of PCG64"),
     "a list for a name": (state_with(bit_generator=["PCG64"]), "generator must be the state of one of PCG64"),
-    "a word in the state": (state_with(state={"inc": "x"}), "generator is no state of PCG64"),
-    "a state that is too large": (state_with(state={"inc": 2**160}), "generator is no state of PCG64"),
-    "a state of nothing": (state_with(has_uint32=None), "generator is no state of PCG64"),
-    "a short key": (mersenne(key=3), "generator is no state of MT19937"),
+    "a word in the state": (state_with(state={"inc": "x"}), "generator is not a valid state of PCG64"),
+    "a state that is too large": (state_with(state={"inc": 2**160}), "generator is not a valid state of PCG64"),
+    "a state of nothing": (state_with(has_uint32=None), "generator is not a valid state of PCG64"),
+    "a short key": (mersenne(key=3), "generator is not a valid state of MT19937"),
     "a position beyond the key": (mersenne(pos=10**6), "pos must be from 0 to 624"),
     "a position before the key": (mersenne(pos=-1), "pos must be from 0 to 624"),
     "a position beyond the buffer": (philox(5), "buffer_pos must be from 0 to 4"),
@@ -84,7 +84,7 @@ def test_what_no_run_could_resume_from_is_refused_under_a_right_digest(case, fie
     spoil, words = BAD[case]
     path = tmp_path / "run.npz"
     np.savez(path, **spoil(fields))
-    with pytest.raises(CheckpointError, match=f"run.npz is no whole checkpoint .*{words}.*: remove it to start anew"):
+    with pytest.raises(CheckpointError, match=f"is not a complete checkpoint .*{words}.*: remove it to start over"):
         ascent(path, 3)
     assert issubclass(CheckpointError, ContentError)
 

@@ -708,10 +708,10 @@ def no_array(path):
 
 
 BAD_FILES = {
-    "text": (lambda path: path.write_text("X = 1"), "is no npz file"),
-    "empty": (lambda path: path.write_bytes(b""), "is no npz file"),
-    "one array": (lambda path: np.save(path.open("wb"), np.zeros(3)), "is no npz file"),
-    "cut": (lambda path: path.write_bytes(path.read_bytes()[:-40]), "is no npz file"),
+    "text": (lambda path: path.write_text("X = 1"), "is not an npz file"),
+    "empty": (lambda path: path.write_bytes(b""), "is not an npz file"),
+    "one array": (lambda path: np.save(path.open("wb"), np.zeros(3)), "is not an npz file"),
+    "cut": (lambda path: path.write_bytes(path.read_bytes()[:-40]), "is not an npz file"),
     "damaged": (damaged, "can be read"),
     "enormous": (enormous, "can be read"),
     "no array": (no_array, "X is no array"),

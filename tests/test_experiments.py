@@ -124,7 +124,7 @@ def test_a_damaged_file_of_a_run_is_made_anew(tmp_path):
     run_all(counted, tasks, folder=runs, workers=map)
     (file,) = runs.iterdir()
     file.write_bytes(file.read_bytes()[:50])
-    with pytest.warns(CacheWarning, match="is no npz file"):
+    with pytest.warns(CacheWarning, match="is not an npz file"):
         assert int(run_all(counted, tasks, folder=runs, workers=map)[0]["square"]) == 9
     assert len(log.read_text()) == 2
 

@@ -245,7 +245,7 @@ def write(path, arrays, about):
 def test_a_file_that_is_no_whole_model_says_what_is_missing(case, content, tmp_path):
     spoil, words = BAD_CONTENT[case]
     write(tmp_path / "m.npz", *spoil(*content))
-    with pytest.raises(ModelFileError, match=f"m.npz is no model of rdae_ref that can be read: .*{words}"):
+    with pytest.raises(ModelFileError, match=f"m.npz is not a model of rdae_ref that can be read: .*{words}"):
         load_model(tmp_path / "m.npz")
 
 
@@ -263,7 +263,7 @@ def test_other_files_are_refused(content, tmp_path):
     with pytest.raises(ModelFileError, match="about must be JSON text"):
         load_model(path)
     path.write_text("W = 1")
-    with pytest.raises(ValueError, match="is no npz file"):
+    with pytest.raises(ValueError, match="is not an npz file"):
         load_model(path)
     with pytest.raises(FileNotFoundError):
         load_model(tmp_path / "none.npz")

@@ -172,7 +172,7 @@ BAD_BINARIES = {
     "a delimiter of npz": ("a.npz", saved(np.savez, x=VALUES), {"delimiter": ","}, "has no lines"),
     "a header of npy": ("a.npy", saved(np.save, VALUES), {"header": False}, "has no lines"),
     "NaN": ("a.npy", saved(np.save, np.array([[1, np.nan]])), {}, r"must be finite, got nan at index \[0, 1\]"),
-    "text as npz": ("a.npz", b"1,2\n3,4\n", {}, "is no npz file"),
+    "text as npz": ("a.npz", b"1,2\n3,4\n", {}, "is not an npz file"),
     "two arrays": ("a.npz", saved(np.savez, x=VALUES, y=VALUES), {}, "has 2 arrays .'x', 'y'.: name the one to read"),
     "no array": ("a.npz", saved(np.savez), {}, "has 0 arrays .none."),
     "no such array": ("a.npz", saved(np.savez, x=VALUES), {"key": "y"}, "no array 'y', only 'x'"),

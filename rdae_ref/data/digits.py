@@ -107,7 +107,7 @@ def mnist(folder: str | os.PathLike[str], n_samples: int = 20_000) -> Digits:
     Raises
     ------
     TypeError, ValueError
-        If `n_samples` is no integer above 0, or larger than the number of digits there.
+        If `n_samples` is not an integer above 0, or larger than the number of digits there.
     FileNotFoundError
         If a file is not there.
     IDXError

@@ -107,7 +107,7 @@ def _checked_magic(magic: bytes) -> tuple[np.dtype[Any], int]:
         raise IDXError("is an HTML or XML page, perhaps the message of a server: look at it, and fetch the file again")
     if len(magic) < 4 or magic[:2] != b"\0\0" or magic[2] not in TYPES or magic[3] == 0:
         found = magic.hex(" ")
-        raise IDXError(f"is no IDX file: it must begin with 00 00, a type and a number of dimensions, got {found}")
+        raise IDXError(f"is not an IDX file: it must begin with 00 00, a type and a number of dimensions, got {found}")
     if magic[3] > MOST_DIMENSIONS:
         raise IDXError(f"announces {magic[3]} dimensions, more than {MOST_DIMENSIONS}: it is damaged")
     return np.dtype(TYPES[magic[2]]), magic[3]

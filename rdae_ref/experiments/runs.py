@@ -82,7 +82,7 @@ def _read(path: Path, run: str) -> Outcome:
     def choose(found: Mapping[str, Header]) -> list[str]:
         headers.update(found)
         if SEAL not in headers or headers.pop(SEAL).dtype.itemsize > LARGEST_SEAL:
-            raise ContentError(f"{path} is no result of a run")
+            raise ContentError(f"{path} is not the result of a run")
         return [SEAL]
 
     text = read_npz(path, choose, compressed=False, follow=False)[SEAL]

@@ -23,9 +23,9 @@ class CheckpointError(ContentError):
 
 
 class Checkpoint(NamedTuple):
-    """Where an ascent stands after some epochs."""
+    """The state of an ascent after some epochs."""
 
-    run: str  # what tells runs apart: a digest of start and settings
+    run: str  # identifies the run: a digest of start and settings
     x: Array  # the parameters as one vector
     velocity: Array  # of the momentum
     values: Array  # the history so far
@@ -61,8 +61,8 @@ def read_checkpoint(path: str | os.PathLike[str]) -> Checkpoint | None:
         return None
     except (ValueError, OSError) as error:
         before = previous(path)
-        way_out = f"put {before}, one epoch older, in its place" if before.exists() else "remove it to start anew"
-        raise CheckpointError(f"{path} is no whole checkpoint ({error}): {way_out}") from error
+        way_out = f"put {before}, one epoch older, in its place" if before.exists() else "remove it to start over"
+        raise CheckpointError(f"{path} is not a complete checkpoint ({error}): {way_out}") from error
 
 
 def previous(path: str | os.PathLike[str]) -> Path:
@@ -106,6 +106,6 @@ def _check_generator(state: Any) -> None:
     try:
         generator.state = state
     except (TypeError, ValueError, LookupError, OverflowError) as error:
-        raise ContentError(f"generator is no state of {name} ({type(error).__name__}: {error})") from None
+        raise ContentError(f"generator is not a valid state of {name} ({type(error).__name__}: {error})") from None
     if json.loads(json.dumps(generator.state, default=np.ndarray.tolist)) != state:
-        raise ContentError(f"generator is no state of {name}")
+        raise ContentError(f"generator is not a valid state of {name}")

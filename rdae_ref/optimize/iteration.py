@@ -60,7 +60,7 @@ class Ascent:
     def __init__(self, objective: Objective, parameters: Pytree, callback: Callback | None) -> None:
         self.objective, self.callback = objective, callback
         for name, array in leaves(parameters):
-            as_array(array, name)  # finite: a start that is not is no divergence
+            as_array(array, name)  # finite: a non-finite start is an argument error, not a divergence
         x, self.unravel = ravel(parameters)
         self.history: list[dict[str, float]] = []
         self.reached: Point | None = None

@@ -74,7 +74,7 @@ def maximize(
             jac=True,
             method="L-BFGS-B",
             callback=accepted,
-            # maxls: from a first step of length 1 into a stiff penalty SciPy's 20 may not lead back.
+            # maxls: from a first step of length 1 into a stiff penalty SciPy's default of 20 may not suffice.
             options={"maxiter": max_iterations, "maxfun": 100 * max_iterations, "maxcor": 20, "maxls": 40}
             | {"gtol": tolerance, "ftol": 1e-3 * tolerance},
         )

@@ -268,4 +268,4 @@ def unknown_name(name: str, known: Iterable[str]) -> str:
     """Return the beginning of a sentence that refuses a name, with a guess at what was meant."""
     folded = {other.lower(): other for other in known}
     near = difflib.get_close_matches(name.lower(), list(folded), 1)
-    return f"{name!r} is no known name" + (f", did you mean {folded[near[0]]!r}" if near else "")
+    return f"{name!r} is not a known name" + (f", did you mean {folded[near[0]]!r}" if near else "")
