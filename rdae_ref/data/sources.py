@@ -142,10 +142,9 @@ def curved_manifold(
 
     Parameters
     ----------
-    n_samples, rng : int and numpy.random.Generator
-        N, and the source of randomness, of the manifold as well.
-    n_dimensions, n_features, curvature : int, int and float
-        d, of the manifold; D, of the space; and a number above 0, near which the samples lie in a plane.
+    n_samples, rng, n_dimensions, n_features, curvature : int, numpy.random.Generator, int, int and float
+        N; the source of randomness, of the manifold as well; d, of the manifold; D, of the space; and a number above 0,
+        near which the samples lie in a plane.
 
     Returns
     -------

@@ -51,10 +51,9 @@ def mutual_information_gap(Z: npt.ArrayLike, V: npt.ArrayLike, n_bins: int = 20)
 
     Parameters
     ----------
-    Z, V : array_like, shapes (N, k) and (N, f)
-        Codes in rows, at least two latents, of a VAE drawn by `Posterior.sample`; and factors, none constant.
-    n_bins : int
-        At least 2; a factor with fewer different values keeps them as they are.
+    Z, V, n_bins : array_like, shapes (N, k) and (N, f), and int
+        Codes, two latents or more, of a VAE drawn by `Posterior.sample`; factors, none constant; and 2 bins or more: a
+        factor with fewer different values keeps them as they are.
 
     Returns
     -------

@@ -55,10 +55,8 @@ def gaussian_rate_bound(
 
     Parameters
     ----------
-    W, c, log_variances : array_like, shapes (k, d), (k,) and (k,)
-        Of the encoder: W, c and t.
-    covariance, mean, base : array_like, shapes (d, d) and (d,), and float
-        Of the source: S, positive semidefinite, and µ, 0 by default; and the base of the logarithm.
+    W, c, log_variances, covariance, mean, base : array_like, shapes (k, d), (k,), (k,), (d, d) and (d,), and float
+        Of the encoder: W, c and t; of the source: S, positive semidefinite, and µ, 0 by default; of the logarithm.
 
     Returns
     -------

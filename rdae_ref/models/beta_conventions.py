@@ -62,14 +62,10 @@ def convert_beta(
 
     Parameters
     ----------
-    beta : float
-        β ≥ 0 in the convention of `source`.
-    source, target : str or BetaConvention
-        A key of `BETA_CONVENTIONS`, or your own.
-    n_features, n_latents : int
-        d, the number of pixels times channels, and k.
-    variance : float
-        s² of the Gaussian likelihood, needed between a convention with −log p and one without.
+    beta, source, target : float, and str or BetaConvention
+        β ≥ 0 in the convention of `source`; and keys of `BETA_CONVENTIONS`, or your own conventions.
+    n_features, n_latents, variance : int, int and float
+        d, pixels times channels; k; and s² of the Gaussian likelihood, needed where only one side has −log p.
 
     Returns
     -------

@@ -26,6 +26,9 @@ class BetaVAE(Variational):
 
     L is random, so use `adam`; `with_fixed_noise` is for L-BFGS and the gradient checker.
 
+    I. Higgins et al.: beta-VAE, ICLR 2017; C. P. Burgess et al.: Understanding disentangling in β-VAE, 2018 (capacity);
+    A. Alemi et al.: Fixing a broken ELBO, ICML 2018 (rate and distortion).
+
     Parameters
     ----------
     X, activation : array_like, and str or Activation
@@ -36,15 +39,8 @@ class BetaVAE(Variational):
     capacity, capacity_of : float, optional, and str
         C ≥ 0 in `base`: |KL − C| is penalised instead of KL. The formula is read in two ways: ``"mean"`` for
         β |(1/N) Σ KL_i − C|, ``"sample"`` for β (1/N) Σ |KL_i − C|.
-    base : float
-        Of the logarithm in L, rates and C: 2 for bits, ``math.e`` for nats.
-    rng : numpy.random.Generator
-        Source of the noise; each evaluation advances it.
-
-    Notes
-    -----
-    I. Higgins et al.: beta-VAE, ICLR 2017; C. P. Burgess et al.: Understanding disentangling in β-VAE, 2018 (capacity);
-    A. Alemi et al.: Fixing a broken ELBO, ICML 2018 (rate and distortion).
+    base, rng : float and numpy.random.Generator
+        Of the logarithm in L, rates and C: 2 for bits, ``math.e`` for nats; and the source of the noise.
 
     Examples
     --------
@@ -82,10 +78,8 @@ class FixedBetaVAE(Variational):
 
     Parameters
     ----------
-    X, activation, beta, likelihood, variance, capacity, capacity_of, base : as in BetaVAE
-        Data, units, weight of the rate, likelihood and unit of information.
-    noise : array_like, shape (m, N, k)
-        ε: m copies of noise, of mean 0 and variance 1 in any sense.
+    X, activation, beta, likelihood, variance, capacity, capacity_of, base, noise : as in `BetaVAE`; array_like
+        And ε, shape (m, N, k): m copies of noise, of mean 0 and variance 1 in any sense.
 
     Examples
     --------
@@ -117,16 +111,12 @@ class LinearBetaVAE(Variational):
     the rest is as in `BetaVAE`, and the encoder may have any depth. If it is affine, too, and the covariance of the
     data has the eigenvalues γ_i², L is maximal where each principal component with γ_i² > βs² has a latent of its own,
     D_i = βs² and KL_i = ½ log(γ_i²/(βs²)): reverse water-filling, Eqs. (4) and (5), at the level βs².
+    (J. Lucas, G. Tucker, R. Grosse, M. Norouzi: Don't blame the ELBO!, NeurIPS 2019, has the optima for β = 1.)
 
     Parameters
     ----------
     X, activation, beta, variance, capacity, capacity_of, base : as in BetaVAE
         Data, units of the encoder's hidden layers, weight of the rate, variance of the decoder, unit of information.
-
-    Notes
-    -----
-    J. Lucas, G. Tucker, R. Grosse, M. Norouzi: Don't blame the ELBO! A linear VAE perspective on posterior collapse,
-    NeurIPS 2019, has the optima for β = 1.
 
     Examples
     --------

@@ -31,18 +31,15 @@ class ContractiveTerms(NamedTuple):
 class Contractive(AutoencoderObjective):
     """The contractive objective L = −D_emp − λ (1/N) Σ_i |∂h/∂x (x_i)|_F², where h(x) = g(W x + c).
 
-    Parameters
-    ----------
-    X, activation : array_like, and str or Activation
-        Inputs in rows, shape (N, d), and the units g, with a second derivative.
-    strength : float
-        λ ≥ 0, in the units of the data to the fourth power where the code has none.
-
-    Notes
-    -----
     §1 of the paper. S. Rifai, P. Vincent, X. Muller, X. Glorot, Y. Bengio: Contractive auto-encoders: explicit
     invariance during feature extraction, ICML 2011. The weights are tied there; use `Tied` here. Without tied weights
     the penalty is evaded: W shrinks while A grows.
+
+    Parameters
+    ----------
+    X, activation, strength : array_like, str or Activation, and float
+        Inputs in rows, shape (N, d); the units g, with a second derivative; and λ ≥ 0, in the units of the data to the
+        fourth power where the code has none.
     """
 
     _: dataclasses.KW_ONLY

@@ -35,17 +35,14 @@ class Denoising(AutoencoderObjective):
 
     L is random, so use `gradient_ascent`; `with_fixed_noise` is for L-BFGS and the gradient checker.
 
-    Parameters
-    ----------
-    X, activation : array_like, and str or Activation
-        Inputs in rows, shape (N, d), and the units g.
-    noise, rng : float and numpy.random.Generator
-        Standard deviation s ≥ 0 of each coordinate of ε, in the units of the data; and its source, which is advanced.
-
-    Notes
-    -----
     §1 of the paper, and its Figure 3, which does not state the noise. P. Vincent, H. Larochelle, Y. Bengio,
     P.-A. Manzagol: Extracting and composing robust features with denoising autoencoders, ICML 2008.
+
+    Parameters
+    ----------
+    X, activation, noise, rng : array_like, str or Activation, float, and numpy.random.Generator
+        Inputs in rows, shape (N, d); the units g; the standard deviation s ≥ 0 of each coordinate of ε, in the units of
+        the data; and its source, which advances.
     """
 
     _: dataclasses.KW_ONLY

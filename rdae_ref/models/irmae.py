@@ -45,10 +45,8 @@ def initial_irmae_parameters(
 
     Parameters
     ----------
-    n_features, n_latents, n_linear : int
-        d, k, and the number l ≥ 0 of square linear layers.
-    rng, hidden, gain : as in `initial_vae_parameters`
-        The smaller the linear layers start, the stronger their effect.
+    n_features, n_latents, n_linear, rng, hidden, gain : as in `initial_vae_parameters`
+        And the number l ≥ 0 of square linear layers: the smaller they start, the stronger their effect.
 
     Returns
     -------
@@ -66,15 +64,13 @@ def initial_irmae_parameters(
 class IRMAE(mlp.LayeredObjective):
     """The implicit rank-minimising auto-encoder's objective L = −D_emp = −(1/N) Σ_i |x_i − x̂_i|².
 
+    L. Jing, J. Zbontar, Y. LeCun: Implicit rank-minimizing autoencoder, NeurIPS 2020. Code that takes the mean over
+    features as well differs by the factor d, which Adam does not see, except for its ε.
+
     Parameters
     ----------
     X, activation : array_like, and str or Activation
         Inputs in rows, shape (N, d), and the units g of all hidden layers, also ``"tanh"``.
-
-    Notes
-    -----
-    L. Jing, J. Zbontar, Y. LeCun: Implicit rank-minimizing autoencoder, NeurIPS 2020. Code that takes the mean over
-    features as well differs by the factor d, which Adam does not see, except for its ε.
     """
 
     @raises_on_overflow

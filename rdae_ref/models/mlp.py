@@ -57,10 +57,9 @@ def initial_layers(sizes: Sequence[int], rng: np.random.Generator, gain: float =
 
     Parameters
     ----------
-    sizes : sequence of int
-        Number of inputs, of units of each hidden layer, of outputs: one more than there are layers.
-    rng, gain : numpy.random.Generator and float
-        The source of randomness; and 1 for the start of PyTorch's ``Linear``, with weights of variance 1/(3n).
+    sizes, rng, gain : sequence of int, numpy.random.Generator and float
+        Numbers of inputs, of units of each hidden layer, of outputs; the source of randomness; and 1 for the start of
+        PyTorch's ``Linear``, with weights of variance 1/(3n).
 
     Returns
     -------

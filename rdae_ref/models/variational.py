@@ -73,10 +73,8 @@ def initial_vae_parameters(
 
     Parameters
     ----------
-    n_features, n_latents : int
-        d and k.
-    rng, hidden, gain : numpy.random.Generator, sequence of int, and float
-        As in `initial_layers`; the numbers of units of the encoder's hidden layers, and for the decoder in reverse.
+    n_features, n_latents, rng, hidden, gain : int, int, numpy.random.Generator, sequence of int, and float
+        d, k, and as in `initial_layers`; `hidden` are the numbers of units of the encoder, for the decoder in reverse.
 
     Returns
     -------

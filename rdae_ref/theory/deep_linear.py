@@ -31,10 +31,9 @@ def deep_linear_strengths(times: npt.ArrayLike, variances: npt.ArrayLike, initia
 
     Parameters
     ----------
-    times, variances : array_like, shapes (n,) and (d,)
-        t ≥ 0, and γ_i² of the data along its principal components, divided by N.
-    initial, n_layers : float and int
-        u_0 of all components, above 0 and below 1; and L, 2 for encoder and decoder without linear layers between them.
+    times, variances, initial, n_layers : array_like, shapes (n,) and (d,), float and int
+        t ≥ 0; γ_i² of the data along its principal components, divided by N; u_0 of all components, in (0, 1); and L,
+        2 for encoder and decoder without linear layers between them.
 
     Returns
     -------

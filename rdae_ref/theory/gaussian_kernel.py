@@ -45,10 +45,8 @@ def gaussian_kernel_entropy(variances: npt.ArrayLike, sigma: float, alpha: float
 
     Parameters
     ----------
-    variances, sigma : array_like, shape (d,), and float
-        γ_i² ≥ 0, and the kernel size σ.
-    alpha, base : float
-        Order, above 0, 1 and infinity included; and base of the logarithm, 2 for bits, ``math.e`` for nats.
+    variances, sigma, alpha, base : array_like, shape (d,), and floats
+        γ_i² ≥ 0, the kernel size σ, the order (1 and infinity included), and 2 for bits, ``math.e`` for nats.
 
     Returns
     -------
@@ -74,10 +72,8 @@ def linear_gains(
 
     Parameters
     ----------
-    variances, mu, sigma_x, sigma_xhat : array_like, shape (d,), and floats
-        γ_i² ≥ 0, the trade-off μ ≥ 0, and the kernel sizes of inputs and outputs.
-    alpha, base : float
-        As in `gaussian_kernel_entropy`.
+    variances, mu, sigma_x, sigma_xhat, alpha, base : array_like, shape (d,), and floats
+        γ_i² ≥ 0, the trade-off μ ≥ 0, the kernel sizes of inputs and outputs; others as in `gaussian_kernel_entropy`.
 
     Returns
     -------

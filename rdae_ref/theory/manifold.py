@@ -73,11 +73,9 @@ def optimal_manifold(
     X, n_points, betas : array_like, shape (N, d), int, and array_like, shape (k,)
         Samples; K, better too many, since points that are not needed coincide with others; and rising trade-offs, such
         as `annealing_slopes`, in nats per unit of squared distance. The result is for the last.
-    rng : numpy.random.Generator
-        Chooses the samples that the points start from, and moves the points a little before each β (by 1e-3 of the
-        data's standard deviation), so that coinciding points can part.
-    tolerance, max_iterations : float and int
-        A stage ends when an iteration lowers F by no more than tolerance · F, or after so many iterations.
+    rng, tolerance, max_iterations : numpy.random.Generator, float and int
+        For the start at random samples, and for small moves before each β, so that coinciding points can part. A stage
+        ends when an iteration lowers F by no more than tolerance · F, or after so many iterations.
 
     Returns
     -------
@@ -86,13 +84,9 @@ def optimal_manifold(
 
     Examples
     --------
-    >>> rng = np.random.default_rng(0)
-    >>> angle = rng.uniform(0, 2 * np.pi, 200)
-    >>> circle = np.column_stack([np.cos(angle), np.sin(angle)]) + 0.05 * rng.normal(size=(200, 2))
-    >>> manifold = optimal_manifold(circle, 30, annealing_slopes(circle, 20.0), rng=rng)
-    >>> off = abs(np.linalg.norm(manifold.points, axis=1) - 1).max()
-    >>> print(f"at most {off:.1f} off the circle, at {manifold.rate:.0f} bits")
-    at most 0.0 off the circle, at 3 bits
+    >>> found = optimal_manifold([[-1.0], [1.0]], 2, [0.5, 50.0], rng=np.random.default_rng(0))
+    >>> print(np.sort(found.points.ravel()).round(2), f"{found.rate:.2f} bits")
+    [-1.  1.] 1.00 bits
     """
     X, n_points, betas = as_samples(X, "X"), as_count(n_points, "n_points"), as_increasing(betas, "betas")
     rng, tolerance = as_generator(rng), as_positive(tolerance, "tolerance")

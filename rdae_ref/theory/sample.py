@@ -90,10 +90,10 @@ def dual_bound(
 
     Parameters
     ----------
-    X, points, weights, slope : array_like, shapes (N, d), (K, d) and (K,), and float
-        Samples, of up to three features; x̂; q(x̂) of sum 1; and β > 0, in nats per unit of squared distance.
-    p_x, tolerance : array_like, shape (N,), and float
-        p_i, 1/N if not given; and how far, in bits, the line may be too low, but not below rounding.
+    X, points, weights, slope, p_x : array_like, shapes (N, d), (K, d), (K,) and (N,), and float
+        Samples, of up to three features; x̂; q(x̂) of sum 1; β > 0, in nats per unit of squared distance; p_i, or 1/N.
+    tolerance : float
+        How far, in bits, the line may be too low, but not below rounding.
 
     Returns
     -------
@@ -129,10 +129,9 @@ def sample_rate_distortion(
 
     Parameters
     ----------
-    X, slopes : array_like, shapes (N, d) and (k,)
-        Samples, of up to three features; and rising β > 0, in nats per unit of squared distance.
-    p_x : array_like, shape (N,), optional
-        p_i; 1/N if not given, which gives the R(D) of the empirical distribution: at most log₂ N bits.
+    X, slopes, p_x : array_like, shapes (N, d), (k,) and (N,)
+        Samples, of up to three features; rising β > 0, in nats per unit of squared distance; and p_i, or 1/N, which
+        gives the R(D) of the empirical distribution: at most log₂ N bits.
     tolerance, max_rounds : float and int
         Largest distance between map and line, in bits, and how often letters are added for one slope.
 
