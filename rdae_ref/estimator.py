@@ -161,8 +161,8 @@ class RateDistortionAutoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixi
     largest. Neither `score` nor L, which is not comparable across values of μ, can choose μ. State the distortion that
     is acceptable (`distortion`), or put the estimator into a pipeline and score the downstream task.
 
-    There is no ``partial_fit``: entropies belong to a sample as a whole, so fitting in portions would change the objective
-    (`batch_size`). To continue from a model, pass its ``parameters_`` as `init`.
+    There is no ``partial_fit``: entropies belong to a sample as a whole, so fitting in portions would change the
+    objective (`batch_size`). To continue from a model, pass its ``parameters_`` as `init`.
 
     Examples
     --------

@@ -62,7 +62,18 @@ class BetaVAE(Variational):
         self._accept(rng=as_generator(self.rng))
 
     def with_fixed_noise(self, n_latents: int, n_copies: int = 1) -> "FixedBetaVAE":
-        """Draw noise now, for some copies of each input, and return the deterministic objective that has it."""
+        """Draw noise now, and return the deterministic objective that has it.
+
+        Parameters
+        ----------
+        n_latents, n_copies : int
+            Latents, and copies of each input with noise of their own.
+
+        Returns
+        -------
+        FixedBetaVAE
+            With the settings of this one.
+        """
         shape = (as_count(n_copies, "n_copies"), len(self.X), as_count(n_latents, "n_latents"))
         settings = {field.name: getattr(self, field.name) for field in dataclasses.fields(Variational)}
         return FixedBetaVAE(**settings, noise=self.rng.normal(size=shape))

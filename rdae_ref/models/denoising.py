@@ -63,7 +63,18 @@ class Denoising(AutoencoderObjective):
         return dataclasses.replace(self, rng=copy.deepcopy(self.rng)).with_fixed_noise().terms(parameters)
 
     def with_fixed_noise(self, n_copies: int = 1) -> "FixedDenoising":
-        """Draw noise now, for some copies of each input, and return the deterministic objective that has it."""
+        """Draw noise now, and return the deterministic objective that has it.
+
+        Parameters
+        ----------
+        n_copies : int
+            Copies of each input, with noise of their own.
+
+        Returns
+        -------
+        FixedDenoising
+            On these copies.
+        """
         shape = (as_count(n_copies, "n_copies"), *self.X.shape)
         corrupted = self.X + self.noise * self.rng.normal(size=shape)
         return FixedDenoising(self.X, activation=self.activation, corrupted=corrupted)
