@@ -592,17 +592,21 @@ def test_differences_ask_for_values_only_where_they_can():
     class Slow:
         gradients = 0
 
-        def value(self, x):
+        def value_only(self, x):
             return float(np.exp(x).sum())
 
         def value_and_gradient(self, x):
             self.gradients += 1
-            return self.value(x), np.exp(x)
+            return self.value_only(x), np.exp(x)
 
     objective = Slow()
     report = check_gradient(objective, np.linspace(-1, 1, 50))
     assert report.passed
     assert (objective.gradients, report.n_evaluations > 300) == (2, True)
+    objective.value_only = lambda x: 1.0
+    objective.value_and_gradient = lambda x: (2.0, 0 * x)
+    with pytest.raises(ValueError, match=r"value_only must return what value_and_gradient does, 2\.0, got 1\.0"):
+        check_gradient(objective, np.ones(2))
 
 
 def test_nothing_defined_nearby_is_inconclusive():

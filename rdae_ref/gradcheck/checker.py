@@ -59,7 +59,7 @@ def check_gradient(
     objective : Objective or callable
         Its ``value_and_gradient(parameters)`` returns the value and the gradient, of the form of the parameters. A
         function returns this pair itself, or with `gradient` the value. It is given copies, and must return the same
-        each time. Where there is a method ``value``, differences are taken of that.
+        each time. Where there is a method ``value_only``, differences are taken of that.
     parameters : pytree
         The point: an array, or nested tuples, NamedTuples, lists and dicts of arrays.
     gradient : callable or pytree, optional
@@ -121,7 +121,7 @@ class _OfFunctions:
     def __init__(self, function: Callable[..., Any], gradient: Any) -> None:
         self.function, self.gradient = function, gradient
         if gradient is not None:
-            self.value = function
+            self.value_only = function
 
     def value_and_gradient(self, parameters: Pytree) -> Any:
         if self.gradient is None:
@@ -153,6 +153,10 @@ class _Problem:
         self.value, self.gradient = self._evaluate()
         self.n_evaluations = 2
         self._refuse_chance(*self._evaluate())
+        if hasattr(objective, "value_only"):
+            value = self._value(self.unravel(self.point))
+            if abs(value - self.value) > REPEATABLE * abs(self.value):
+                raise ValueError(f"value_only must return what value_and_gradient does, {self.value!r}, got {value!r}")
 
     def at(self, point: Array) -> float:
         """Return the value there; nan outside of the domain, into which a long step may lead."""
@@ -164,8 +168,8 @@ class _Problem:
                 return math.nan
 
     def _value(self, parameters: Pytree) -> float:
-        if hasattr(self.objective, "value"):  # which need not compute a gradient
-            return float(self.objective.value(parameters))
+        if hasattr(self.objective, "value_only"):
+            return float(self.objective.value_only(parameters))
         return float(self.objective.value_and_gradient(parameters)[0])
 
     def _evaluate(self) -> tuple[float, Array]:
@@ -197,7 +201,7 @@ class _Problem:
         if change > REPEATABLE * size:
             raise ValueError(
                 f"the objective must return the same each time, but two calls at one point differ by {change:.3g}: "
-                "fix its noise (draw it once, or from a generator seeded anew in each call)"
+                "fix its noise (draw it once, or from a generator seeded again in each call)"
             )
 
 

@@ -72,10 +72,11 @@ def check_table(rows: Sequence[Row]) -> str:
 def place_in_paper(equation: str) -> str:
     """Return the function of paper.py that is an equation and its line there, or "" if there is none.
 
-    A function's docstring ends in its equation, or in several; then comments in its body mark the line of each.
+    The first paragraph of its docstring ends in its equation, or in several; then comments mark the line of each.
     """
     for name, function in inspect.getmembers(paper, inspect.isfunction):
-        ending = re.search(r"(?:^|[.] )Eqs?[.] \((\d+)\)(?:-\((\d+)\))?[.]$", inspect.getdoc(function) or "")
+        summary = (inspect.getdoc(function) or "").partition("\n\n")[0]
+        ending = re.search(r"(?:^|[.]\s)Eqs?[.]\s\((\d+)\)(?:-\((\d+)\))?[.]$", summary)
         if function.__module__ == paper.__name__ and ending:
             first, last = int(ending[1]), int(ending[2] or ending[1])
             if first <= number(equation) <= last:
