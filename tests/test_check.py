@@ -99,7 +99,7 @@ def test_the_rows_of_the_low_rank_spectrum_fail_without_it_and_with_a_wrong_one(
     monkeypatch.setattr(equation_rows, "ACTIVATIONS", ["linear"])
     assert failed() == []
     with monkeypatch.context() as patch:
-        patch.setattr(FromFactors, "spectra", lambda self, outputs: None)
+        patch.setattr(FromFactors, "at", lambda self, Xhat: self.exact)
         assert failed() == ["L, low-rank spectrum"]
     with monkeypatch.context() as patch:
         patch.setattr(FromFactors, "with_gradient", spoilt)
