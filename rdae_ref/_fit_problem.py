@@ -142,6 +142,6 @@ class _OnDemand:
         self._make = make
 
     def __getattr__(self, name: str) -> Any:
-        if name.startswith("_"):  # what copy and pickle ask for is not to be had from the object
+        if name.startswith("_"):  # what copy and pickle ask for does not come from the object
             raise AttributeError(name)
         return getattr(self._make(), name)

@@ -249,7 +249,7 @@ def _one_blas_thread() -> Iterator[None]:
 def _without_interrupts() -> Iterator[None]:
     """Let processes that start ignore Ctrl-C, which a terminal sends to all, from their first moment on.
 
-    One that died of it while it started would leave the thread that feeds its queue waiting for ever.
+    One that died of it while it started would leave the thread that feeds its queue waiting indefinitely.
     """
     if not hasattr(signal, "pthread_sigmask"):  # Windows
         yield

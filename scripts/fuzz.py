@@ -211,7 +211,7 @@ def other_header(content: bytes, rng: np.random.Generator) -> bytes:
 
 
 def other_members(content: bytes, rng: np.random.Generator) -> bytes:
-    """Write an npz file anew with other arrays, names, text or compression, and right checksums."""
+    """Write an npz file again with other arrays, names, text or compression, and right checksums."""
     with zipfile.ZipFile(io.BytesIO(content)) as archive:
         members = {name: archive.read(name) for name in archive.namelist()}
     for _ in range(rng.integers(1, 4)):

@@ -211,7 +211,11 @@ NOT_ENGLISH = {
 }
 
 
-@pytest.mark.parametrize("page", [ROOT / "README.md", ROOT / "CHANGELOG.md", *PAGES.values()], ids=lambda p: p.name)
+SOURCES = sorted([*(ROOT / "rdae_ref").rglob("*.py"), *(ROOT / "scripts").rglob("*.py")])
+READ = [ROOT / "README.md", ROOT / "CHANGELOG.md", *PAGES.values(), *SOURCES]
+
+
+@pytest.mark.parametrize("page", READ, ids=lambda p: str(p.relative_to(ROOT)))
 def test_phrases_that_no_english_manual_would_use_do_not_come_back(page):
     text = " ".join(page.read_text(encoding="utf-8").split())
     found = {text[max(0, m.start() - 30) : m.end() + 20]: better

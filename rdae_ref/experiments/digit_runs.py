@@ -238,7 +238,7 @@ class Measures(NamedTuple):
 
     extent: float  # of a filter over that of a digit
     smoothness: float  # correlation of neighbouring pixels
-    likeness: float  # |cos| of the angle to the nearest digit
+    similarity: float  # |cos| of the angle to the nearest digit
 
 
 N_COMPARED = 2000  # digits, among which the nearest to a filter is found
@@ -254,7 +254,7 @@ def measures(digits: Digits, basis: Basis, kind: str) -> Measures:
 
 
 def filter_columns(digits: Digits, filters: Array) -> tuple[Array, Array, Array]:
-    """Return, for each filter: its extent in pixels, correlation of neighbours, likeness to the nearest digit."""
+    """Return, for each filter: its extent in pixels, correlation of neighbours, similarity to the nearest digit."""
     shape, compared = digits.shape, centred(digits)[:N_COMPARED]
     return extents(filters, shape), neighbour_correlations(filters, shape), resemblances(filters, compared)
 

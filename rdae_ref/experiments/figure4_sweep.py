@@ -211,7 +211,7 @@ def _regime_claims(result: Result) -> Iterator[Claim]:
     quantity = "mean extent of a filter over that of a digit, at the smallest D"
     yield claim("4", REGIMES, quantity, [m.extent for m in strict], at_most=LOCALISED)
     quantity = "mean |cos| of a filter to the nearest digit, at the largest D"
-    yield claim("4", REGIMES, quantity, [m.likeness for m in tolerant], at_least=LIKE_A_DIGIT)
+    yield claim("4", REGIMES, quantity, [m.similarity for m in tolerant], at_least=LIKE_A_DIGIT)
 
 
 def _kernel_claims(result: Result) -> Iterator[Claim]:
