@@ -108,7 +108,7 @@ def test_the_committed_settings_are_those_of_the_code(name):
 @pytest.mark.parametrize("beta", [0.1, 1.0, 10.0])
 def test_the_exact_objective_ends_on_the_curve_at_the_level_of_its_price(beta):
     settings = beta_vae.Settings(n_samples=50)
-    out = beta_vae.train_one(beta_vae.Task("exact", beta, 3, settings))
+    out = beta_vae.train_one(beta_vae.Task(("exact", beta, 3), settings))
     level = beta * 0.3
     assert out["distortion"] == pytest.approx(np.minimum(settings.variances, level).sum(), abs=1e-5)
     each = [max(0.5 * math.log2(v / level), 0) for v in settings.variances]
@@ -120,7 +120,7 @@ def test_the_exact_objective_ends_on_the_curve_at_the_level_of_its_price(beta):
 
 def test_ordinary_training_ends_on_the_curve():
     settings = beta_vae.Settings(variances=(2.0, 0.8), n_samples=500, stages=((2e-2, 800), (2e-3, 500)))
-    out = beta_vae.train_one(beta_vae.Task("sampled", 1.0, 0, settings))
+    out = beta_vae.train_one(beta_vae.Task(("sampled", 1.0, 0), settings))
     assert -1e-9 < out["rate"] - gaussian_rate_distortion(settings.variances, out["distortion"]).rate < 0.02
     assert out["rate"] == pytest.approx(beta_vae.predicted(settings, 1.0)[1], abs=0.05)
 
@@ -147,7 +147,7 @@ def test_the_predicted_point_is_on_the_curve_with_its_level(beta):
 
 def test_scaling_the_codes_of_an_optimum_changes_the_gap_alone():
     """There q(z) is N(0, I), and a z has N(0, a² I): KL is ½ (a² − 1 − ln a²) for each of four latents."""
-    out = beta_vae.train_one(beta_vae.Task("exact", 0.1, 0, beta_vae.Settings(n_samples=50)))
+    out = beta_vae.train_one(beta_vae.Task(("exact", 0.1, 0), beta_vae.Settings(n_samples=50)))
     for a in (0.3, 1.0, 1.7):
         bound = beta_vae.scaled_bound(out, a)
         assert bound.information == pytest.approx(out["rate"], abs=1e-5)

@@ -109,7 +109,7 @@ def test_workers_may_be_any_map(tmp_path):
 
     settings = replace(TINY["choices"], alphas=(0.5,), seeds=(0,))
     result = choices.run(settings, folder=tmp_path, workers=counting)
-    assert [task[:4] for task in seen] == list(result.runs)
+    assert [task.key for task in seen] == list(result.runs)
     assert len(seen) == 6
 
 
@@ -210,7 +210,7 @@ def test_the_ascent_is_that_of_the_objective_first_on_the_distortion():
             gradient = objective.value_and_gradient(choices.Parameters(*x))[1]
             velocity = [0.9 * v + 0.01 * slope for v, slope in zip(velocity, gradient, strict=True)]
             x = [theta + v for theta, v in zip(x, velocity, strict=True)]
-        out = ascent.train_one(ascent.Task(way, "logsig", 0, settings))
+        out = ascent.train_one(ascent.Task((way, "logsig", 0), settings))
         np.testing.assert_allclose(out["Xhat"], objective.reconstruct(choices.Parameters(*x)), rtol=1e-8)
         terms = replace(objective, base=2).terms(choices.Parameters(*x))
         assert out["L"] == pytest.approx(terms.conditional_entropy - 1.5 * terms.distortion, rel=1e-8)

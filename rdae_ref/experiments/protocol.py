@@ -3,14 +3,24 @@
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any, NamedTuple, Protocol
+from typing import Any, Generic, NamedTuple, Protocol, TypeVar
 
 from ..workers import Workers
 from .claims import Claim
 from .output import Figure, Folder, Table, write_files
 from .runs import Outcome, run_all
 
-__all__ = ["FigureModule", "Result", "run_tasks", "write_result"]
+__all__ = ["FigureModule", "Result", "Task", "run_tasks", "write_result"]
+
+
+Settings = TypeVar("Settings")
+
+
+class Task(NamedTuple, Generic[Settings]):
+    """One run of a figure."""
+
+    key: tuple[Any, ...]  # that of its outcome in `Result`; it ends in the seed of data and start
+    settings: Settings
 
 
 class Result(NamedTuple):

@@ -92,37 +92,9 @@ class IRMAE(mlp.LayeredObjective):
         return ReconstructionTerms(paper.distortion(self.X, self.reconstruct(parameters)))
 
     def encode(self, parameters: IRMAEParameters, X: npt.ArrayLike | None = None) -> Array:
-        """Return the codes of inputs.
-
-        Parameters
-        ----------
-        parameters : IRMAEParameters
-            Where.
-        X : array_like, shape (M, d), optional
-            Inputs in rows; without them, those of the objective.
-
-        Returns
-        -------
-        Array, shape (M, k)
-            Z, after the linear layers.
-        """
         return self._forward(*self._checked(parameters), self._inputs(X))[1][-1]
 
     def decode(self, parameters: IRMAEParameters, Z: npt.ArrayLike) -> Array:
-        """Return the outputs for codes.
-
-        Parameters
-        ----------
-        parameters : IRMAEParameters
-            Where.
-        Z : array_like, shape (M, k)
-            Codes in rows, also drawn or interpolated ones.
-
-        Returns
-        -------
-        Array, shape (M, d)
-            X̂.
-        """
         decoder = self._checked(parameters).decoder
         return mlp.forward_layers(decoder, as_samples(Z, "Z", decoder[0].W.shape[1]), self.activation).Y
 

@@ -14,6 +14,7 @@ from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
+import numpy.typing as npt
 
 from .._validation import (
     LARGEST_SAMPLE,
@@ -120,6 +121,36 @@ def as_layers(layers: Any, name: str, n_inputs: int | None = None, n_outputs: in
 
 class LayeredObjective(DataObjective):
     """What the objectives on layered networks have in common: they can be evaluated at other inputs than their own."""
+
+    def encode(self, parameters: Any, X: npt.ArrayLike | None = None) -> Any:
+        """Return the codes of inputs.
+
+        Parameters
+        ----------
+        parameters, X : of encoder and decoder; and array_like, shape (M, d), optional
+            Where, and inputs in rows: by default those of the objective.
+
+        Returns
+        -------
+        Array, shape (M, k), or Posterior
+            Z, after any linear layers; of the beta-VAE q(z | x), a row for each input.
+        """
+        raise NotImplementedError
+
+    def decode(self, parameters: Any, Z: npt.ArrayLike) -> Array:
+        """Return the outputs for codes.
+
+        Parameters
+        ----------
+        parameters, Z : of encoder and decoder; and array_like, shape (M, k)
+            Where, and codes in rows, also drawn or interpolated ones.
+
+        Returns
+        -------
+        Array, shape (M, d)
+            X̂; of the beta-VAE, the mean of p(x | z).
+        """
+        raise NotImplementedError
 
     def _inputs(self, X: Any) -> Array:
         return self.X if X is None else as_samples(X, "X", self.X.shape[1])

@@ -249,37 +249,9 @@ class Variational(mlp.LayeredObjective):
         return VAETerms(fidelity.value / math.log(self.base), fidelity.distortion, float(rates.sum()), rates)
 
     def encode(self, parameters: VAEParameters, X: npt.ArrayLike | None = None) -> Posterior:
-        """Return the posterior of inputs.
-
-        Parameters
-        ----------
-        parameters : VAEParameters
-            Where.
-        X : array_like, shape (M, d), optional
-            Inputs in rows; without them, those of the objective.
-
-        Returns
-        -------
-        Posterior
-            q(z | x), one row for each input.
-        """
         return self._encode(self._checked(parameters).encoder, self._inputs(X))[0]
 
     def decode(self, parameters: VAEParameters, Z: npt.ArrayLike) -> Array:
-        """Return the outputs for codes.
-
-        Parameters
-        ----------
-        parameters : VAEParameters
-            Where.
-        Z : array_like, shape (M, k)
-            Codes in rows, also drawn ones.
-
-        Returns
-        -------
-        Array, shape (M, d)
-            The mean of p(x | z).
-        """
         decoder = self._checked(parameters).decoder
         Z = as_samples(Z, "Z", decoder[0].W.shape[1])
         return LIKELIHOODS[self.likelihood].mean(mlp.forward_layers(decoder, Z, self.activation).Y)

@@ -89,9 +89,8 @@ def draw_samples(training: DeepTraining, seed: int) -> Samples:
     if training.data == "shapes":
         images = shapes(n + training.n_test, rng, size=training.size)
         return Samples(images.X[:n], images.X[n:], images.factors[n:])
-    sample = curved_manifold(
-        n + training.n_test, rng, n_dimensions=training.n_dimensions, n_features=training.n_features
-    )
+    shape = {"n_dimensions": training.n_dimensions, "n_features": training.n_features}
+    sample = curved_manifold(n + training.n_test, rng, **shape)
     X = sample.X - sample.X[:n].mean(axis=0)
     return Samples(X[:n], X[n:], sample.coordinates[n:])
 

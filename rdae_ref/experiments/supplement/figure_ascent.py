@@ -6,10 +6,10 @@ as 2.16 in bits; and on L from the random start.
 """
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import product
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 
@@ -21,7 +21,7 @@ from ...workers import Workers
 from ..claims import Claim, claim
 from ..figure1 import NAMES, UNITS, alignment_claims
 from ..output import Figure, Folder, draw_outputs, new_figure, terms_table
-from ..protocol import Result, run_tasks, write_result
+from ..protocol import Result, Task, run_tasks, write_result
 
 __all__ = ["Result", "Settings", "Task", "claims", "draw", "run", "train_one", "write"]
 
@@ -50,18 +50,10 @@ class Settings:
     seeds: tuple[int, ...] = (0, 1, 2, 3, 4)
 
 
-class Task(NamedTuple):
-    """One training run."""
-
-    way: str  # a key of `WAYS`
-    activation: str
-    seed: int  # of data and start
-    settings: Settings
-
-
-def train_one(task: Task) -> dict[str, Any]:
+def train_one(task: Task[Settings]) -> dict[str, Any]:
     """Ascend; return X, Xhat, and L and its terms in bits."""
-    s, rng, g = task.settings, np.random.default_rng(task.seed), as_activation(task.activation)
+    s, (way, unit, seed) = task.settings, task.key
+    rng, g = np.random.default_rng(seed), as_activation(unit)
     X = gaussian(s.n_samples, rng)
     parameters = paper.Parameters(*initial_parameters(2, s.n_hidden, rng, scale=s.start))
 
@@ -69,10 +61,10 @@ def train_one(task: Task) -> dict[str, Any]:
         return [-dD for dD in paper.distortion_gradients(paper.forward(at, X, g), at, X, X)]
 
     def uphill(at: paper.Parameters) -> paper.Parameters:
-        base = math.e if task.way == "nats" else 2
+        base = math.e if way == "nats" else 2
         return paper.value_and_gradient(at, X, g, s.alpha, s.mu, s.sigma, s.sigma, base)[1]
 
-    if task.way != "direct":
+    if way != "direct":
         parameters = paper.ascend(reconstruct, parameters, s.first_step, s.first_steps)
     parameters = paper.ascend(uphill, parameters, s.step, s.steps, s.momentum)
     Xhat = paper.forward(parameters, X, g).Xhat
@@ -84,7 +76,7 @@ def train_one(task: Task) -> dict[str, Any]:
 def run(settings: Settings | None = None, *, folder: Folder = "figures", workers: Workers = None) -> Result:
     """Ascend in each way with every unit; keys are (way, unit, seed)."""
     settings = settings or Settings()
-    tasks = {key: Task(*key, settings) for key in product(WAYS, UNITS, settings.seeds)}
+    tasks = {key: Task(key, settings) for key in product(WAYS, UNITS, settings.seeds)}
     return Result(settings, run_tasks(train_one, tasks, folder, workers, "ascent"))
 
 
@@ -97,10 +89,9 @@ def draw(result: Result) -> Figure:
                 draw_outputs(axes, result.first(way, unit))
                 axes.set(aspect="equal")
             row[0].set_ylabel(f"{title.replace(', ', chr(10))}\n$x_2$")
-        for axes, unit in zip(panels[0], UNITS, strict=True):
-            axes.set_title(f"{NAMES[unit]} units")
-        for axes in panels[-1]:
-            axes.set_xlabel("$x_1$")
+        for column, unit in zip(panels.T, UNITS, strict=True):
+            column[0].set_title(f"{NAMES[unit]} units")
+            column[-1].set_xlabel("$x_1$")
         panels[0, 0].legend(loc="upper left", handletextpad=0.2, borderaxespad=0)
     return figure
 
@@ -110,18 +101,15 @@ START = "left open: where the ascent starts"
 
 def claims(result: Result) -> list[Claim]:
     """Compare the claims of Figure 1, and the collapse without a reconstruction first, with the runs."""
-    return list(_claims(result))
-
-
-def _claims(result: Result) -> Iterator[Claim]:
-    for way in ("bits", "nats"):
-        for unit in UNITS:
-            yield from alignment_claims("ascent", result.over_seeds(way, unit), f"{NAMES[unit]}, {WAYS[way]}")
+    rows: list[Claim] = []
+    for way, unit in product(("bits", "nats"), UNITS):
+        rows += alignment_claims("ascent", result.over_seeds(way, unit), f"{NAMES[unit]}, {WAYS[way]}")
     bounds = {"linear": {"at_least": 0.5}, "relu": {"at_least": 0.5}, "logsig": {"at_most": 0.1}}
     for unit, bound in bounds.items():
         spread = [_spread(out["Xhat"]) / _spread(out["X"]) for out in result.over_seeds("direct", unit)]
         quantity = f"{NAMES[unit]}, {WAYS['direct']}: total std of the outputs over that of the inputs"
-        yield claim("ascent", START, quantity, spread, **bound)
+        rows.append(claim("ascent", START, quantity, spread, **bound))
+    return rows
 
 
 def _spread(X: paper.Array) -> float:

@@ -11,7 +11,7 @@ import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import product
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 
@@ -25,7 +25,7 @@ from ...theory import gaussian_rate_distortion
 from ...workers import Workers
 from ..claims import Claim, claim
 from ..output import COLOURS, Figure, Folder, legend_below, new_figure, plain_ticks
-from ..protocol import Result, run_tasks, write_result
+from ..protocol import Result, Task, run_tasks, write_result
 from ..runs import Outcome
 from ..training import finished
 
@@ -62,15 +62,6 @@ class Settings:
     seeds: tuple[int, ...] = (0, 1, 2)  # of rotation, sample and start
 
 
-class Task(NamedTuple):
-    """One training run."""
-
-    way: str  # "exact" or "sampled" on the Gaussian source, "mixture" on the other
-    beta: float
-    seed: int  # of rotation, data, start and noise
-    settings: Settings
-
-
 def train_in_stages(objective: Objective, start: VAEParameters, stages: Sequence[tuple[float, int]]) -> VAEParameters:
     """Train by Adam, with one step size after another; `stages` are pairs of step size and number of steps."""
     for step_size, n_steps in stages:
@@ -78,24 +69,28 @@ def train_in_stages(objective: Objective, start: VAEParameters, stages: Sequence
     return start
 
 
-def train_one(task: Task) -> dict[str, Any]:
+def train_one(task: Task[Settings]) -> dict[str, Any]:
     """Train one beta-VAE, and take its terms, in bits.
 
     For the Gaussian source they are those of the closed form also where the training was sampled; an exact run has the
     covariance, and W, c, t of the encoder z | x ~ N(W x + c, diag(exp t)). The mixture has information and gap.
     """
-    return _train_on_mixture(task) if task.way == "mixture" else _train_on_gaussian(task)
+    way, beta, seed = task.key
+    rng = np.random.default_rng(seed)
+    if way == "mixture":
+        return _train_on_mixture(task.settings, beta, rng)
+    return _train_on_gaussian(task.settings, beta, rng, way == "sampled")
 
 
-def _train_on_gaussian(task: Task) -> dict[str, Any]:
-    settings, rng, d = task.settings, np.random.default_rng(task.seed), len(task.settings.variances)
+def _train_on_gaussian(settings: Settings, beta: float, rng: np.random.Generator, sampled: bool) -> dict[str, Any]:
+    d = len(settings.variances)
     axes = np.linalg.qr(rng.normal(size=(d, d)))[0]
     X = gaussian_with_covariance(settings.n_samples, np.diag(settings.variances), rng) @ axes.T
     start = initial_vae_parameters(d, d, rng)
-    expected = LinearBetaVAE(X, beta=task.beta, variance=settings.decoder_variance)
-    if task.way == "sampled":
-        sampled = BetaVAE(X, activation="linear", beta=task.beta, variance=settings.decoder_variance, rng=rng)
-        x = train_in_stages(MiniBatches(sampled, settings.batch_size, rng), start, settings.stages)
+    expected = LinearBetaVAE(X, beta=beta, variance=settings.decoder_variance)
+    if sampled:
+        noisy = BetaVAE(X, activation="linear", beta=beta, variance=settings.decoder_variance, rng=rng)
+        x = train_in_stages(MiniBatches(noisy, settings.batch_size, rng), start, settings.stages)
         return expected.terms(x)._asdict()
     x = finished(maximize(expected, start, max_iterations=settings.iterations, tolerance=1e-12)).x
     W, c = x.encoder[0]
@@ -104,10 +99,9 @@ def _train_on_gaussian(task: Task) -> dict[str, Any]:
     return expected.terms(x)._asdict() | encoder
 
 
-def _train_on_mixture(task: Task) -> dict[str, Any]:
-    settings, rng = task.settings, np.random.default_rng(task.seed)
+def _train_on_mixture(settings: Settings, beta: float, rng: np.random.Generator) -> dict[str, Any]:
     X = mixture(settings.mixture_samples, rng).X
-    objective = BetaVAE(X, activation="tanh", beta=task.beta, variance=settings.decoder_variance, rng=rng)
+    objective = BetaVAE(X, activation="tanh", beta=beta, variance=settings.decoder_variance, rng=rng)
     start = initial_vae_parameters(2, 1, rng, hidden=settings.mixture_hidden)
     x = train_in_stages(objective, start, settings.mixture_stages)
     bound = scalar_rate_bound(*objective.encode(x))
@@ -134,7 +128,7 @@ def predicted(settings: Settings, beta: float) -> tuple[float, float]:
 def run(settings: Settings | None = None, *, folder: Folder = "figures", workers: Workers = None) -> Result:
     """Train in each way, at every β; keys are (way, beta, seed)."""
     settings = settings or Settings()
-    tasks = {key: Task(*key, settings) for key in product((*WAYS, "mixture"), settings.betas, settings.seeds)}
+    tasks = {key: Task(key, settings) for key in product((*WAYS, "mixture"), settings.betas, settings.seeds)}
     return Result(settings, run_tasks(train_one, tasks, folder, workers, "beta-vae"))
 
 

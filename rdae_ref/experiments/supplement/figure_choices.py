@@ -25,7 +25,7 @@ from ...workers import Workers
 from ..claims import Claim, claim
 from ..figure1 import NAMES, UNITS, alignment
 from ..output import COLOURS, Figure, Folder, new_figure
-from ..protocol import Result, run_tasks, write_result
+from ..protocol import Result, Task, run_tasks, write_result
 from ..training import Training, rate_distortion
 
 __all__ = ["Ending", "Result", "Settings", "Task", "claims", "draw", "ending", "run", "train_one", "write"]
@@ -52,25 +52,16 @@ class Settings:
     seeds: tuple[int, ...] = (0, 1, 2)
 
 
-class Task(NamedTuple):
-    """The three runs for one answer to α and the logarithm."""
-
-    activation: str
-    alpha: float
-    logarithm: str  # "bits" or "nats"
-    seed: int
-    settings: Settings
-
-
-def train_one(task: Task) -> dict[str, Any]:
+def train_one(task: Task[Settings]) -> dict[str, Any]:
     """Train from a small start; from a reconstruction, stopped early; and from there on.
 
     Xhat, L and its terms have one entry for each of `STARTS`; ``gap`` is that of `nats_gap`.
     """
-    settings, rng = task.settings, np.random.default_rng(task.seed)
+    settings, (unit, alpha, logarithm, seed) = task.settings, task.key
+    rng = np.random.default_rng(seed)
     X = gaussian(settings.n_samples, rng)
-    training = replace(settings.training, alpha=task.alpha, base=LOGARITHMS[task.logarithm])
-    objective = rate_distortion(X, task.activation, training)
+    training = replace(settings.training, alpha=alpha, base=LOGARITHMS[logarithm])
+    objective = rate_distortion(X, unit, training)
     start = initial_parameters(2, training.n_hidden, rng, scale=1.0)
 
     def scaled(factor: float) -> Parameters:
@@ -113,7 +104,7 @@ def run(settings: Settings | None = None, *, folder: Folder = "figures", workers
     """Train every unit with every answer; keys are (unit, alpha, logarithm, seed)."""
     settings = settings or Settings()
     answers = [*product(UNITS, settings.alphas, LOGARITHMS)]
-    tasks = {(*answer, seed): Task(*answer, seed, settings) for seed in settings.seeds for answer in answers}
+    tasks = {(*answer, seed): Task((*answer, seed), settings) for seed in settings.seeds for answer in answers}
     return Result(settings, run_tasks(train_one, tasks, folder, workers, "choices"))
 
 

@@ -190,15 +190,10 @@ class Curve(NamedTuple):
 def curve(result: Result) -> Curve:
     """Return the matrix-based rate–distortion curve: a point that meets a bound meets every higher one, too."""
     settings, runs = result.settings, result.runs
+    solved = {unit: [runs[unit, way, start] for way in CURVES for start in settings.starts] for unit in UNITS}
     best = {
-        unit: np.min(
-            [
-                np.where(run["success"] == 1, run["rate"], np.inf)
-                for run in (runs[unit, way, start] for way in CURVES for start in settings.starts)
-            ],
-            axis=0,
-        )
-        for unit in UNITS
+        unit: np.min([np.where(run["success"] == 1, run["rate"], np.inf) for run in found], axis=0)
+        for unit, found in solved.items()
     }
     X, training = runs[UNITS[0], CURVES[0], settings.starts[0]]["X"], settings.training
     K = gaussian_gram(X, training.sigma)

@@ -7,10 +7,10 @@ relative gap, which has no such ceiling, is shown too. The linear probe tells wh
 all.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import product
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 
@@ -22,7 +22,7 @@ from ...optimize import MiniBatches
 from ...workers import Workers
 from ..claims import Claim, claim
 from ..output import COLOURS, Figure, Folder, new_figure, plain_ticks
-from ..protocol import Result, run_tasks, write_result
+from ..protocol import Result, Task, run_tasks, write_result
 from .figure_beta_vae import train_in_stages
 
 __all__ = ["Result", "Settings", "Task", "best_beta", "claims", "draw", "relative_gap", "run", "train_one", "write"]
@@ -54,24 +54,17 @@ class Settings:
     seeds: tuple[int, ...] = (0, 1, 2, 3, 4)  # of sample, start and noise
 
 
-class Task(NamedTuple):
-    """One training run."""
-
-    beta: float
-    seed: int  # of data, start and noise
-    settings: Settings
-
-
-def train_one(task: Task) -> dict[str, Any]:
+def train_one(task: Task[Settings]) -> dict[str, Any]:
     """Train one beta-VAE, and measure the information of its latents about the factors of fresh images.
 
     Distortion, rate and rates are those of the images that were trained on; the gaps come from the information of each
     latent about each factor in bits, on drawn codes; ``probe`` is R² of each factor from the mean codes.
     """
-    settings, rng = task.settings, np.random.default_rng(task.seed)
+    settings, (beta, seed) = task.settings, task.key
+    rng = np.random.default_rng(seed)
     images = _draw_images(settings, settings.n_samples, rng)
     fresh = _draw_images(settings, settings.n_fresh, rng)
-    objective = BetaVAE(images.X, activation="tanh", beta=task.beta, variance=settings.decoder_variance, rng=rng)
+    objective = BetaVAE(images.X, activation="tanh", beta=beta, variance=settings.decoder_variance, rng=rng)
     start = initial_vae_parameters(images.X.shape[1], settings.n_latents, rng, hidden=settings.hidden)
     x = train_in_stages(MiniBatches(objective, settings.batch_size, rng), start, settings.stages)
     terms, posterior = objective.terms(x), objective.encode(x, fresh.X)
@@ -136,7 +129,7 @@ def largest_gap(rate: Array, settings: Settings) -> Array:
 def run(settings: Settings | None = None, *, folder: Folder = "figures", workers: Workers = None) -> Result:
     """Train at every β; keys are (beta, seed)."""
     settings = settings or Settings()
-    tasks = {key: Task(*key, settings) for key in product(settings.betas, settings.seeds)}
+    tasks = {key: Task(key, settings) for key in product(settings.betas, settings.seeds)}
     return Result(settings, run_tasks(train_one, tasks, folder, workers, "disentanglement"))
 
 
@@ -242,24 +235,21 @@ HALF = 0.5  # of a factor's entropy: the lead in information from which on a fac
 
 def claims(result: Result) -> list[Claim]:
     """Compare what the essay says about large β with the runs."""
-    return list(_claims(result))
-
-
-def _claims(result: Result) -> Iterator[Claim]:
-    figure, betas = "disentanglement", result.settings.betas
+    figure, betas, rows = "disentanglement", result.settings.betas, []
     measures = {"MIG": _table(result, "gap"), "relative gap": _table(result, "relative")}
     for name, gaps in measures.items():
-        yield claim(figure, LACK, f"{name} at β = {betas[0]:g}", gaps[0], at_most=HALF)
+        rows.append(claim(figure, LACK, f"{name} at β = {betas[0]:g}", gaps[0], at_most=HALF))
     for name, gaps in measures.items():
         quantity = f"{name} at the β above {betas[0]:g} where it is largest, for each seed"
-        yield claim(figure, SINGLE, quantity, gaps[1:].max(axis=0), at_least=HALF)
+        rows.append(claim(figure, SINGLE, quantity, gaps[1:].max(axis=0), at_least=HALF))
     for name, gaps in measures.items():
         for beta, values in zip(betas[1:], gaps[1:], strict=True):
             quantity = f"{name} at β = {beta:g} less that at β = {betas[0]:g}, for each seed"
-            yield claim(figure, OVERCOME, quantity, values - gaps[0], at_least=0.05)
+            rows.append(claim(figure, OVERCOME, quantity, values - gaps[0], at_least=0.05))
     for term, sign, word in (("rate", -1, "fall of the rate, bits"), ("distortion", 1, "rise of the distortion")):
         changes = sign * np.diff(_table(result, term), axis=0)
-        yield claim(figure, ENCOURAGE, f"least {word}, from one β to the next", changes.min(axis=0), at_least=0)
+        rows.append(claim(figure, ENCOURAGE, f"least {word}, from one β to the next", changes.min(axis=0), at_least=0))
+    return rows
 
 
 COLUMNS = ("beta", "seed", "distortion", "rate", "gap", "relative")

@@ -110,11 +110,9 @@ def follow(task: ChainTask) -> dict[str, Any]:
     objective = DeepLinear(gaussian_with_covariance(chain.n_samples, axes * gamma2 @ axes.T, rng))
     layers = initial_chain(task.start, axes, task.n_layers, chain.initial, rng)
     strengths = [network_strengths(layers)]
+    size, count = chain.time / chain.n_steps, chain.n_steps // chain.n_records
     for _ in range(chain.n_records):
-        found = gradient_ascent(
-            objective, layers, step_size=chain.time / chain.n_steps, n_steps=chain.n_steps // chain.n_records
-        )
-        layers = finished(found).x
+        layers = finished(gradient_ascent(objective, layers, step_size=size, n_steps=count)).x
         strengths.append(network_strengths(layers))
     times = np.linspace(0, chain.time, chain.n_records + 1)
     closed_form = deep_linear_strengths(times, gamma2, chain.initial, task.n_layers)
@@ -196,10 +194,8 @@ def _draw_spectra(axes: Any, result: Result, data: str) -> None:
 def _draw_over_depth(axes: Any, result: Result, what: str) -> None:
     settings = result.settings
     for training in settings.trainings:
-        style, data = DATA_STYLES[training.data], training.data
-        table = np.array(
-            [[measured(result, what, data, depth, s) for s in settings.seeds] for depth in settings.n_linear]
-        )
+        style, data, seeds = DATA_STYLES[training.data], training.data, settings.seeds
+        table = np.array([[measured(result, what, data, L, seed) for seed in seeds] for L in settings.n_linear])
         axes.plot(settings.n_linear, np.median(table, axis=1), lw=0.8, color=style["color"])
         axes.plot(settings.n_linear, table, ls="", ms=4, mfc="none", **style)
         axes.plot([], lw=0.8, ms=4, mfc="none", label=data_name(training), **style)
@@ -223,8 +219,7 @@ def _draw_chain(axes: Any, result: Result, n_layers: int) -> None:
     chain = result.settings.chain
     aligned, drawn = (result.first(start, n_layers) for start in STARTS)
     for i, colour in zip(range(len(chain.variances)), COMPONENT_COLOURS, strict=False):
-        look = {"color": COLOURS[colour]}
-        gamma2 = f"$\\gamma_i^2$ = {chain.variances[i]:g}"
+        look, gamma2 = {"color": COLOURS[colour]}, f"$\\gamma_i^2$ = {chain.variances[i]:g}"
         axes.plot(aligned["times"][::EVERY], aligned["strengths"][::EVERY, i], ".", ms=3.5, label=gamma2, **look)
         axes.plot(drawn["times"], drawn["strengths"][:, i], ":", lw=1, **look)
         axes.plot(aligned["times"], aligned["closed_form"][:, i], lw=0.6, color="black", zorder=3)

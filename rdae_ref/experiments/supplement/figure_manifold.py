@@ -8,7 +8,7 @@ import math
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import product
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 from scipy.cluster.hierarchy import fclusterdata
@@ -20,7 +20,7 @@ from ...theory import annealing_slopes, blahut_arimoto, gaussian_rate_distortion
 from ...workers import Workers
 from ..claims import Claim, claim
 from ..output import COLOURS, Figure, Folder, legend_below, new_figure
-from ..protocol import Result, run_tasks, write_result
+from ..protocol import Result, Task, run_tasks, write_result
 from ..runs import Outcome
 
 __all__ = ["Result", "Settings", "Task", "circle_rate_distortion", "claims", "draw", "fit_one", "run", "write"]
@@ -47,15 +47,6 @@ class Settings:
         return 2 * math.pi if curve == "circle" else self.arc
 
 
-class Task(NamedTuple):
-    """One annealing."""
-
-    curve: str  # "circle" or "arc"
-    beta: float  # its last trade-off
-    seed: int  # of data and start
-    settings: Settings
-
-
 def noisy_arc(n_samples: int, span: float, noise: float, rng: np.random.Generator) -> Array:
     """Draw points on an arc of radius 1, with angles uniform in [0, span) and isotropic Gaussian noise."""
     angle = rng.uniform(0, span, n_samples)
@@ -79,21 +70,22 @@ def circle_rate_distortion(beta: float) -> tuple[float, float]:
     return (2 * beta * r * (r - 1) - math.log(ive(0, 2 * beta * r))) / math.log(2), 1 - r**2
 
 
-def fit_one(task: Task) -> dict[str, Any]:
+def fit_one(task: Task[Settings]) -> dict[str, Any]:
     """Anneal the points to one trade-off.
 
     ``path`` has the rows (β, rate, distortion) of the annealing. ``rise`` is the largest relative rise of the objective
     in one iteration; ``excess`` that of the objective over its minimum for these points; ``boltzmann`` the largest
     difference of p(μ|x) to the Boltzmann distribution of its points.
     """
-    settings, rng = task.settings, np.random.default_rng(task.seed)
-    X = noisy_arc(settings.n_samples, settings.span(task.curve), settings.noise, rng)
-    found = optimal_manifold(X, settings.n_points, annealing_slopes(X, task.beta, settings.n_slopes), rng=rng)
+    settings, (curve, beta, seed) = task.settings, task.key
+    rng = np.random.default_rng(seed)
+    X = noisy_arc(settings.n_samples, settings.span(curve), settings.noise, rng)
+    found = optimal_manifold(X, settings.n_points, annealing_slopes(X, beta, settings.n_slopes), rng=rng)
     weights = found.assignments.mean(axis=0)
     d = ((X[:, None] - found.points) ** 2).sum(axis=2)
-    best = blahut_arimoto(np.full(len(X), 1 / len(X)), d, task.beta)
-    ours, least = (at.distortion + at.rate * math.log(2) / task.beta for at in (found, best))
-    factors = weights * np.exp(-task.beta * d)
+    best = blahut_arimoto(np.full(len(X), 1 / len(X)), d, beta)
+    ours, least = (at.distortion + at.rate * math.log(2) / beta for at in (found, best))
+    factors = weights * np.exp(-beta * d)
     return {
         "X": X,
         "points": found.points,
@@ -110,7 +102,7 @@ def fit_one(task: Task) -> dict[str, Any]:
 def run(settings: Settings | None = None, *, folder: Folder = "figures", workers: Workers = None) -> Result:
     """Fit both curves at every trade-off; keys are (curve, beta, seed)."""
     settings = settings or Settings()
-    tasks = {key: Task(*key, settings) for key in product(CURVES, settings.betas, settings.seeds)}
+    tasks = {key: Task(key, settings) for key in product(CURVES, settings.betas, settings.seeds)}
     return Result(settings, run_tasks(fit_one, tasks, folder, workers, "manifold"))
 
 

@@ -23,7 +23,7 @@ from ...theory import gaussian_kernel_entropy, gaussian_rate_distortion, kept_co
 from ...workers import Workers
 from ..claims import Claim, claim
 from ..output import COLOURS, Figure, Folder, legend_below, new_figure
-from ..protocol import Result, run_tasks, write_result
+from ..protocol import Result, Task, run_tasks, write_result
 from ..training import Training, rate_distortion
 
 __all__ = ["Limit", "Result", "Settings", "Task", "claims", "draw", "linear_limit", "run", "train_one", "write"]
@@ -48,14 +48,6 @@ class Settings:
     mus: tuple[float, ...] = tuple(round(16 / 2 ** (k / 2), 4) for k in range(13))  # each run starts at the last
     iterations: int = 40  # of L-BFGS, for each μ
     seeds: tuple[int, ...] = (0, 1, 2)  # of rotation, sample and start
-
-
-class Task(NamedTuple):
-    """One training run, over all μ."""
-
-    activation: str
-    seed: int  # of rotation, data and start
-    settings: Settings
 
 
 class Limit(NamedTuple):
@@ -118,18 +110,19 @@ def linear_limit(settings: Settings, mu: float) -> Limit:
     return Limit(g, inputs + outputs - both, float(((1 - g) ** 2) @ gamma2))
 
 
-def train_one(task: Task) -> dict[str, Any]:
+def train_one(task: Task[Settings]) -> dict[str, Any]:
     """Lower μ step by step, and measure what the outputs keep of each principal component of the inputs.
 
     For each μ: ``information`` is I_α(X; X̂); ``ratio`` the standard deviations of the outputs along the principal axes
     of the inputs over those of the inputs; ``leak`` the share of the outputs' covariance off the diagonal there.
     """
-    settings, rng = task.settings, np.random.default_rng(task.seed)
+    settings, (unit, seed) = task.settings, task.key
+    rng = np.random.default_rng(seed)
     gamma2, training = np.array(settings.variances), settings.training
     axes = np.linalg.qr(rng.normal(size=(gamma2.size, gamma2.size)))[0]
     covariance = axes * gamma2 @ axes.T
     X = gaussian_with_covariance(settings.n_samples, (covariance + covariance.T) / 2, rng)
-    objective = rate_distortion(X, task.activation, training)
+    objective = rate_distortion(X, unit, training)
     K_X = gaussian_gram(X, training.sigma)
     parameters = initial_parameters(gamma2.size, training.n_hidden, rng, scale=training.start)
     rows = []
@@ -148,7 +141,7 @@ def train_one(task: Task) -> dict[str, Any]:
 def run(settings: Settings | None = None, *, folder: Folder = "figures", workers: Workers = None) -> Result:
     """Train both kinds of units over all μ; keys are (unit, seed)."""
     settings = settings or Settings()
-    tasks = {(unit, seed): Task(unit, seed, settings) for seed in settings.seeds for unit in UNITS}
+    tasks = {(unit, seed): Task((unit, seed), settings) for seed in settings.seeds for unit in UNITS}
     return Result(settings, run_tasks(train_one, tasks, folder, workers, "motivation"))
 
 

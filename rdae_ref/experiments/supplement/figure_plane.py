@@ -156,22 +156,21 @@ def draw(result: Result) -> Figure:
     points = model_points(result)
     with new_figure(7.2, 8.2) as figure:
         rows = figure.subfigures(2, 1, height_ratios=[1.06, 1])
-        for part, draw_panel, letters in zip(rows, (_draw_shannon, _draw_matrix), ("ab", "cd"), strict=True):
+        for part, draw_panel, letters, rate in (
+            (rows[0], _draw_shannon, "ab", "Shannon's rate $I(X; \\hat X)$"),
+            (rows[1], _draw_matrix, "cd", "matrix-based rate $I_\\alpha(X; \\hat X)$"),
+        ):
             panels = part.subplots(1, 2, sharey=False)
             for axes, source, letter in zip(panels, TITLES, letters, strict=True):
                 draw_panel(axes, result, [point for point in points if point.source == source], source)
                 axes.set_title(f"({letter}) {TITLES[source]}")
                 _scale(axes, result, source)
             legend_below(part, panels, fontsize=7.5)
-            panels[0].set_ylabel(YLABELS[draw_panel.__name__])
+            panels[0].set_ylabel(f"{rate}, bits")
     return figure
 
 
 TICKS = {"gaussian": (0.02, 0.1, 0.3, 0.6, 1, 1.5, 2), "mixture": (0.1, 0.5, 1.5, 3, 5, 7.5, 10)}
-YLABELS = {
-    "_draw_shannon": "Shannon's rate $I(X; \\hat X)$, bits",
-    "_draw_matrix": "matrix-based rate $I_\\alpha(X; \\hat X)$, bits",
-}
 
 
 def _scale(axes: Any, result: Result, source: str) -> None:
@@ -218,22 +217,17 @@ def _draw_shannon(axes: Any, result: Result, points: Sequence[ModelPoint], sourc
     bound = sample_bound(result, source, seed).lower_bound(D)
     axes.fill_between(D, bound, color="0.9", lw=0)
     axes.plot(D, bound, color="black", label="bound of the same samples (grey: other seeds)")
-    blue = {"color": COLOURS["blue"]}
-    look, closed = "-" if source == "gaussian" else "--", CLOSED[source]
+    blue, closed, look = {"color": COLOURS["blue"]}, CLOSED[source], "-" if source == "gaussian" else "--"
     axes.plot(*_of(points, closed, ""), ls=look, lw=1, label=closed, **blue)
     axes.plot(*_of(points, GRID, ""), "x", ms=5, label=GRID.replace("-", "–"), **blue)
     for model, (label, style) in SHANNON_STYLES.items():
         axes.plot(*_of(points, model, seed), label=label, **_style(style))
     most = math.log2(settings.n_samples)
     axes.axhline(most, color=COLOURS["grey"], lw=0.8, ls=":")
-    words = {"ha": "right", "va": "top", "fontsize": 7, "color": "0.35"}
-    axes.text(0.99, most - 0.05, f"log₂ N = {most:.2f}: every injective map", transform=_across(axes), **words)
+    words = {"ha": "right", "va": "top", "fontsize": 7, "color": "0.35", "transform": axes.get_yaxis_transform()}
+    axes.text(0.99, most - 0.05, f"log₂ N = {most:.2f}: every injective map", **words)
     axes.set(ylim=(0, most + 1.2))
     axes.text(0.03, 0.03, "no map on\nthese samples\nis here", transform=axes.transAxes, fontsize=7, color="0.35")
-
-
-def _across(axes: Any) -> Any:
-    return axes.get_yaxis_transform()
 
 
 def _draw_matrix(axes: Any, result: Result, points: Sequence[ModelPoint], source: str) -> None:
@@ -280,7 +274,7 @@ def claims(result: Result) -> list[Claim]:
 
 
 def _shannon_claims(result: Result, points: Sequence[ModelPoint], source: str) -> Iterator[Claim]:
-    seeds = result.settings.seeds
+    seeds, step = result.settings.seeds, result.settings.grid_step
 
     def row(sentence: str, quantity: str, measured: Iterable[float], **threshold: float) -> Claim:
         return claim("plane", sentence, f"{source}: {quantity}", measured, **threshold)
@@ -296,7 +290,8 @@ def _shannon_claims(result: Result, points: Sequence[ModelPoint], source: str) -
     yield row(LEAST, quantity, [min(excess(seed)) for seed in seeds], at_least=0)
     gaps = [max(excess(seed, SHANNON["sample"])) for seed in seeds]
     yield row(LEAST, "largest gap of the bounds on R(D) of the samples, bits", gaps, at_most=result.settings.tolerance)
-    below = [max(_below_population(result, source, seed)) for seed in seeds]
+    points_of_maps = [np.transpose([out["distortion"], out["rate"]]) for out in result.over_seeds(source, "sample")]
+    below = [max(population_rate(source, float(D), step) - float(rate) for D, rate in maps) for maps in points_of_maps]
     yield row(SAMPLES, "largest depth of a map on the samples below the population's R(D), bits", below, at_least=0)
     middle = [float(np.median(excess(seed, "manifold"))) for seed in seeds]
     yield row(BOLTZMANN, "median height of the manifold's points over the bound, bits", middle, at_most=0.05)
@@ -304,12 +299,6 @@ def _shannon_claims(result: Result, points: Sequence[ModelPoint], source: str) -
     yield row(MARGINAL, "least E KL − I(X; Z) of the beta-VAE, bits", unused, at_least=0)
     middle = [float(np.median(excess(seed, SHANNON["beta-VAE"]))) for seed in seeds]
     yield row(RECAPITULATE, "median height of E KL over the bound, bits", middle, at_most=0.5)
-
-
-def _below_population(result: Result, source: str, seed: int) -> Iterator[float]:
-    out = result.runs[source, "sample", seed]
-    for D, rate in zip(out["distortion"], out["rate"], strict=True):
-        yield population_rate(source, float(D), result.settings.grid_step) - float(rate)
 
 
 def _matrix_claims(result: Result, source: str) -> Iterator[Claim]:

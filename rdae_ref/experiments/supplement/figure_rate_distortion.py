@@ -7,7 +7,7 @@ a coarse one, whose curve ends at its entropy where that of the continuous sourc
 import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 from scipy.special import entr
@@ -17,7 +17,7 @@ from ...theory import gaussian_rate_distortion, rate_distortion_curve
 from ...workers import Workers
 from ..claims import Claim, claim
 from ..output import COLOURS, Figure, Folder, column_rows, legend_below, new_figure
-from ..protocol import Result, run_tasks, write_result
+from ..protocol import Result, Task, run_tasks, write_result
 
 __all__ = ["Result", "Settings", "Task", "binary_rate", "claims", "draw", "gaussian_grid", "run", "solve_one", "write"]
 
@@ -38,14 +38,6 @@ class Settings:
     tolerance: float = 1e-9  # largest gap between the bounds, in bits
 
 
-class Task(NamedTuple):
-    """One curve."""
-
-    source: str  # "binary" or "gaussian"
-    parameter: float  # probability of the rarer symbol, or step of the grid
-    settings: Settings
-
-
 def binary_rate(probability: float, distortion: Array) -> Array:
     """Return R(D) = H(p) − H(D) in bits of a binary source with Hamming distortion, 0 from D = min(p, 1 − p) on."""
     source, error = (entr(q) + entr(1 - q) for q in (np.float64(probability), distortion))
@@ -60,15 +52,15 @@ def gaussian_grid(step: float, reach: float) -> tuple[Array, Array]:
     return x, p / float(p.sum())
 
 
-def solve_one(task: Task) -> dict[str, Any]:
+def solve_one(task: Task[Settings]) -> dict[str, Any]:
     """Compute one curve with its bounds, the closed form at the same distortions, and the entropy of the source."""
-    settings = task.settings
-    if task.source == "binary":
-        p, d = np.array([task.parameter, 1 - task.parameter]), 1 - np.eye(2)
+    settings, (source, parameter) = task.settings, task.key
+    if source == "binary":
+        p, d = np.array([parameter, 1 - parameter]), 1 - np.eye(2)
         curve = rate_distortion_curve(p, d, settings.binary_slopes, tolerance=settings.tolerance)
-        closed = binary_rate(task.parameter, curve.distortion)
+        closed = binary_rate(parameter, curve.distortion)
     else:
-        x, p = gaussian_grid(task.parameter, settings.reach)
+        x, p = gaussian_grid(parameter, settings.reach)
         d = (x[:, None] - x) ** 2
         curve = rate_distortion_curve(p, d, settings.gaussian_slopes, tolerance=settings.tolerance)
         closed = np.asarray(gaussian_rate_distortion([p @ x**2], curve.distortion).rate)
@@ -79,7 +71,7 @@ def run(settings: Settings | None = None, *, folder: Folder = "figures", workers
     """Compute all curves; keys are (source, parameter)."""
     settings = settings or Settings()
     keys = [("binary", p) for p in settings.probabilities] + [("gaussian", step) for step in settings.steps]
-    tasks = {key: Task(*key, settings) for key in keys}
+    tasks = {key: Task(key, settings) for key in keys}
     return Result(settings, run_tasks(solve_one, tasks, folder, workers, "rate-distortion"))
 
 

@@ -73,19 +73,17 @@ def _templates(size: int, grid: tuple[int, int]) -> Array:
     """Return the coverage of each pixel for all kinds, places and radii of a grid, shape (templates, size²)."""
     places, radii = np.linspace(*SHAPE_RANGES["x"], grid[0]), np.linspace(*SHAPE_RANGES["radius"], grid[1])
     kind, x, y, radius = (axis.ravel() for axis in np.meshgrid([0.0, 1.0], places, places, radii, indexing="ij"))
-    white = np.ones_like(kind)
-    return shape_images(np.column_stack([kind, white, white, white, x, y, radius]), size)[:, ::3]
+    return shape_images(np.column_stack([kind, *[np.ones_like(kind)] * 3, x, y, radius]), size)[:, ::3]
 
 
 def _nearest(C: Array, area: Array, X: Array) -> Array:
     """Return min over templates c and colours a of Σ |x_channel − a c|² = |x|² − Σ (2 a cᵀx − a² |c|²)."""
-    squares = np.sum(X**2, axis=1)
     gain = np.zeros((len(C), len(X)))
     for channel in range(3):
         inner = C @ X[:, channel::3].T
         a = np.clip(inner / area[:, None], *SHAPE_RANGES["red"])
         gain += a * (2 * inner - a * area[:, None])
-    return np.maximum(squares - gain.max(axis=0), 0)
+    return np.maximum(np.sum(X**2, axis=1) - gain.max(axis=0), 0)
 
 
 def recall(X: Array, drawn: Array, n_neighbours: int) -> float:
@@ -117,10 +115,9 @@ def measure(task: Task) -> dict[str, Any]:
 
     drawn = trained.decode(gaussian_codes(trained.drawn_codes(X, rng), max(len(X), settings.n_drawn), rng))
     probe = linear_probe(Z, samples.factors_test)
-    far = np.argsort(
-        -np.linalg.norm(samples.factors_test[:n, CENTRE] - samples.factors_test[n : 2 * n, CENTRE], axis=1)
-    )
-    one, other = Z[:n][far[: settings.n_pairs]], Z[n : 2 * n][far[: settings.n_pairs]]
+    centres = samples.factors_test[:, CENTRE]
+    far = np.argsort(-np.linalg.norm(centres[:n] - centres[n : 2 * n], axis=1))[: settings.n_pairs]
+    one, other = Z[:n][far], Z[n : 2 * n][far]
     path = [trained.decode((1 - t) * one + t * other) for t in np.linspace(0, 1, settings.n_steps)]
     return {
         "interpolation": away(trained.decode((Z[:n] + Z[n : 2 * n]) / 2)),
