@@ -15,31 +15,11 @@ import numpy as np
 import numpy.typing as npt
 
 __all__ = [
-    "LARGEST_SAMPLE",
-    "Array",
-    "as_array",
-    "as_base",
-    "as_choice",
-    "as_count",
-    "as_distortions",
-    "as_fraction",
-    "as_generator",
-    "as_increasing",
-    "as_matrix",
-    "as_nonnegative",
-    "as_nonnegative_array",
-    "as_order",
-    "as_positive",
-    "as_probabilities",
-    "as_samples",
-    "as_symmetric",
-    "as_vector",
-    "as_weights",
-    "check_same_shape",
-    "check_unit_interval",
-    "check_unit_trace",
-    "refuses_overflow",
-]
+    "LARGEST_SAMPLE", "Array", "as_array", "as_base", "as_choice", "as_count", "as_distortions", "as_fraction",
+    "as_generator", "as_increasing", "as_matrix", "as_nonnegative", "as_nonnegative_array", "as_order",
+    "as_positive", "as_probabilities", "as_samples", "as_symmetric", "as_vector", "as_weights",
+    "check_same_shape", "check_unit_interval", "check_unit_trace", "refuses_overflow",
+]  # fmt: skip
 
 Array = npt.NDArray[np.float64]
 Function = TypeVar("Function", bound=Callable[..., Any])
@@ -277,7 +257,7 @@ def _shown(value: object) -> str:
 def _is_masked(value: object) -> bool:
     """Return whether an array, or one in a list of arrays, is masked: NumPy would silently drop the mask."""
     if isinstance(value, (list, tuple)):
-        return any(_is_masked(item) for item in value[:1000])
+        return any(_is_masked(item) for item in value)
     return isinstance(value, np.ma.MaskedArray)
 
 

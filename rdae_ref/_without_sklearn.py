@@ -9,14 +9,9 @@ import numpy.typing as npt
 from ._validation import Array, as_count, as_samples
 
 __all__ = [
-    "BaseEstimator",
-    "ClassNamePrefixFeaturesOutMixin",
-    "ConvergenceWarning",
-    "NotFittedError",
-    "TransformerMixin",
-    "check_is_fitted",
-    "validate_data",
-]
+    "BaseEstimator", "ClassNamePrefixFeaturesOutMixin", "ConvergenceWarning", "NotFittedError",
+    "TransformerMixin", "check_is_fitted", "validate_data",
+]  # fmt: skip
 
 
 class ConvergenceWarning(UserWarning):

@@ -22,16 +22,9 @@ from .activations import Activation, as_activation
 from .paper import Forward, Parameters
 
 __all__ = [
-    "Forward",
-    "Parameters",
-    "as_parameters",
-    "backpropagate",
-    "distortion",
-    "distortion_gradients",
-    "entropy_gradients",
-    "forward",
-    "initial_parameters",
-]
+    "Forward", "Parameters", "as_parameters", "backpropagate", "distortion", "distortion_gradients",
+    "entropy_gradients", "forward", "initial_parameters",
+]  # fmt: skip
 
 
 @refuses_overflow
@@ -67,7 +60,7 @@ def initial_parameters(n_features: int, n_hidden: int, rng: np.random.Generator,
 
 @refuses_overflow
 def forward(parameters: Parameters, X: npt.ArrayLike, activation: str | Activation) -> Forward:
-    """Run the auto-encoder: Z = X Wᵀ + 1 cᵀ, Ẑ = g(Z), G′ = g′(Z), X̂ = Ẑ Aᵀ + 1 bᵀ.
+    """Run the auto-encoder: Z = X Wᵀ + 1 cᵀ, Ẑ = g(Z), G′ = g′(Z), X̂ = Ẑ Aᵀ + 1 bᵀ. §3.2 of the paper.
 
     Parameters
     ----------
@@ -87,17 +80,13 @@ def forward(parameters: Parameters, X: npt.ArrayLike, activation: str | Activati
     ------
     TypeError, ValueError
         If shapes do not fit, something is not finite, or the activation is not known.
-
-    Notes
-    -----
-    §3.2 of the paper.
     """
     X = as_samples(X, "X")
     return paper.forward(as_parameters(parameters, X.shape[1]), X, as_activation(activation))
 
 
 def distortion(X: npt.ArrayLike, Xhat: npt.ArrayLike) -> float:
-    """Return the empirical distortion D_emp = (1/N) Σ_i |x_i − x̂_i|².
+    """Return the empirical distortion D_emp = (1/N) Σ_i |x_i − x̂_i|². Eq. (9) of the paper.
 
     Parameters
     ----------
@@ -113,10 +102,6 @@ def distortion(X: npt.ArrayLike, Xhat: npt.ArrayLike) -> float:
     ------
     TypeError, ValueError
         If the two are not finite real matrices of the same shape.
-
-    Notes
-    -----
-    Eq. (9) of the paper.
     """
     X = as_samples(X, "X")
     return paper.distortion(X, as_matrix(as_samples(Xhat, "Xhat"), "Xhat", X.shape))
@@ -125,6 +110,8 @@ def distortion(X: npt.ArrayLike, Xhat: npt.ArrayLike) -> float:
 @refuses_overflow
 def entropy_gradients(P: npt.ArrayLike, forward_pass: Forward, parameters: Parameters, X: npt.ArrayLike) -> Parameters:
     """Return the gradients of S_α(K_X̂), or of S_α(N K_X ∘ K_X̂) with Q for P, by the parameters.
+
+    Eqs. (17)–(20) of the paper, which prints (19) and (20) with one factor transposed.
 
     With L_P = D(P) − P::
 
@@ -153,10 +140,6 @@ def entropy_gradients(P: npt.ArrayLike, forward_pass: Forward, parameters: Param
     ------
     TypeError, ValueError
         If shapes do not fit, something is not finite, or `P` is not symmetric.
-
-    Notes
-    -----
-    Eqs. (17)–(20) of the paper, which prints (19) and (20) with one factor transposed.
     """
     X = as_samples(X, "X")
     parameters = as_parameters(parameters, X.shape[1])
@@ -170,6 +153,8 @@ def distortion_gradients(
     forward_pass: Forward, parameters: Parameters, X: npt.ArrayLike, target: npt.ArrayLike
 ) -> Parameters:
     """Return the gradients of D_emp by the parameters.
+
+    Eqs. (21)–(24) of the paper, which prints (23) and (24) with Aᵀ, whose shape does not conform.
 
     ::
 
@@ -198,10 +183,6 @@ def distortion_gradients(
     ------
     TypeError, ValueError
         If shapes do not fit or something is not finite.
-
-    Notes
-    -----
-    Eqs. (21)–(24) of the paper, which prints (23) and (24) with Aᵀ, whose shape does not conform.
     """
     X = as_samples(X, "X")
     target = as_matrix(target, "target", X.shape)

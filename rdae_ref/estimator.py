@@ -66,6 +66,8 @@ class CollapseWarning(UserWarning):
 class RateDistortionAutoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
     """The rate-distortion auto-encoder of (25), or of (14), with scikit-learn's conventions.
 
+    Eqs. (14) and (25) of the paper.
+
     Parameters
     ----------
     n_hidden : int
@@ -144,11 +146,6 @@ class RateDistortionAutoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixi
         d, the number of features.
     fitted_settings_ : dict
         The settings that were used, which `save_model` keeps.
-
-    Notes
-    -----
-    Eqs. (14) and (25) of the paper.
-
     The optimiser works on (X − m)/r, with the mean m and the root mean square r of the deviations from it; parameters
     and terms are returned in the units of X. A fit therefore does not depend on the origin of the data, nor on their
     unit if `sigma` and `mu` (or `distortion`) are converted with it: X → sX, σ → sσ, μ → μ/s². As hundreds of

@@ -30,17 +30,9 @@ except ImportError:  # Windows: leftovers of killed writers stay
     fcntl = None  # type: ignore[assignment]
 
 __all__ = [
-    "ContentError",
-    "Header",
-    "as_text",
-    "json_ready",
-    "open_file",
-    "parse_json",
-    "printable",
-    "read_npy",
-    "read_npz",
-    "written_whole",
-]
+    "ContentError", "Header", "as_text", "json_ready", "open_file", "parse_json", "printable", "read_npy",
+    "read_npz", "written_whole",
+]  # fmt: skip
 
 PIECE = 2**20  # bytes: the most that is asked of a file at once
 MOST_MEMBERS = 1000

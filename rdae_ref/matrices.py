@@ -29,23 +29,16 @@ from .numerics.entropy import order_of
 from .numerics.spectrum import check_semidefinite
 
 __all__ = [
-    "conditional_entropy",
-    "gaussian_gram",
-    "gram_pullback",
-    "graph_laplacian",
-    "joint_entropy",
-    "joint_entropy_gradient",
-    "median_distance",
-    "mutual_information",
-    "normalize_gram",
-    "product_entropy_gradient",
-    "renyi_entropy",
-    "renyi_entropy_gradient",
-]
+    "conditional_entropy", "gaussian_gram", "gram_pullback", "graph_laplacian", "joint_entropy",
+    "joint_entropy_gradient", "median_distance", "mutual_information", "normalize_gram",
+    "product_entropy_gradient", "renyi_entropy", "renyi_entropy_gradient",
+]  # fmt: skip
 
 
 def gaussian_gram(X: npt.ArrayLike, sigma: float) -> Array:
     """Return the normalised Gaussian Gram matrix A_ij = exp(−|x_i − x_j|² / (2σ²)) / N.
+
+    Eq. (11) for the kernel of §3.2 of the paper, which has κ(x, x) = 1.
 
     Parameters
     ----------
@@ -63,17 +56,13 @@ def gaussian_gram(X: npt.ArrayLike, sigma: float) -> Array:
     ------
     TypeError, ValueError
         If `X` is not a finite real matrix, or `sigma` not a finite number above 0.
-
-    Notes
-    -----
-    Eq. (11) for the kernel of §3.2 of the paper, which has κ(x, x) = 1.
     """
     return distances.gaussian_gram(as_samples(X, "X"), as_positive(sigma, "sigma"))
 
 
 @refuses_overflow
 def normalize_gram(K: npt.ArrayLike) -> Array:
-    """Return the Gram matrix of unit trace A_ij = K_ij / (N sqrt(K_ii K_jj)).
+    """Return the Gram matrix of unit trace A_ij = K_ij / (N sqrt(K_ii K_jj)). Eq. (11) of the paper.
 
     Parameters
     ----------
@@ -89,10 +78,6 @@ def normalize_gram(K: npt.ArrayLike) -> Array:
     ------
     TypeError, ValueError
         If `K` is not a symmetric finite matrix with positive diagonal.
-
-    Notes
-    -----
-    Eq. (11) of the paper.
     """
     K = as_symmetric(K, "K")
     if K.diagonal().min() <= 0:
@@ -131,7 +116,7 @@ def median_distance(X: npt.ArrayLike) -> float:
 
 @refuses_overflow
 def renyi_entropy(A: npt.ArrayLike, alpha: float, base: float = 2) -> float:
-    """Return the matrix-based Rényi entropy S_α(A) = log tr(A^α) / (1 − α).
+    """Return the matrix-based Rényi entropy S_α(A) = log tr(A^α) / (1 − α). Eq. (10) of the paper.
 
     Parameters
     ----------
@@ -151,10 +136,6 @@ def renyi_entropy(A: npt.ArrayLike, alpha: float, base: float = 2) -> float:
     ------
     TypeError, ValueError
         If `A` is not finite, symmetric, positive semidefinite and of trace 1, or `alpha` or `base` is out of range.
-
-    Notes
-    -----
-    Eq. (10) of the paper.
     """
     A, alpha, base = _as_gram(A, "A"), as_order(alpha), as_base(base)
     return entropy.renyi_entropy(A, order_of(alpha, len(A))) / math.log(base)
@@ -163,6 +144,8 @@ def renyi_entropy(A: npt.ArrayLike, alpha: float, base: float = 2) -> float:
 @refuses_overflow
 def renyi_entropy_gradient(A: npt.ArrayLike, alpha: float, base: float = 2, tangent: bool = False) -> Array:
     """Return ∂S_α(A)/∂A = α / ((1 − α) tr A^α) · U Λ^(α−1) Uᵀ / ln(base).
+
+    Eq. (15) of the paper, times 1/ln(base), which the paper leaves out.
 
     Parameters
     ----------
@@ -191,10 +174,6 @@ def renyi_entropy_gradient(A: npt.ArrayLike, alpha: float, base: float = 2, tang
     -----
     SingularGramWarning
         If α ≤ 1 and `A` is singular: the true derivative is infinite, the one on the range of `A` is returned.
-
-    Notes
-    -----
-    Eq. (15) of the paper, times 1/ln(base), which the paper leaves out.
     """
     A, alpha, base = _as_gram(A, "A"), as_order(alpha), as_base(base)
     return entropy.gradient(A, order_of(alpha, len(A)), tangent=tangent) / math.log(base)
@@ -202,16 +181,14 @@ def renyi_entropy_gradient(A: npt.ArrayLike, alpha: float, base: float = 2, tang
 
 @refuses_overflow
 def joint_entropy(A: npt.ArrayLike, B: npt.ArrayLike, alpha: float, base: float = 2) -> float:
-    """Return the joint entropy S_α(A, B) = S_α(A ∘ B / tr(A ∘ B)).
+    """Return the joint entropy S_α(A, B) = S_α(A ∘ B / tr(A ∘ B)). Eq. (12) of the paper.
 
     Parameters
     ----------
     A, B : array_like, shape (N, N)
         Symmetric positive semidefinite. Their scale does not matter.
-    alpha : float
-        Order α > 0.
-    base : float
-        Of the logarithm: 2 for bits.
+    alpha, base : float
+        Order α > 0, and base of the logarithm: 2 for bits, ``math.e`` for nats.
 
     Returns
     -------
@@ -223,10 +200,6 @@ def joint_entropy(A: npt.ArrayLike, B: npt.ArrayLike, alpha: float, base: float 
     TypeError, ValueError
         If shapes differ, a matrix is not finite, symmetric and positive semidefinite, tr(A ∘ B) is not above 0, or
         `alpha` or `base` is out of range.
-
-    Notes
-    -----
-    Eq. (12) of the paper.
     """
     alpha, base = as_order(alpha), as_base(base)
     AB = _joint(*_as_pair(A, B))
@@ -243,10 +216,8 @@ def joint_entropy_gradient(
     ----------
     A, B : array_like, shape (N, N)
         Symmetric positive semidefinite. Their scale does not matter.
-    alpha : float
-        Order α > 0.
-    base : float
-        Of the logarithm: 2 for bits.
+    alpha, base : float
+        Order α > 0, and base of the logarithm: 2 for bits, ``math.e`` for nats.
     tangent : bool
         Give A ∘ T / tr(A∘B) with the tangent part T of (15) instead: it differs by a multiple of A ∘ I only. Both
         forms are finite at α = 1; only the tangent form is infinite at α = ∞.
@@ -284,14 +255,14 @@ def product_entropy_gradient(
 ) -> Array:
     """Return ∂S_α(N K_X ∘ K)/∂K = α / ((1−α) tr (N K_X∘K)^α) · N K_X ∘ V Γ^(α−1) Vᵀ / ln(base).
 
+    Eq. (16) of the paper, times 1/ln(base). `joint_entropy_gradient` is the one for matrices of any diagonal.
+
     Parameters
     ----------
     K_X, K : array_like, shape (N, N)
         Gram matrices of the inputs and of the outputs: symmetric positive semidefinite, diagonal 1/N.
-    alpha : float
-        Order α > 0.
-    base : float
-        Of the logarithm; ``math.e`` gives the form printed in the paper.
+    alpha, base : float
+        Order α > 0, and base of the logarithm; ``math.e`` gives the form printed in the paper.
     tangent : bool
         As in `renyi_entropy_gradient`.
 
@@ -310,10 +281,6 @@ def product_entropy_gradient(
     -----
     SingularGramWarning
         If α ≤ 1 and K_X ∘ K is singular.
-
-    Notes
-    -----
-    Eq. (16) of the paper, times 1/ln(base). `joint_entropy_gradient` is the one for matrices of any diagonal.
     """
     K_X, K = as_symmetric(K_X, "K_X"), as_symmetric(K, "K")
     check_same_shape(K_X, K, "K_X and K")
@@ -323,16 +290,14 @@ def product_entropy_gradient(
 
 @refuses_overflow
 def conditional_entropy(A: npt.ArrayLike, B: npt.ArrayLike, alpha: float, base: float = 2) -> float:
-    """Return the conditional entropy S_α(A | B) = S_α(A, B) − S_α(B).
+    """Return the conditional entropy S_α(A | B) = S_α(A, B) − S_α(B). Eq. (13) of the paper.
 
     Parameters
     ----------
     A, B : array_like, shape (N, N)
         Symmetric positive semidefinite; `B` of trace 1.
-    alpha : float
-        Order α > 0.
-    base : float
-        Of the logarithm: 2 for bits.
+    alpha, base : float
+        Order α > 0, and base of the logarithm: 2 for bits, ``math.e`` for nats.
 
     Returns
     -------
@@ -344,10 +309,6 @@ def conditional_entropy(A: npt.ArrayLike, B: npt.ArrayLike, alpha: float, base: 
     TypeError, ValueError
         If shapes differ, a matrix is not finite, symmetric and positive semidefinite, `B` is not of trace 1, or
         `alpha` or `base` is out of range.
-
-    Notes
-    -----
-    Eq. (13) of the paper.
     """
     alpha, base = as_order(alpha), as_base(base)
     A, B = _as_pair(A, _as_gram(B, "B"))
@@ -364,10 +325,8 @@ def mutual_information(A: npt.ArrayLike, B: npt.ArrayLike, alpha: float, base: f
     ----------
     A, B : array_like, shape (N, N)
         Symmetric positive semidefinite, trace 1.
-    alpha : float
-        Order α > 0.
-    base : float
-        Of the logarithm: 2 for bits.
+    alpha, base : float
+        Order α > 0, and base of the logarithm: 2 for bits, ``math.e`` for nats.
 
     Returns
     -------

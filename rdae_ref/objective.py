@@ -143,6 +143,8 @@ class AutoencoderObjective(DataObjective):
 class RateDistortion(AutoencoderObjective):
     """The rate-distortion objective L = S_α(N K_X ∘ K_X̂) − S_α(K_X̂) − μ D_emp, with its gradient.
 
+    Eq. (25) of the paper.
+
     Parameters
     ----------
     X : array_like, shape (N, d)
@@ -172,10 +174,6 @@ class RateDistortion(AutoencoderObjective):
     ------
     TypeError, ValueError
         If an argument is out of its range, or ``method="paper"`` at an order that is not printed: 1 or infinity.
-
-    Notes
-    -----
-    Eq. (25) of the paper.
 
     Examples
     --------

@@ -101,6 +101,8 @@ def rate_distortion(
 ) -> Any:
     """Return L = S_α(N K_X ∘ K_X̂) − S_α(K_X̂) − μ D_emp, a tensor that PyTorch differentiates by the closed form.
 
+    Eq. (25) of the paper, with ∂S/∂X̂ = −4 (D(P) − P) X̂ of (17)-(20).
+
     The model between `X` and `Xhat` may have any depth. L is maximised: the loss is −L.
 
     Parameters
@@ -129,10 +131,6 @@ def rate_distortion(
         If the tensors are not finite or differ in shape, or a setting is out of range.
     RuntimeError
         If the backward pass is asked for a second derivative (``create_graph=True``).
-
-    Notes
-    -----
-    Eq. (25) of the paper, with ∂S/∂X̂ = −4 (D(P) − P) X̂ of (17)-(20).
     """
     alpha, mu, base = as_order(alpha), as_nonnegative(mu, "mu"), as_base(base)
     sigma_x, sigma_xhat = as_positive(sigma_x, "sigma_x"), as_positive(sigma_xhat, "sigma_xhat")

@@ -19,17 +19,9 @@ from ..files import open_file, written_whole
 from .idx import IDXError, read_idx
 
 __all__ = [
-    "MNIST_FILES",
-    "SMALL",
-    "Digits",
-    "centred",
-    "digits_source",
-    "fetch_mnist",
-    "fingerprint",
-    "load_digits",
-    "mnist",
-    "small_digits",
-]
+    "MNIST_FILES", "SMALL", "Digits", "centred", "digits_source", "fetch_mnist", "fingerprint", "load_digits",
+    "mnist", "small_digits",
+]  # fmt: skip
 
 # SHA-256 of the files as LeCun, Cortes and Burges distribute them.
 MNIST_FILES = {

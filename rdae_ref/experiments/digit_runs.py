@@ -25,20 +25,9 @@ from .runs import Outcome, digest
 from .training import finished
 
 __all__ = [
-    "Budget",
-    "Measures",
-    "Result",
-    "Run",
-    "Settings",
-    "Task",
-    "basis_of",
-    "batched_objective",
-    "measures",
-    "run",
-    "timed_epoch",
-    "train_one",
-    "write_runs",
-]
+    "Budget", "Measures", "Result", "Run", "Settings", "Task", "basis_of", "batched_objective", "measures",
+    "run", "timed_epoch", "train_one", "write_runs",
+]  # fmt: skip
 
 UNIT = "logsig"
 

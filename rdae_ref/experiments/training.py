@@ -12,17 +12,9 @@ from ..objective import RateDistortion
 from ..optimize import Result, continuation, maximize
 
 __all__ = [
-    "Task",
-    "Trained",
-    "Training",
-    "finished",
-    "jacobians",
-    "literal",
-    "literal_name",
-    "rate_distortion",
-    "train_plain",
-    "train_rate_distortion",
-]
+    "Task", "Trained", "Training", "finished", "jacobians", "literal", "literal_name", "rate_distortion",
+    "train_plain", "train_rate_distortion",
+]  # fmt: skip
 
 
 @dataclass(frozen=True)

@@ -93,7 +93,8 @@ class GaussianKernel:
         block -= np.add.outer(down, across)  # one sum, so that the whole matrix stays symmetric to the bit
         np.minimum(block, 0, out=block)
         gamma = (self._points.shape[1] + 8) * np.finfo(float).eps * self._scale
-        largest = gamma * (down.max() + across.max())
+        with np.errstate(over="ignore"):
+            largest = float(gamma * (down.max() + across.max()))
         if largest <= TOLERANCE:
             return
         near = -(largest + math.log(largest / TOLERANCE)) / self._scale  # further pairs pass with any e up to this one
@@ -102,9 +103,10 @@ class GaussianKernel:
             strip, here = block[first : first + STRIP], slice(first, first + STRIP)
             pairs = np.flatnonzero(strip > near)
             i, j = np.divmod(pairs, strip.shape[1])
-            e = gamma * (down[here][i] + across[j])
-            with np.errstate(over="ignore"):
-                seen = e > TOLERANCE * np.exp(-strip.ravel()[pairs] * self._scale - e)
+            with np.errstate(over="ignore", invalid="ignore"):
+                e = gamma * (down[here][i] + across[j])
+                unseen = e <= TOLERANCE * np.exp(-strip.ravel()[pairs] * self._scale - e)
+            seen = ~unseen  # also where e is infinite
             _mend(strip, some[here], others, i[seen], j[seen])
 
 

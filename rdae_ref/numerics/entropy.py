@@ -24,17 +24,9 @@ from .spectrum import (
 )
 
 __all__ = [
-    "EntropyAndFactor",
-    "EntropyAndGradient",
-    "Order",
-    "entropy_and_factor",
-    "entropy_and_gradient",
-    "entropy_of_spectrum",
-    "gradient",
-    "order_of",
-    "renyi_entropy",
-    "traceless_gradient",
-]
+    "EntropyAndFactor", "EntropyAndGradient", "Order", "entropy_and_factor", "entropy_and_gradient",
+    "entropy_of_spectrum", "gradient", "order_of", "renyi_entropy", "traceless_gradient",
+]  # fmt: skip
 
 
 class EntropyAndGradient(NamedTuple):

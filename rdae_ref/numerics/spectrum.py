@@ -13,14 +13,9 @@ import scipy.linalg
 from .._validation import Array
 
 __all__ = [
-    "SingularGramWarning",
-    "Spectrum",
-    "check_semidefinite",
-    "eigenvalues",
-    "spectral_product",
-    "spectrum",
+    "SingularGramWarning", "Spectrum", "check_semidefinite", "eigenvalues", "spectral_product", "spectrum",
     "zero_below",
-]
+]  # fmt: skip
 
 # scikit-learn's values for kernel matrices (utils.validation._check_psd_eigenvalues): what it accepts is accepted.
 NEGATIVE_ABSOLUTE = 1e-10

@@ -12,17 +12,6 @@ from .iteration import DivergenceError, Result, Step, progress_bar
 from .quasi_newton import continuation, maximize
 
 __all__ = [
-    "BatchedObjective",
-    "CheckpointError",
-    "DivergenceError",
-    "MiniBatches",
-    "Result",
-    "Step",
-    "adam",
-    "batch_ascent",
-    "continuation",
-    "gradient_ascent",
-    "maximize",
-    "maximize_at_distortion",
-    "progress_bar",
-]
+    "BatchedObjective", "CheckpointError", "DivergenceError", "MiniBatches", "Result", "Step", "adam",
+    "batch_ascent", "continuation", "gradient_ascent", "maximize", "maximize_at_distortion", "progress_bar",
+]  # fmt: skip

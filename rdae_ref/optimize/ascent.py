@@ -27,6 +27,8 @@ def gradient_ascent(
 ) -> Result:
     """Maximise by v ← momentum · v + step_size · ∇L, θ ← θ + v, the algorithm of the paper.
 
+    §3.2 of the paper, which states neither step nor start.
+
     Parameters
     ----------
     objective : Objective
@@ -56,10 +58,6 @@ def gradient_ascent(
         If an argument is out of its range.
     DivergenceError
         If L or its gradient is not finite; it carries the last good parameters.
-
-    Notes
-    -----
-    §3.2 of the paper, which states neither step nor start.
     """
     step_size, n_steps = as_positive(step_size, "step_size"), as_count(n_steps, "n_steps")
     if not 0 <= as_nonnegative(momentum, "momentum") < 1:

@@ -36,6 +36,8 @@ SHARES = 16  # tasks of an evaluation, however many workers there are, so that t
 class BatchedObjective:
     """The mean Σ_b w_b L_b of objectives on batches, Σ_b w_b = 1.
 
+    §4.2 of the paper: "the Gram matrix […] is approximately block diagonal after reordering the samples by clustering".
+
     With w_b = N_b/N it has the distortion (9) of all N samples. It has their conditional entropy at α = 1 if the Gram
     matrices of inputs and outputs are block diagonal, since the entropy of the w_b is part of both the joint and the
     output entropy and cancels: S(K_X | K_X̂) = Σ_b w_b S(K_X,b | K_X̂,b).
@@ -55,10 +57,6 @@ class BatchedObjective:
     ------
     TypeError, ValueError
         If there is not one size above 0 for each objective, or `workers` is neither an integer above 0 nor callable.
-
-    Notes
-    -----
-    §4.2 of the paper: "the Gram matrix […] is approximately block diagonal after reordering the samples by clustering".
 
     Examples
     --------
@@ -197,6 +195,8 @@ def batch_ascent(
 ) -> Result:
     """Maximise one batch at a time by v ← momentum · v + B w_b ∇L_b, θ ← θ + step_size · v.
 
+    §3.2 and §4.2 of the paper, which state neither step nor start.
+
     An epoch goes through all B batches in random order. A batch of the mean size has B w_b = 1.
 
     Parameters
@@ -234,10 +234,6 @@ def batch_ascent(
         If the checkpoint is damaged, or of a run with another start or other settings.
     DivergenceError
         If a value or gradient is not finite; it carries the parameters after the last whole epoch.
-
-    Notes
-    -----
-    §3.2 and §4.2 of the paper, which state neither step nor start.
     """
     step_size, momentum = as_positive(step_size, "step_size"), as_fraction(momentum, "momentum")
     n_epochs, rng = as_count(n_epochs, "n_epochs"), as_generator(rng)

@@ -28,6 +28,8 @@ def maximize_at_distortion(
 ) -> Result:
     """Maximise the conditional entropy under the constraint D_emp ≤ distortion, by an augmented Lagrangian.
 
+    Eq. (14) of the paper, and its footnote 3: a fixed μ enforces an equality.
+
     Each round maximises S − (m² − μ²) / (2ρ) with m = max(0, μ + ρ (D_emp − distortion)), whose gradient is that of
     (25) at the multiplier m, and then sets μ to m, until D, μ and S change by less than a thousandth. A search for μ
     would not do: D jumps at some μ, and no μ has a distortion inside such a gap.
@@ -63,10 +65,6 @@ def maximize_at_distortion(
         If an argument is out of its range.
     DivergenceError
         If L or its gradient is not finite; it carries the last good parameters.
-
-    Notes
-    -----
-    Eq. (14) of the paper, and its footnote 3: a fixed μ enforces an equality.
     """
     bound, n_rounds = as_positive(distortion, "distortion"), as_count(n_rounds, "n_rounds")
     search = _MultiplierSearch(objective, bound)

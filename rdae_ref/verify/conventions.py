@@ -16,18 +16,9 @@ from .._validation import Array, as_base, as_choice, as_order, as_positive, as_s
 from ..matrices import gaussian_gram, renyi_entropy
 
 __all__ = [
-    "KERNELS",
-    "PEERS",
-    "Peer",
-    "peer_entropy",
-    "peer_gram",
-    "peer_sigma",
-    "power_entropy",
-    "silverman_size",
-    "to_bits",
-    "vendi",
-    "z_scored",
-]
+    "KERNELS", "PEERS", "Peer", "peer_entropy", "peer_gram", "peer_sigma", "power_entropy", "silverman_size",
+    "to_bits", "vendi", "z_scored",
+]  # fmt: skip
 
 UNIT = 1e-10  # what a diagonal of ones may be off by
 

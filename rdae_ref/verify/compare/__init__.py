@@ -7,15 +7,6 @@ from .settings import CONVENTIONS, Convention
 from .verdict import compare
 
 __all__ = [
-    "CAUSES",
-    "CONVENTIONS",
-    "SNIPPETS",
-    "ArrayComparison",
-    "Cause",
-    "Comparison",
-    "Convention",
-    "Explanation",
-    "compare",
-    "compare_file",
-    "write_template",
-]
+    "CAUSES", "CONVENTIONS", "SNIPPETS", "ArrayComparison", "Cause", "Comparison", "Convention", "Explanation",
+    "compare", "compare_file", "write_template",
+]  # fmt: skip

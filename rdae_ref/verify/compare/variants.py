@@ -23,17 +23,9 @@ from . import guards
 from .settings import Settings
 
 __all__ = [
-    "ENTROPIES",
-    "GRADIENTS",
-    "NAMES",
-    "SLOPES",
-    "SPECTRAL",
-    "Prediction",
-    "Problem",
-    "Variants",
-    "standardised",
-    "switches",
-]
+    "ENTROPIES", "GRADIENTS", "NAMES", "SLOPES", "SPECTRAL", "Prediction", "Problem", "Variants",
+    "standardised", "switches",
+]  # fmt: skip
 
 ENTROPIES = ("joint_entropy", "output_entropy", "conditional_entropy")
 GRADIENTS = ("dW", "dc", "dA", "db")

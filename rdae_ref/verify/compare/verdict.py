@@ -42,6 +42,8 @@ def compare(
 ) -> Comparison:
     """Compare results of another implementation of (25) with ours, and name the causes where they differ.
 
+    Eq. (25) of the paper, with everything on the way to it.
+
     The arrays are judged in the order of the computation, from the outputs to the gradient. After the first one that
     differs, the others are judged given that one. Known conventions are tried alone, in pairs and in threes; then
     factors, other orders, kernel sizes, guards against small eigenvalues and mistakes of hand-written gradients. All
@@ -80,10 +82,6 @@ def compare(
     TypeError, ValueError
         If a name is unknown, nothing is to be compared, shapes do not fit, an input is masked, not finite or out of
         range, or there are neither parameters nor outputs.
-
-    Notes
-    -----
-    Eq. (25) of the paper, with everything on the way to it.
 
     Examples
     --------

@@ -26,29 +26,11 @@ except ImportError as error:  # pragma: no cover
     raise ImportError('the fifty-digit oracle needs mpmath: pip install "rdae_ref[test]"') from error
 
 __all__ = [
-    "beta_vae",
-    "conditional_entropy",
-    "contractive",
-    "denoising",
-    "distortion",
-    "entropies",
-    "exact",
-    "forward",
-    "gaussian_gram",
-    "gradient",
-    "irmae",
-    "joint_entropy",
-    "mutual_information",
-    "normalize_gram",
-    "product_entropy_gradient",
-    "rate_distortion",
-    "reconstruction",
-    "renyi_entropy",
-    "renyi_entropy_gradient",
-    "rounded",
-    "symmetric_gradient",
-    "value_and_gradient",
-]
+    "beta_vae", "conditional_entropy", "contractive", "denoising", "distortion", "entropies", "exact",
+    "forward", "gaussian_gram", "gradient", "irmae", "joint_entropy", "mutual_information", "normalize_gram",
+    "product_entropy_gradient", "rate_distortion", "reconstruction", "renyi_entropy", "renyi_entropy_gradient",
+    "rounded", "symmetric_gradient", "value_and_gradient",
+]  # fmt: skip
 
 Exact = Any  # an mpf, or a NumPy array of them
 ArrayLike = Any  # floats or mpf, nested or in an array
