@@ -18,7 +18,7 @@ __all__ = [
     "LARGEST_SAMPLE", "Array", "as_array", "as_base", "as_choice", "as_count", "as_distortions", "as_fraction",
     "as_generator", "as_increasing", "as_matrix", "as_nonnegative", "as_nonnegative_array", "as_order",
     "as_positive", "as_probabilities", "as_samples", "as_symmetric", "as_vector", "as_weights",
-    "check_same_shape", "check_unit_interval", "check_unit_trace", "refuses_overflow",
+    "check_same_shape", "check_unit_interval", "check_unit_trace", "is_masked", "refuses_overflow",
 ]  # fmt: skip
 
 Array = npt.NDArray[np.float64]
@@ -34,7 +34,7 @@ PROBABILITY_TOLERANCE = 1e-9  # probabilities written with ten decimals pass
 
 def as_array(value: npt.ArrayLike, name: str, *, finite: bool = True) -> Array:
     """Return a real array as float64, or say why it is not one."""
-    if _is_masked(value):
+    if is_masked(value):
         raise TypeError(f"{name} must be an array without a mask: pass .filled(number), or drop what is masked")
     try:
         array = np.asarray(value)
@@ -254,10 +254,10 @@ def _shown(value: object) -> str:
     return text if len(text) <= 80 else f"{text[:60]}..."
 
 
-def _is_masked(value: object) -> bool:
+def is_masked(value: object) -> bool:
     """Return whether an array, or one in a list of arrays, is masked: NumPy would silently drop the mask."""
     if isinstance(value, (list, tuple)):
-        return any(_is_masked(item) for item in value)
+        return any(is_masked(item) for item in value)
     return isinstance(value, np.ma.MaskedArray)
 
 

@@ -15,24 +15,12 @@ __all__ = ["ACTIVATIONS", "TANH", "Activation", "as_activation"]
 
 
 class Activation(NamedTuple):
-    """A unit function with its first two derivatives.
+    """A unit function with its first two derivatives, on arrays of any shape."""
 
-    Parameters
-    ----------
-    name : str
-        How the unit is called, as in ``"relu"``.
-    value : callable
-        g, on arrays of any shape.
-    derivative : callable
-        g′.
-    second_derivative : callable
-        g″, which the contractive auto-encoder needs.
-    """
-
-    name: str
-    value: Callable[[Array], Array]
-    derivative: Callable[[Array], Array]
-    second_derivative: Callable[[Array], Array]
+    name: str  #: as in ``"relu"``
+    value: Callable[[Array], Array]  #: g
+    derivative: Callable[[Array], Array]  #: g′
+    second_derivative: Callable[[Array], Array]  #: g″, which the contractive auto-encoder needs
 
 
 def _logsig_derivative(z: Array) -> Array:
@@ -90,23 +78,7 @@ UNITS = ACTIVATIONS | {TANH.name: TANH}
 
 
 def as_activation(activation: str | Activation) -> Activation:
-    """Return the activation of that name, or the activation itself.
-
-    Parameters
-    ----------
-    activation : str or Activation
-        A key of `ACTIVATIONS`, ``"tanh"``, or an `Activation` of your own.
-
-    Returns
-    -------
-    Activation
-        With value and derivatives.
-
-    Raises
-    ------
-    ValueError
-        If there is no activation of that name.
-    """
+    """Return the activation of that name, or the activation itself."""
     if isinstance(activation, Activation):
         return activation
     return UNITS[as_choice(activation, "activation", UNITS)]

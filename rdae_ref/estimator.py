@@ -14,7 +14,17 @@ import numpy as np
 import numpy.typing as npt
 
 from ._fit_problem import FitProblem
-from ._validation import Array, as_choice, as_count, as_fraction, as_matrix, as_nonnegative, as_positive, as_samples
+from ._validation import (
+    Array,
+    as_choice,
+    as_count,
+    as_fraction,
+    as_matrix,
+    as_nonnegative,
+    as_positive,
+    as_samples,
+    is_masked,
+)
 from .activations import Activation
 from .autoencoder import Parameters, as_parameters, forward, initial_parameters
 from .optimize import (
@@ -146,6 +156,9 @@ class RateDistortionAutoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixi
         d, the number of features.
     fitted_settings_ : dict
         The settings that were used, which `save_model` keeps.
+
+    Notes
+    -----
     The optimiser works on (X − m)/r, with the mean m and the root mean square r of the deviations from it; parameters
     and terms are returned in the units of X. A fit therefore does not depend on the origin of the data, nor on their
     unit if `sigma` and `mu` (or `distortion`) are converted with it: X → sX, σ → sσ, μ → μ/s². As hundreds of
@@ -254,7 +267,7 @@ class RateDistortionAutoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixi
         self._check_settings(len(samples))
         rng = _as_generator(self.random_state)
         problem = FitProblem(self, samples, rng)
-        total = (len(FACTORS) - 1) * APPROACH + self.max_iter
+        total = (len(FACTORS) - 1) * APPROACH + int(self.max_iter)
         with progress_bar(total, "fit") if self.verbose else nullcontext() as bar:
             callback = self._callback(bar, problem)
             try:
@@ -289,7 +302,7 @@ class RateDistortionAutoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixi
             Ẑ.
         """
         X = self._samples(X)
-        return forward(self.parameters_, X, self.activation).Zhat
+        return forward(self.parameters_, X, self.fitted_settings_["activation"]).Zhat
 
     def inverse_transform(self, X: npt.ArrayLike) -> Array:
         """Return the outputs that belong to a code: Ẑ Aᵀ + 1 bᵀ.
@@ -322,7 +335,7 @@ class RateDistortionAutoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixi
             X̂.
         """
         X = self._samples(X)
-        return forward(self.parameters_, X, self.activation).Xhat
+        return forward(self.parameters_, X, self.fitted_settings_["activation"]).Xhat
 
     def score_samples(self, X: npt.ArrayLike) -> Array:
         """Return minus the energy, −|x − x̂|², of each sample.
@@ -338,7 +351,7 @@ class RateDistortionAutoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixi
             The higher, the nearer a sample is to its reconstruction.
         """
         X = self._samples(X)
-        return -np.sum((X - forward(self.parameters_, X, self.activation).Xhat) ** 2, axis=1)
+        return -np.sum((X - forward(self.parameters_, X, self.fitted_settings_["activation"]).Xhat) ** 2, axis=1)
 
     def score(self, X: npt.ArrayLike, y: object = None) -> float:
         """Return minus the distortion, the mean of `score_samples`; it cannot choose μ (see the Notes).
@@ -364,7 +377,7 @@ class RateDistortionAutoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixi
     def _samples(self, X: npt.ArrayLike, *, reset: bool = False, ensure_min_samples: int = 1) -> Array:
         if not reset:
             check_is_fitted(self, "parameters_")
-        if isinstance(X, np.ma.MaskedArray):
+        if is_masked(X):
             as_samples(X, "X")  # refuses it: scikit-learn would drop the mask
         try:
             samples = validate_data(self, X, reset=reset, dtype=np.float64, ensure_min_samples=ensure_min_samples)

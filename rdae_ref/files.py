@@ -113,7 +113,9 @@ def _check_regular(path: str | os.PathLike[str], mode: int) -> None:
 
 
 @contextmanager
-def written_whole(path: str | os.PathLike[str], mode: str = "w", *, follow: bool = True) -> Iterator[IO[Any]]:
+def written_whole(
+    path: str | os.PathLike[str], mode: str = "w", *, follow: bool = True, like: str | os.PathLike[str] | None = None
+) -> Iterator[IO[Any]]:
     """Open a file, for text in UTF-8 or for bytes, that takes its name only when all of it is on the disk.
 
     At every moment there is either the old file or the new one, and after an error or an interrupt the old one. A file
@@ -124,7 +126,7 @@ def written_whole(path: str | os.PathLike[str], mode: str = "w", *, follow: bool
     A writer that is killed leaves a file ``.rdae_ref-*.part``, which the next writer in the same folder removes.
     """
     path = Path(os.path.realpath(path)) if follow else Path(path)
-    before = _replaced(path, follow)
+    before = _replaced(path, follow) if like is None else os.stat(like)  # whose mode and owner the file takes
     _remove_leftovers(path.parent)
     temporary = path.parent / f".rdae_ref-{HOST}-{secrets.token_hex(8)}.part"
     text = {} if "b" in mode else {"encoding": "utf-8", "newline": "\n"}

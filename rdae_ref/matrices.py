@@ -198,8 +198,7 @@ def joint_entropy(A: npt.ArrayLike, B: npt.ArrayLike, alpha: float, base: float 
     Raises
     ------
     TypeError, ValueError
-        If shapes differ, a matrix is not finite, symmetric and positive semidefinite, tr(A ∘ B) is not above 0, or
-        `alpha` or `base` is out of range.
+        If shapes differ, a matrix is of another kind, tr(A ∘ B) is not above 0, or `alpha` or `base` is out of range.
     """
     alpha, base = as_order(alpha), as_base(base)
     AB = _joint(*_as_pair(A, B))

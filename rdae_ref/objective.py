@@ -58,42 +58,17 @@ class Objective(Protocol):
 
 
 class Terms(NamedTuple):
-    """The parts of L = conditional_entropy − μ distortion.
+    """The parts of L = conditional_entropy − μ distortion."""
 
-    Parameters
-    ----------
-    joint_entropy : float
-        S_α(K_X, K_X̂) = S_α(N K_X ∘ K_X̂).
-    output_entropy : float
-        S_α(K_X̂).
-    conditional_entropy : float
-        S_α(K_X | K_X̂), their difference.
-    distortion : float
-        D_emp.
-    """
-
-    joint_entropy: float
-    output_entropy: float
-    conditional_entropy: float
-    distortion: float
+    joint_entropy: float  #: S_α(K_X, K_X̂) = S_α(N K_X ∘ K_X̂)
+    output_entropy: float  #: S_α(K_X̂)
+    conditional_entropy: float  #: S_α(K_X | K_X̂), their difference
+    distortion: float  #: D_emp
 
 
 @dataclass(frozen=True, eq=False)
 class DataObjective:
-    """What all objectives on data have in common: data and units, read-only.
-
-    Parameters
-    ----------
-    X : array_like, shape (N, d)
-        Inputs in rows.
-    activation : str or Activation
-        The units g.
-
-    Raises
-    ------
-    TypeError, ValueError
-        If `X` is not a finite real matrix, or the activation is not known.
-    """
+    """What all objectives on data have in common: data and units, read-only."""
 
     X: Array
     _: dataclasses.KW_ONLY
@@ -234,11 +209,6 @@ class RateDistortion(AutoencoderObjective):
         -------
         Terms
             joint_entropy, output_entropy, conditional_entropy and distortion.
-
-        Raises
-        ------
-        FloatingPointError
-            If the outputs overflow.
         """
         Xhat = self._forward(parameters).Xhat
         joint, output = self._equations.entropies(self, Xhat)
@@ -256,11 +226,6 @@ class RateDistortion(AutoencoderObjective):
         -------
         float
             That of `terms`.
-
-        Raises
-        ------
-        FloatingPointError
-            If the outputs overflow.
         """
         return paper.distortion(self.X, self._forward(parameters).Xhat)
 

@@ -24,8 +24,10 @@ BINARY = (".npy", ".npz")
 LONGEST_LINE = 2**26  # characters
 BLOCK = 1000  # lines
 BLANKS = " \t\xa0"  # around a field
-MISSING = ("na", "n/a", "nan", "null", "none", "nil", "inf", "infinity", "missing", "unknown", "true", "false")
+MISSING = ("na", "n/a", "nan", "null", "none", "nil", "inf", "infinity", "missing", "unknown", "true", "false",
+           *("n.a.", "nd", "no data", "undefined", "nat"))  # fmt: skip
 
+EXCEL_ERROR = re.compile(r"\s*#(?:DIV/0!|N/A|REF!|VALUE!|NAME\?|NUM!|NULL!)", re.IGNORECASE)  # no comment
 NUMBER = re.compile(r"[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?", re.ASCII)
 NOT_FINITE = re.compile(r"[+-]?(?:nan|inf|infinity)", re.IGNORECASE)
 # A line with one of these is read field by field, any other one by NumPy: characters that NumPy reads in its own way,
@@ -189,7 +191,7 @@ class _Text:
                     number += 1
                     if len(line) > LONGEST_LINE:
                         raise ContentError(f"{self.path}, line {number} has more than {LONGEST_LINE} characters")
-                    if line.strip() and not line.lstrip().startswith("#"):
+                    if line.strip() and (not line.lstrip().startswith("#") or EXCEL_ERROR.match(line)):
                         yield number, line.rstrip("\n")
             except UnicodeDecodeError as error:
                 words = f"line {self.line_that_is_no_text()} is not text in UTF-8 ({error.reason})"

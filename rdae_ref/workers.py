@@ -141,15 +141,18 @@ def _called(home: int, function: Callable[..., Any], *task: Any) -> Any:
     """Call a function; in another process than that of home, replace an exception that cannot be unpickled there."""
     try:
         return function(*task)
-    except Exception as error:
+    except (KeyboardInterrupt, SystemExit):
+        raise
+    except BaseException as error:
         if os.getpid() == home or _survives(error):
             raise
         raise RuntimeError(f"{type(error).__module__}.{type(error).__qualname__}: {error}") from error
 
 
-def _survives(error: Exception) -> bool:
+def _survives(error: BaseException) -> bool:
     try:
-        return type(pickle.loads(pickle.dumps(error))) is type(error)
+        again = pickle.loads(pickle.dumps(error))
+        return type(again) is type(error) and str(again) == str(error)
     except Exception:  # whatever its constructor raises
         return False
 

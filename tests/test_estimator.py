@@ -572,7 +572,7 @@ def test_bad_data_are_refused(method, bad, model):
     assert len(str(caught.value)) > 10
 
 
-@pytest.mark.parametrize("bad", set(BAD_DATA) - {"huge"})
+@pytest.mark.parametrize("bad", sorted(set(BAD_DATA) - {"huge"}))
 def test_bad_codes_are_refused(bad, model):
     with pytest.raises((TypeError, ValueError)):
         model.inverse_transform(BAD_DATA[bad])

@@ -402,7 +402,7 @@ def test_two_members_of_a_name_and_members_that_are_no_arrays_are_refused(tmp_pa
         archive.writestr("X.npy", npy(np.zeros(1)))
         archive.writestr("X.npy", npy(np.ones(1)))
     npz(tmp_path / "text.npz", {"X.npy": npy(np.zeros(1)), "note.txt": b"hello"})
-    for name, words in (("two", "two members of the same name"), ("text", "'note.txt' is no array")):
+    for name, words in (("two", "two members of the same name"), ("text", "'note.txt' is not an array")):
         with pytest.raises(ContentError, match=words):
             read_npz(tmp_path / f"{name}.npz")
 

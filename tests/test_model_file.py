@@ -155,7 +155,7 @@ def of_2(arrays, about):
 # Each takes the arrays and what is said about them to those of a file that is no model.
 BAD_CONTENT = {
     "no W": (lambda a, s: (without(a, "W"), s), "the file lacks W"),
-    "no arrays": (lambda a, s: ({}, s), "the file lacks W, c, A, b"),
+    "not an arrays": (lambda a, s: ({}, s), "the file lacks W, c, A, b"),
     "another format": (lambda a, s: (a, {**s, "format": "x"}), "format is not 'rdae_ref model'"),
     "a list": (lambda a, s: (a, [1]), "format is not"),
     "a later version": (lambda a, s: (a, {**s, "version": 4}), "version is 4, and this rdae_ref reads 2 and 3"),

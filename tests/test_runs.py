@@ -84,7 +84,7 @@ UNUSABLE = {
     "text": lambda path: path.write_text("X = 1"),
     "cut": lambda path: path.write_bytes(path.read_bytes()[:-40]),
     "one byte": lambda path: path.write_bytes(path.read_bytes().replace(bytes(8), bytes(7) + b"\1", 1)),
-    "no arrays": lambda path: np.savez(path),
+    "not an arrays": lambda path: np.savez(path),
     "foreign arrays": lambda path: np.savez(path, W=np.zeros(3)),
     "one array": lambda path: np.save(path.open("wb"), np.zeros(3)),
     "objects": changed(X=np.array([{}, None])),

@@ -155,8 +155,8 @@ def test_arrays_of_numpy_are_read(tmp_path):
 
 
 BAD_BINARIES = {
-    "text as npy": ("a.npy", b"1,2\n3,4\n", {}, "a.npy is no array"),
-    "cut npy": ("a.npy", saved(np.save, VALUES)[:-9], {}, "a.npy is no array"),
+    "text as npy": ("a.npy", b"1,2\n3,4\n", {}, "a.npy is not an array"),
+    "cut npy": ("a.npy", saved(np.save, VALUES)[:-9], {}, "a.npy is not an array"),
     "objects": (
         "a.npy",
         saved(np.save, np.array([{}, None])),

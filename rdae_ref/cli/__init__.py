@@ -28,18 +28,7 @@ which are in their JSON files; transform and inspect draw nothing."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run one command.
-
-    Parameters
-    ----------
-    arguments : sequence of str, optional
-        Those of the process by default.
-
-    Returns
-    -------
-    int
-        The exit code.
-    """
+    """Run one command."""
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(errors="replace")  # a terminal without Greek letters gets the rest
     streams: Any = sys.stdout, sys.stderr

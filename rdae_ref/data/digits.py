@@ -55,25 +55,7 @@ def digits_source(asked: str | os.PathLike[str] | None = None) -> str | None:
 
 
 def load_digits(source: str, n_samples: int) -> Digits:
-    """Read digits from where they are.
-
-    Parameters
-    ----------
-    source : str
-        A folder with the files of MNIST; or ``"sklearn"`` for the small digits of scikit-learn.
-    n_samples : int
-        At most so many of the small ones, exactly so many of MNIST.
-
-    Returns
-    -------
-    Digits
-        Pixels, labels, and the shape of an image.
-
-    Raises
-    ------
-    ValueError, OSError, ImportError
-        As `mnist` and `small_digits`.
-    """
+    """Read all digits of a folder with MNIST, or for ``"sklearn"`` at most so many small ones of scikit-learn."""
     if source != SMALL:
         return mnist(source, n_samples)
     digits = small_digits()
@@ -131,20 +113,7 @@ def _find(folder: Path, ending: str) -> Path:
 
 
 def small_digits() -> Digits:
-    """Return the 1797 digits of 8 × 8 pixels that come with scikit-learn, scaled to the variance of MNIST.
-
-    With the same variance, a kernel size and a trade-off mean about the same for both.
-
-    Returns
-    -------
-    Digits
-        Pixels from 0 to about 3.3, labels, and the shape of an image.
-
-    Raises
-    ------
-    ImportError
-        If scikit-learn is not installed.
-    """
+    """Return the 1797 digits of 8 × 8 pixels that come with scikit-learn, scaled to the variance of MNIST."""
     try:
         from sklearn.datasets import load_digits  # noqa: PLC0415  # optional: the extra [test]
     except ImportError as error:
@@ -167,29 +136,11 @@ def fingerprint(digits: Digits) -> str:
 def fetch_mnist(
     base_url: str, folder: str | os.PathLike[str], *, checksums: dict[str, str] | None = None
 ) -> list[Path]:
-    """Fetch the files of MNIST from a server or folder that has them; only those with the right checksum stay.
+    """Fetch the files of MNIST from a server or folder that has them, as in ``https://…/mnist`` or ``file:///…/mnist``.
 
-    Parameters
-    ----------
-    base_url : str
-        What stands before the names of the files, as in ``https://…/mnist`` or ``file:///…/mnist``.
-    folder : path-like
-        Where they go; made if it is not there. A file that is there and right is not fetched again.
-    checksums : dict, optional
-        SHA-256 by name; `MNIST_FILES`, if there are none.
-
-    Returns
-    -------
-    list of Path
-        The files.
-
-    Raises
-    ------
-    ValueError
-        If a file has another checksum, which the message names beside the right one.
-    OSError
-        If a file cannot be fetched or written, comes too slowly (less than 10 kB/s over 20 s) or not within half an
-        hour in all.
+    Files that are there and right are not fetched again. ValueError for a file whose SHA-256 is another one than in
+    `checksums`, by default `MNIST_FILES`; OSError for one that cannot be fetched or written, comes too slowly (below
+    10 kB/s over 20 s) or not within half an hour in all.
     """
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)

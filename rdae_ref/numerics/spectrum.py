@@ -27,21 +27,11 @@ class SingularGramWarning(RuntimeWarning):
 
 
 class Spectrum(NamedTuple):
-    """The eigendecomposition A = V diag(values) Vᵀ + R.
+    """The eigendecomposition A = V diag(values) Vᵀ + R."""
 
-    Attributes
-    ----------
-    values : Array, shape (r,)
-        Ascending; those counted as zero are exactly zero, or left out where r < N.
-    vectors : Array, shape (N, r)
-        Eigenvectors in columns.
-    residual : float
-        tr R of the semidefinite matrix R: 0 where all N eigenvalues are there.
-    """
-
-    values: Array
-    vectors: Array
-    residual: float = 0.0
+    values: Array  # (r,), ascending; those counted as zero are exactly zero, or left out where r < N
+    vectors: Array  # (N, r), eigenvectors in columns
+    residual: float = 0.0  # tr R of the semidefinite matrix R: 0 where all N eigenvalues are there
 
 
 def spectrum(A: Array) -> Spectrum:

@@ -43,7 +43,7 @@ def write_checkpoint(path: str | os.PathLike[str], checkpoint: Checkpoint) -> No
     generator = json.dumps(checkpoint.generator, default=np.ndarray.tolist)
     np.savez(archive, **checkpoint._replace(generator=generator)._asdict())  # type: ignore[arg-type]
     if path.exists():
-        with open_file(path) as old, written_whole(previous(path), "wb", follow=False) as file:
+        with open_file(path) as old, written_whole(previous(path), "wb", follow=False, like=path) as file:
             file.write(old.read())
     with written_whole(path, "wb", follow=False) as file:
         file.write(archive.getbuffer())

@@ -197,47 +197,16 @@ def vendi(K: npt.ArrayLike, q: float = 1) -> float:
 
 
 def silverman_size(X: npt.ArrayLike, multiplier: float = 1) -> float:
-    """Return the kernel size that Directed-Information takes by default, 1.06 · std · N^(−1/5).
+    """Return σ in exp(−d²/σ²) as Directed-Information takes it by default: multiplier · 1.06 · std · N^(−1/5).
 
-    Parameters
-    ----------
-    X : array_like, shape (N, d)
-        Samples in rows; the standard deviation is that of all elements.
-    multiplier : float
-        What it is multiplied by.
-
-    Returns
-    -------
-    float
-        σ in exp(−d²/σ²).
-
-    Raises
-    ------
-    TypeError, ValueError
-        If `X` is not a finite real matrix or `multiplier` is not a finite number above 0.
+    The standard deviation is that of all elements of `X`.
     """
     X = as_samples(X, "X")
     return as_positive(multiplier, "multiplier") * 1.06 * float(X.std()) * len(X) ** (-1 / 5)
 
 
 def z_scored(X: npt.ArrayLike) -> Array:
-    """Return the samples as nicolasigor/entropy standardises them by default, (x − mean)/sqrt(var + 1e-8).
-
-    Parameters
-    ----------
-    X : array_like, shape (N, d)
-        Samples in rows.
-
-    Returns
-    -------
-    Array, shape (N, d)
-        With mean 0 and standard deviation 1 of each feature.
-
-    Raises
-    ------
-    TypeError, ValueError
-        If `X` is not a finite real matrix.
-    """
+    """Return the samples as nicolasigor/entropy standardises them by default, (x − mean)/sqrt(var + 1e-8)."""
     X = as_samples(X, "X")
     return (X - X.mean(axis=0)) / np.sqrt(X.var(axis=0) + 1e-8)
 

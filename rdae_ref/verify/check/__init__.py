@@ -20,18 +20,7 @@ __all__ = ["OracleCheck", "Row", "check_table", "equation_check", "has_mpmath", 
 
 
 def equation_check(seed: int = 0) -> list[Row]:
-    """Compare every equation, in the package and in paper.py, with something that shares no code with it.
-
-    Parameters
-    ----------
-    seed : int
-        Seed of the data and the parameters.
-
-    Returns
-    -------
-    list of Row
-        In the order of the paper. The rows that need mpmath are there if it is installed.
-    """
+    """Compare every equation, in the package and in paper.py, with something that shares no code with it."""
     with warnings.catch_warnings():
         # At α ≤ 1 a singular Gram matrix is a warning for the user; here the error of the row shows its effect.
         warnings.simplefilter("ignore", SingularGramWarning)

@@ -104,6 +104,9 @@ def _read(path: Path) -> dict[str, npt.NDArray[Any]]:
         for name in headers:
             if canonical(name) not in KNOWN:
                 raise ContentError(f"{path}: {unknown_name(name, KNOWN)}; known are {', '.join(KNOWN)}")
+        named = {canonical(name) for name in headers}
+        if "X" not in named or not (set(POINT) <= named or "Xhat" in named):
+            raise ContentError(f"{path} must hold X, and either W, c, A and b or Xhat, got {', '.join(headers)}")
         _check_sizes(path, {name: header.size for name, header in headers.items()})
         return headers
 

@@ -48,27 +48,7 @@ class Oracle(Protocol):
     def value_and_gradient(
         self, parameters: Pytree, X: Any, *, model: str = "RateDistortion", **settings: Any
     ) -> tuple[float, Pytree]:
-        """Return an objective and its gradient.
-
-        Parameters
-        ----------
-        parameters : pytree
-            W, c, A, b; or what the class takes, such as VAEParameters or IRMAEParameters.
-        X : array_like, shape (N, d)
-            Inputs in rows.
-        model : str
-            The class of this package that has the same objective: ``"RateDistortion"``, which is L of (25),
-            ``"Reconstruction"``, ``"FixedDenoising"``, ``"Contractive"``, ``"FixedBetaVAE"`` or ``"IRMAE"``.
-        **settings : float, str or array_like
-            The arguments of that class.
-
-        Returns
-        -------
-        value : float
-            The objective, which is maximised.
-        gradient : pytree
-            In the form of the parameters, float64.
-        """
+        """Return an objective and its gradient."""
 
 
 class Problem(NamedTuple):
