@@ -714,7 +714,7 @@ BAD_FILES = {
     "cut": (lambda path: path.write_bytes(path.read_bytes()[:-40]), "is not an npz file"),
     "damaged": (damaged, "can be read"),
     "enormous": (enormous, "can be read"),
-    "no array": (no_array, "X is no array"),
+    "no array": (no_array, "X is not an array"),
     "objects": (lambda path: np.savez(path, X=np.array([{}, None])), "not unpickled"),
     "no X": (lambda path: np.savez(path, **content(X=None)), "lacks X"),
     "no settings": (lambda path: np.savez(path, **content(alpha=None, mu=None)), "lacks alpha, mu"),

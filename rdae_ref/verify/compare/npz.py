@@ -1,7 +1,7 @@
 """The file of a comparison: read or refused whole, and a template to fill from a framework."""
 
 import os
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -52,12 +52,7 @@ def compare_file(path: str | os.PathLike[str]) -> Comparison:
 
 
 def _compared(content: Mapping[str, npt.NDArray[Any]]) -> Comparison:
-    of_outputs = "Xhat" in content and not set(POINT[1:]) & content.keys()
-    missing = [
-        name for name in (*(POINT[:1] if of_outputs else (*POINT, "activation")), *NUMBERS) if name not in content
-    ]
-    if missing:
-        raise ValueError(f"it lacks {', '.join(missing)}: a comparison needs the point and the settings, too")
+    of_outputs = _is_of_outputs(content)
     activation = content.get("activation")
     if activation is not None and (activation.dtype.kind != "U" or activation.size != 1):
         raise ValueError("activation must be a name, as np.savez(..., activation='logsig') stores it")
@@ -104,15 +99,21 @@ def _read(path: Path) -> dict[str, npt.NDArray[Any]]:
         for name in headers:
             if canonical(name) not in KNOWN:
                 raise ContentError(f"{path}: {unknown_name(name, KNOWN)}; known are {', '.join(KNOWN)}")
-        named = {canonical(name) for name in headers}
-        if "X" not in named or not (set(POINT) <= named or "Xhat" in named):
-            raise ContentError(f"{path} must hold X, and either W, c, A and b or Xhat, got {', '.join(headers)}")
+        needed = (*(POINT[:1] if _is_of_outputs(headers) else (*POINT, "activation")), *NUMBERS)
+        missing = [name for name in needed if name not in headers]
+        if missing:
+            raise ContentError(f"{path} lacks {', '.join(missing)}: a comparison needs the point and the settings, too")
         _check_sizes(path, {name: header.size for name, header in headers.items()})
         return headers
 
     if not path.exists():
         raise FileNotFoundError(f"there is no file {path}: rdae-ref compare --template {path} writes an example")
     return read_npz(path, choose)
+
+
+def _is_of_outputs(names: Iterable[str]) -> bool:
+    """Return whether there are outputs but no parameters."""
+    return "Xhat" in names and not set(POINT[1:]) & set(names)
 
 
 def _check_sizes(path: Path, sizes: Mapping[str, int]) -> None:
