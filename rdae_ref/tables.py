@@ -21,7 +21,8 @@ __all__ = ["Table", "check_writable_table", "read_table", "write_table"]
 DELIMITERS = {"tab": "\t", "semicolon": ";", "comma": ","}  # looked for in this order
 WHITESPACE = "whitespace"
 BINARY = (".npy", ".npz")
-LONGEST_LINE = 2**26  # characters
+LONGEST_LINE = 2**22  # characters: a hundred thousand columns
+MOST_SKIPPED = 10**6  # blank lines and comments
 BLOCK = 1000  # lines
 BLANKS = " \t\xa0"  # around a field
 MISSING = ("na", "n/a", "nan", "null", "none", "nil", "inf", "infinity", "missing", "unknown", "true", "false",
@@ -184,7 +185,7 @@ class _Text:
 
     def lines(self) -> Iterator[tuple[int, str]]:
         """Yield the lines that are neither blank nor comments, with their numbers."""
-        number = 0
+        number = given = 0
         with open_file(self.path) as raw, io.TextIOWrapper(raw, encoding="utf-8-sig") as file:
             try:
                 while line := file.readline(LONGEST_LINE + 1):
@@ -192,7 +193,10 @@ class _Text:
                     if len(line) > LONGEST_LINE:
                         raise ContentError(f"{self.path}, line {number} has more than {LONGEST_LINE} characters")
                     if line.strip() and (not line.lstrip().startswith("#") or EXCEL_ERROR.match(line)):
+                        given += 1
                         yield number, line.rstrip("\n")
+                    elif number - given > MOST_SKIPPED:
+                        raise ContentError(f"{self.path} has more than {MOST_SKIPPED} blank lines and comments")
             except UnicodeDecodeError as error:
                 words = f"line {self.line_that_is_no_text()} is not text in UTF-8 ({error.reason})"
                 raise ContentError(f"{self.path}, {words}: save the table as UTF-8") from None

@@ -672,7 +672,7 @@ def test_a_file_may_hold_outputs_in_place_of_parameters(tmp_path):
     comparison = compare_file(path)
     assert comparison.agrees
     assert [array.name for array in comparison.arrays] == ["value", "dXhat"]
-    with pytest.raises(ValueError, match="it lacks W, c, A, b, activation"):
+    with pytest.raises(ValueError, match="lacks W, c, A, b, activation"):
         compare_file(written(tmp_path, **gone))
 
 

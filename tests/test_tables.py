@@ -8,6 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import array_shapes, arrays
 
+from rdae_ref import tables
 from rdae_ref.tables import read_table, write_table
 
 VALUES = np.array([[1.0, 2.5], [-3.0, 4e-3], [5.0, 6.0]])
@@ -240,3 +241,23 @@ def test_any_content_is_a_table_or_refused(content, name, delimiter, header, tmp
     else:
         assert table.values.ndim == 2
         assert np.isfinite(table.values).all()
+
+
+def test_endless_lines_and_endless_blanks_are_refused(tmp_path, monkeypatch):
+    monkeypatch.setattr(tables, "LONGEST_LINE", 100)
+    monkeypatch.setattr(tables, "MOST_SKIPPED", 10)
+    for name, text, words in (
+        ("wide.csv", "1," * 100 + "1\n", "line 1 has more than 100 characters"),
+        ("blank.csv", "\n" * 20 + "1,2\n", "more than 10 blank lines and comments"),
+        ("comments.csv", "# so\n" * 20 + "1,2\n", "more than 10 blank lines and comments"),
+    ):
+        (tmp_path / name).write_text(text)
+        with pytest.raises(ContentError, match=words):
+            read_table(tmp_path / name)
+
+
+@pytest.mark.parametrize("word", ["#DIV/0!", "#N/A", "#REF!", "#VALUE!", "#NAME?", "#NUM!", "#NULL!"])
+def test_a_row_that_begins_with_an_error_of_a_spreadsheet_is_no_comment(word, tmp_path):
+    (tmp_path / "x.csv").write_text(f"1,2\n{word},2\n3,4\n")
+    with pytest.raises(ContentError, match="line 2, column 1"):
+        read_table(tmp_path / "x.csv")
