@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import array_shapes, arrays
 
 from rdae_ref import tables
+from rdae_ref.files import ContentError
 from rdae_ref.tables import read_table, write_table
 
 VALUES = np.array([[1.0, 2.5], [-3.0, 4e-3], [5.0, 6.0]])
