@@ -320,6 +320,8 @@ def conditional_entropy(A: npt.ArrayLike, B: npt.ArrayLike, alpha: float, base: 
 def mutual_information(A: npt.ArrayLike, B: npt.ArrayLike, alpha: float, base: float = 2) -> float:
     """Return the mutual information I_α(A; B) = S_α(A) + S_α(B) − S_α(A, B).
 
+    The matrix-based counterpart of Eq. (6) of the paper.
+
     Parameters
     ----------
     A, B : array_like, shape (N, N)
@@ -337,10 +339,6 @@ def mutual_information(A: npt.ArrayLike, B: npt.ArrayLike, alpha: float, base: f
     TypeError, ValueError
         If shapes differ, a matrix is not finite, symmetric, positive semidefinite and of trace 1, or `alpha` or `base`
         is out of range.
-
-    Notes
-    -----
-    The matrix-based counterpart of Eq. (6) of the paper.
     """
     return renyi_entropy(A, alpha, base) - conditional_entropy(A, B, alpha, base)
 
@@ -348,6 +346,8 @@ def mutual_information(A: npt.ArrayLike, B: npt.ArrayLike, alpha: float, base: f
 @refuses_overflow
 def graph_laplacian(P: npt.ArrayLike) -> Array:
     """Return the graph Laplacian D(P) − P, with the degrees D(P) = diag(P 1).
+
+    The matrix that (17), (19) and (20) of the paper have in common.
 
     Parameters
     ----------
@@ -363,10 +363,6 @@ def graph_laplacian(P: npt.ArrayLike) -> Array:
     ------
     TypeError, ValueError
         If `P` is not a symmetric finite matrix.
-
-    Notes
-    -----
-    The matrix that (17), (19) and (20) of the paper have in common.
     """
     return laplacian.graph_laplacian(as_symmetric(P, "P"))
 

@@ -223,7 +223,7 @@ def test_a_truncated_checkpoint_is_refused_by_name_and_the_previous_one_goes_on(
     renamed = content.replace(b"generator", b"generatur")
     for damaged in (content[: len(content) // 2], content[:-1], b"", renamed, b"junk"):
         path.write_bytes(damaged)
-        with pytest.raises(CheckpointError, match="no whole checkpoint") as caught:
+        with pytest.raises(CheckpointError, match="not a complete checkpoint") as caught:
             ascent(path)
         assert str(path) in str(caught.value)
         assert str(previous(path)) in str(caught.value)

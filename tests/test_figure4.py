@@ -202,7 +202,7 @@ def test_measures_of_a_basis_of_digits(source):
     X = centred(digits)
     basis = digit_runs.ordered_basis(digit_runs.Parameters(X[:5], np.zeros(5), X[:5].T, np.zeros(72)))
     found = digit_runs.measures(digits, basis, "synthesis")
-    assert found.likeness == pytest.approx(1)
+    assert found.similarity == pytest.approx(1)
     assert 0.5 < found.extent < 2
     point = np.eye(72)[40:41]
     alone = digit_runs.Basis(point, point)

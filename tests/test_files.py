@@ -433,7 +433,7 @@ def test_a_table_of_text_is_read_line_by_line(tmp_path):
     with bounds(memory=3e6, seconds=3), pytest.raises(ContentError, match="line 100001, column 1: 'x'"):
         read_table(path)
     path.write_bytes(b"1" * (2**26 + 10))
-    with bounds(memory=300e6), pytest.raises(ContentError, match="line 1 has more than 67108864 characters"):
+    with bounds(memory=300e6), pytest.raises(ContentError, match="line 1 has more than 4194304 characters"):
         read_table(path)
 
 

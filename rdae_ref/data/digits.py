@@ -80,12 +80,8 @@ def mnist(folder: str | os.PathLike[str], n_samples: int = 20_000) -> Digits:
 
     Raises
     ------
-    TypeError, ValueError
-        If `n_samples` is not an integer above 0, or larger than the number of digits there.
-    FileNotFoundError
-        If a file is not there.
-    IDXError
-        If a file is damaged, or images and labels do not belong together.
+    TypeError, ValueError, OSError
+        If `n_samples` is not an integer from 1 to the number of digits, or a file is not there or damaged (`IDXError`).
     """
     n_samples, folder = as_count(n_samples, "n_samples"), Path(folder)
     images_file, labels_file = (_find(folder, f"{kind}-ubyte") for kind in ("images-idx3", "labels-idx1"))

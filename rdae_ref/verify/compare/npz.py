@@ -99,11 +99,11 @@ def _read(path: Path) -> dict[str, npt.NDArray[Any]]:
         for name in headers:
             if canonical(name) not in KNOWN:
                 raise ContentError(f"{path}: {unknown_name(name, KNOWN)}; known are {', '.join(KNOWN)}")
+        _check_sizes(path, {name: header.size for name, header in headers.items()})
         needed = (*(POINT[:1] if _is_of_outputs(headers) else (*POINT, "activation")), *NUMBERS)
         missing = [name for name in needed if name not in headers]
         if missing:
             raise ContentError(f"{path} lacks {', '.join(missing)}: a comparison needs the point and the settings, too")
-        _check_sizes(path, {name: header.size for name, header in headers.items()})
         return headers
 
     if not path.exists():

@@ -48,7 +48,15 @@ class Oracle(Protocol):
     def value_and_gradient(
         self, parameters: Pytree, X: Any, *, model: str = "RateDistortion", **settings: Any
     ) -> tuple[float, Pytree]:
-        """Return an objective and its gradient."""
+        """Return an objective, which is maximised, and its gradient.
+
+        Parameters
+        ----------
+        parameters, X : pytree, and array_like of shape (N, d)
+            Where, and the inputs in rows.
+        model, settings : str, and its arguments
+            The class of this package that has the same objective, and what it takes.
+        """
 
 
 class Problem(NamedTuple):
