@@ -4,6 +4,7 @@ Readers open regular files only, check names, shapes, types and sizes from the h
 nothing, and raise `ContentError` for a file that is damaged.
 """
 
+import errno
 import io
 import json
 import math
@@ -30,8 +31,8 @@ except ImportError:  # Windows: leftovers of killed writers stay
     fcntl = None  # type: ignore[assignment]
 
 __all__ = [
-    "ContentError", "Header", "as_text", "json_ready", "open_file", "parse_json", "printable", "read_npy",
-    "read_npz", "written_whole",
+    "ContentError", "Header", "as_path", "as_text", "json_ready", "open_file", "parse_json", "printable",
+    "read_npy", "read_npz", "written_whole",
 ]  # fmt: skip
 
 PIECE = 2**20  # bytes: the most that is asked of a file at once
@@ -56,6 +57,9 @@ KINDS = {
     stat.S_IFSOCK: "a socket",
     stat.S_IFLNK: "a link",
 }
+# What a full disk, a quota, a limit or a broken disk raises, and NumPy for any of them, without the name of a file.
+DISK = (errno.ENOSPC, errno.EFBIG, errno.EIO, getattr(errno, "EDQUOT", errno.ENOSPC))
+NUMPY_DISK = re.compile(r"\d+ requested and \d+ written")
 HOST = f"{zlib.crc32(platform.node().encode()):08x}"  # locks may not reach other machines that share a folder
 LEFTOVER = re.compile(r"\.rdae_ref-([0-9a-f]{8})-[0-9a-f]{16}\.part")
 ABANDONED = 86_400  # seconds after which nobody on another machine is still writing
@@ -84,11 +88,20 @@ class Header(NamedTuple):
         return math.prod(self.shape)
 
 
+def as_path(path: str | os.PathLike[str], name: str = "path") -> Path:
+    """Return a path; an empty one, which would be the working folder, or one with a null byte is refused."""
+    text = os.fsdecode(path)
+    if not text or "\0" in text:
+        raise ValueError(f"{name} must be the name of a file or a folder, without a null byte, got {text!r}")
+    return Path(text)
+
+
 def open_file(path: str | os.PathLike[str], *, follow: bool = True) -> io.BufferedReader:
     """Open a regular file to read bytes from it; a pipe, a device, a socket or a folder is an OSError at once.
 
     With ``follow=False`` it must not be a symbolic link either.
     """
+    path = as_path(path)
     try:
         _check_regular(path, os.stat(path, follow_symlinks=follow).st_mode)
     except FileNotFoundError:
@@ -125,7 +138,8 @@ def written_whole(
 
     A writer that is killed leaves a file ``.rdae_ref-*.part``, which the next writer in the same folder removes.
     """
-    path = Path(os.path.realpath(path)) if follow else Path(path)
+    path = as_path(path)
+    path = Path(os.path.realpath(path)) if follow else path
     before = _replaced(path, follow) if like is None else os.stat(like)  # whose mode and owner the file takes
     _remove_leftovers(path.parent)
     temporary = path.parent / f".rdae_ref-{HOST}-{secrets.token_hex(8)}.part"
@@ -139,15 +153,20 @@ def written_whole(
             yield file
             file.flush()
             os.fsync(file.fileno())
-            if before is not None:
-                _take_over(temporary, before)
+            mode_after = stat.S_IRUSR if before is None else _take_over(temporary, before)
             if fcntl is not None:  # while it is locked, so that nobody takes it for a leftover
                 os.replace(temporary, path)
+                if not mode_after & stat.S_IRUSR:
+                    os.fchmod(file.fileno(), mode_after)
         if fcntl is None:
             os.replace(temporary, path)
-    except BaseException:
+    except BaseException as error:
         with suppress(FileNotFoundError):  # an interrupt may come just after the renaming
             os.unlink(temporary)
+        if isinstance(error, OSError) and (error.errno in DISK or NUMPY_DISK.fullmatch(str(error))):
+            named = OSError(f"{path} cannot be written: {error.strerror or error}")
+            named.errno = error.errno
+            raise named from error
         raise
 
 
@@ -177,15 +196,19 @@ def _create_locked(path: Path, mode: int) -> int:
         return descriptor
 
 
-def _take_over(temporary: Path, before: os.stat_result) -> None:
-    """Give a file the mode, owner and group of the one that it replaces."""
+def _take_over(temporary: Path, before: os.stat_result) -> int:
+    """Give a file the mode, owner and group of the one that it replaces; return the mode.
+
+    Its owner can read it until it has its name: a file that nobody can open cannot be found unlocked.
+    """
     mode, now = stat.S_IMODE(before.st_mode), os.stat(temporary)
     if (now.st_uid, now.st_gid) != (before.st_uid, before.st_gid):
         try:
             os.chown(temporary, before.st_uid, before.st_gid)
         except OSError:  # another group must not get the rights that were meant for the first one
             mode &= ~0o6070
-    os.chmod(temporary, mode)
+    os.chmod(temporary, mode | stat.S_IRUSR)
+    return mode
 
 
 def _remove_leftovers(folder: Path) -> None:
@@ -203,6 +226,9 @@ def _remove_unlocked(path: str, age: float) -> None:
         status = os.lstat(path)
         is_old = age == 0 or time.time() - status.st_mtime > age
         if stat.S_ISREG(status.st_mode) and status.st_uid == os.geteuid() and is_old:
+            if not status.st_mode & stat.S_IRUSR:  # no writer is at work on it
+                os.unlink(path)
+                return
             with open_file(path, follow=False) as file:
                 fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
                 os.unlink(path)

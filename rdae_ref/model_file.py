@@ -21,6 +21,7 @@ from .autoencoder import Parameters, as_parameters
 from .estimator import RateDistortionAutoencoder, check_is_fitted
 from .files import ContentError, Header, as_text, parse_json, read_npz, written_whole
 from .objective import RateDistortion, Terms
+from .optimize.constrained import first_stiffness
 
 __all__ = ["ModelFileError", "load_model", "save_model"]
 
@@ -164,6 +165,7 @@ def _model(content: Mapping[str, Any]) -> RateDistortionAutoencoder:
         raise ValueError(f"W must have one row for each of the {model.n_hidden} units, got {p}")
     model.mu_ = as_nonnegative(fitted["mu"], "mu")
     model.sigma_x_, model.sigma_xhat_ = (as_positive(fitted[name], name) for name in ("sigma_x", "sigma_xhat"))
+    _check_given(model)
     model.value_ = _number(fitted["value"], "value")
     terms = _part(fitted, "terms")
     _check_names(terms, Terms._fields, "terms")
@@ -185,6 +187,19 @@ def _model(content: Mapping[str, Any]) -> RateDistortionAutoencoder:
             raise ValueError(f"feature_names must be {d} names, got {names!r:.200}")
         model.feature_names_in_ = np.array(names, dtype=object)
     return model
+
+
+def _check_given(model: RateDistortionAutoencoder) -> None:
+    """Refuse settings that the fit cannot have had: other numbers than it used, or out of proportion to its data."""
+    given = {"sigma": (model.sigma, model.sigma_x_), "sigma_xhat": (model.sigma_xhat, model.sigma_xhat_)}
+    if model.distortion is None:
+        given["mu"] = (model.mu, model.mu_)
+    else:  # in units of the kernel size
+        sigma = model.sigma_x_
+        first_stiffness(model.mu * sigma * sigma, model.distortion / sigma / sigma)
+    for name, (setting, used) in given.items():
+        if isinstance(setting, Real) and setting != used:
+            raise ValueError(f"{name} is {setting!r:.80} in the settings, and the fit used {used!r:.80}")
 
 
 def _about(array: Any) -> dict[str, Any]:
@@ -212,7 +227,7 @@ def _with_settings(settings: dict[str, Any]) -> RateDistortionAutoencoder:
     if not isinstance(model.init, str):
         raise ValueError(f"init must be a word, got {model.init!r:.80}")
     if model.random_state is not None:
-        as_count(model.random_state, "random_state", minimum=0)
+        as_count(model.random_state, "random_state", minimum=0, maximum=2**128)
     sizes = {"sigma": model.sigma, "sigma_xhat": model.sigma if model.sigma_xhat is None else model.sigma_xhat}
     sigma_x, sigma_xhat = (_kernel_size(size, name) for name, size in sizes.items())
     units: dict[str, Any] = {

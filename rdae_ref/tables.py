@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ._validation import Array, as_matrix
-from .files import ContentError, Header, open_file, read_npy, read_npz, written_whole
+from .files import ContentError, Header, as_path, open_file, read_npy, read_npz, written_whole
 
 __all__ = ["Table", "check_writable_table", "read_table", "write_table"]
 
@@ -84,7 +84,7 @@ def read_table(
     ...     read_table(Path(folder, "a.csv")).columns
     ('height', 'width')
     """
-    path = Path(path)
+    path = as_path(path)
     if key is not None and path.suffix != ".npz":
         raise ValueError(f"{path} has no arrays with names: a key is for npz files")
     if path.suffix not in BINARY:
@@ -123,7 +123,7 @@ def write_table(
     `path` ends in ``.csv``, ``.npy`` or ``.npz``, which selects the format. `columns` are the first line of a csv file,
     `name` is that of the array in an npz file.
     """
-    values, path = as_matrix(values, "values"), Path(path)
+    values, path = as_matrix(values, "values"), as_path(path)
     check_writable_table(path)
     with written_whole(path, "wb") as file:
         if path.suffix == ".npy":

@@ -2,9 +2,12 @@
 
 import io
 import os
+import re
 import socket
 import stat
 import struct
+import subprocess
+import sys
 import time
 import tracemalloc
 import zipfile
@@ -15,12 +18,13 @@ import numpy as np
 import pytest
 
 from rdae_ref import load_model
+from rdae_ref.data.digits import fetch_mnist, mnist
 from rdae_ref.data.idx import read_idx
 from rdae_ref.experiments import runs
 from rdae_ref.files import HOST, ContentError, open_file, parse_json, printable, read_npy, read_npz, written_whole
-from rdae_ref.optimize.checkpoint import CheckpointError, read_checkpoint
-from rdae_ref.tables import read_table
-from rdae_ref.verify.compare import compare_file
+from rdae_ref.optimize.checkpoint import Checkpoint, CheckpointError, read_checkpoint, write_checkpoint
+from rdae_ref.tables import read_table, write_table
+from rdae_ref.verify.compare import compare_file, write_template
 
 # ------------------------------------------------------------------------------------------------------------- writing
 
@@ -60,7 +64,7 @@ def test_bytes_and_the_usual_permissions(tmp_path):
     assert mode(path) == mode(tmp_path / "plain")
 
 
-@pytest.mark.parametrize("kept", [0o600, 0o640, 0o755, 0o666])
+@pytest.mark.parametrize("kept", [0o600, 0o640, 0o755, 0o666, 0o200])
 def test_a_file_that_is_replaced_passes_on_its_mode_and_nobody_sees_more_before(kept, tmp_path):
     path = tmp_path / "a.txt"
     path.write_text("old")
@@ -153,6 +157,74 @@ def test_the_next_write_removes_what_a_killed_writer_left_and_nothing_else(tmp_p
     (tmp_path / LEFTOVER.replace("-00", "-02")).symlink_to(tmp_path / others[0])
     write(tmp_path / "a")
     assert sorted(os.listdir(tmp_path)) == sorted(["a", LEFTOVER.replace("-00", "-02"), *others])
+
+
+@pytest.mark.parametrize("kept", [0, 0o200])
+def test_a_leftover_that_nobody_can_open_is_removed_too(kept, tmp_path, monkeypatch):
+    (tmp_path / LEFTOVER).touch(kept)
+    monkeypatch.setattr("rdae_ref.files.open_file", _refuse)  # as for a user other than root
+    write(tmp_path / "a")
+    assert os.listdir(tmp_path) == ["a"]
+
+
+def _refuse(path, **_):
+    raise PermissionError(13, "Permission denied", path)
+
+
+def test_what_a_writer_is_at_work_on_can_always_be_opened(tmp_path, monkeypatch):
+    """So that its lock can be seen, whatever the mode of the file that it replaces."""
+    seen = []
+
+    def replace(source, target, of_os=os.replace):
+        seen.append(mode(source))
+        of_os(source, target)
+
+    (tmp_path / "a").touch(0o200)
+    monkeypatch.setattr(os, "replace", replace)
+    write(tmp_path / "a")
+    assert seen == [0o600]
+    assert mode(tmp_path / "a") == 0o200
+
+
+FULL = """
+import resource, signal, sys
+import numpy as np
+from rdae_ref.files import written_whole
+signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+resource.setrlimit(resource.RLIMIT_FSIZE, (5000, 5000))
+try:
+    with written_whole("a", "wb") as file:
+        {}
+except OSError as error:
+    sys.exit(str(error))
+"""
+
+
+WRITES = ("file.write(bytes(10**6))", "file.write(bytes(6000))", "np.save(file, np.ones(10**5))")
+
+
+@pytest.mark.parametrize("how", WRITES)
+def test_a_disk_that_takes_no_more_is_told_with_the_name_of_the_file(how, tmp_path):
+    """Be it that a write fails, the last flush, or a write of NumPy's, which says neither why nor where."""
+    (tmp_path / "a").write_text("old")
+    command = [sys.executable, "-c", FULL.format(how)]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert re.fullmatch(r"\S*/a cannot be written: .*\n", done.stderr), done.stderr
+    assert os.listdir(tmp_path) == ["a"]
+    assert (tmp_path / "a").read_text() == "old"
+
+
+@pytest.mark.parametrize("name", ["", "a\0b.npz"])
+def test_a_name_that_no_file_can_have_is_refused_by_every_reader_and_writer(name):
+    X = np.ones((2, 2))
+    state = Checkpoint("0", *np.ones((4, 1)), np.random.PCG64(0).state)
+    for use in (
+        *(read_npy, read_npz, read_table, read_idx, read_checkpoint, load_model, compare_file, mnist, write_template),
+        *(lambda path: write_table(path, X), lambda path: write_checkpoint(path, state)),
+        *(lambda path: fetch_mnist("file:///", path), lambda path: runs.run_all(str, [], folder=path)),
+    ):
+        with pytest.raises(ValueError, match=r"the name of a file or a folder, without a null byte, got '|must end in"):
+            use(name)
 
 
 def test_what_another_machine_left_is_removed_after_a_day(tmp_path):

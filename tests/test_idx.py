@@ -124,6 +124,23 @@ def test_a_bomb_is_read_no_further_than_its_elements(tmp_path):
         tracemalloc.stop()
 
 
+@pytest.mark.parametrize(
+    ("expected", "words"),
+    [
+        ({"shape": (9,)}, r"must have the shape \(9,\), got \(1000000000,\)"),
+        ({"shape": (None, 28, 28)}, r"must have the shape \(any, 28, 28\)"),
+        ({"dtype": "u1"}, "must have elements of type uint8, got int8"),
+        ({"largest": 10**6}, "not from 1 to 1000000"),
+    ],
+)
+@pytest.mark.parametrize("pack", [bytes, gzip.compress], ids=["plain", "gzipped"])
+def test_what_is_not_expected_is_refused_before_an_element_is_read(expected, words, pack, tmp_path, monkeypatch):
+    (tmp_path / "file").write_bytes(pack(header(0x09, 10**9)))
+    monkeypatch.setattr("rdae_ref.data.idx._read_up_to", lambda *_: pytest.fail("elements were read"))
+    with pytest.raises(IDXError, match=words):
+        read_idx(tmp_path / "file", **expected)
+
+
 @st.composite
 def mutated(draw):
     """A valid file, gzipped or not, with bytes changed, cut out or put in; perhaps gzipped after that."""

@@ -124,6 +124,17 @@ def test_what_is_saved_is_what_was_fitted_whatever_was_set_after_it(tmp_path):
     assert np.array_equal(again.transform(X), code)
 
 
+@pytest.mark.parametrize("bound", [1e-100, 1e-150, 1e-200, 1e-300, 1e-308, 5e-324])
+def test_a_bound_that_no_fit_can_meet_is_refused_by_its_name(bound):
+    with pytest.raises(ValueError, match=r"distortion = .* out of proportion"):
+        fitted(distortion=bound)
+
+
+def test_a_large_seed_is_kept(tmp_path):
+    save_model(fitted(random_state=2**100), tmp_path / "model.npz")
+    assert load_model(tmp_path / "model.npz").random_state == 2**100
+
+
 @pytest.mark.parametrize("change", [{"mu_": math.nan}, {"n_iter_": None, "history_": [{"value": 1.0}]}])
 def test_what_would_not_be_read_is_not_written(change, tmp_path):
     model = fitted()
@@ -156,6 +167,11 @@ def of_2(arrays, about):
 BAD_CONTENT = {
     "no W": (lambda a, s: (without(a, "W"), s), "the file lacks W"),
     "not an arrays": (lambda a, s: ({}, s), "the file lacks W, c, A, b"),
+    "other numbers than the fit": (lambda a, s: (a, changed(s, "settings", sigma=0.25)), "sigma is 0.25 in the set"),
+    "another trade-off": (lambda a, s: (a, changed(s, "settings", mu=1e300)), "mu is 1e\\+300 in the settings"),
+    "a tiny bound": (lambda a, s: (a, changed(s, "settings", distortion=1e-308)), "distortion = .* out of proportion"),
+    "the tiniest bound": (lambda a, s: (a, changed(s, "settings", distortion=5e-324)), "distortion = .* out of prop"),
+    "a huge multiplier": (lambda a, s: (a, changed(s, "settings", distortion=1, mu=1e200)), "out of proportion"),
     "another format": (lambda a, s: (a, {**s, "format": "x"}), "format is not 'rdae_ref model'"),
     "a list": (lambda a, s: (a, [1]), "format is not"),
     "a later version": (lambda a, s: (a, {**s, "version": 4}), "version is 4, and this rdae_ref reads 2 and 3"),

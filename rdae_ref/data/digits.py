@@ -15,8 +15,8 @@ import numpy as np
 import numpy.typing as npt
 
 from .._validation import Array, as_count
-from ..files import open_file, written_whole
-from .idx import IDXError, read_idx
+from ..files import as_path, open_file, written_whole
+from .idx import read_idx
 
 __all__ = [
     "MNIST_FILES", "SMALL", "Digits", "centred", "digits_source", "fetch_mnist", "fingerprint", "load_digits",
@@ -32,7 +32,7 @@ MNIST_FILES = {
 }
 # Names under which the training digits, all or the first of them, are found; with .gz or without.
 TRAINING = ("train", "train20k")
-LARGEST_DOWNLOAD = 2**26  # bytes; the largest file has 9.9 million
+LARGEST_DOWNLOAD = 2**26  # bytes; the largest file has 9.9 million, 47 million unpacked
 CHUNK = 2**16
 DEADLINE = 1800  # seconds for all files
 SLOWEST = 10_000  # bytes a second, over each
@@ -83,14 +83,10 @@ def mnist(folder: str | os.PathLike[str], n_samples: int = 20_000) -> Digits:
     TypeError, ValueError, OSError
         If `n_samples` is not an integer from 1 to the number of digits, or a file is not there or damaged (`IDXError`).
     """
-    n_samples, folder = as_count(n_samples, "n_samples"), Path(folder)
+    n_samples, folder = as_count(n_samples, "n_samples"), as_path(folder, "folder")
     images_file, labels_file = (_find(folder, f"{kind}-ubyte") for kind in ("images-idx3", "labels-idx1"))
-    images, labels = read_idx(images_file), read_idx(labels_file)
-    if images.ndim != 3 or images.dtype != np.uint8:
-        found = f"{images.dtype} in {images.ndim}"
-        raise IDXError(f"{images_file} must hold images, bytes in three dimensions, got {found}")
-    if labels.shape != images.shape[:1] or labels.dtype != np.uint8:
-        raise IDXError(f"{labels_file} must hold one byte for each of {len(images)} images, got shape {labels.shape}")
+    images = read_idx(images_file, shape=(None, None, None), dtype=np.uint8, largest=LARGEST_DOWNLOAD)
+    labels = read_idx(labels_file, shape=(len(images),), dtype=np.uint8)
     as_count(n_samples, "n_samples", maximum=len(images))
     height, width = images.shape[1:]
     pixels = images[:n_samples].reshape(n_samples, height * width) / 255
@@ -138,7 +134,7 @@ def fetch_mnist(
     `checksums`, by default `MNIST_FILES`; OSError for one that cannot be fetched or written, comes too slowly (below
     10 kB/s over 20 s) or not within half an hour in all.
     """
-    folder = Path(folder)
+    folder = as_path(folder, "folder")
     folder.mkdir(parents=True, exist_ok=True)
     wanted, deadline = MNIST_FILES if checksums is None else checksums, time.monotonic() + DEADLINE
     for name, checksum in wanted.items():

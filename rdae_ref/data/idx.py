@@ -34,18 +34,25 @@ class _Readable(Protocol):
     def read(self, size: int, /) -> bytes: ...
 
 
-def read_idx(path: str | os.PathLike[str]) -> npt.NDArray[Any]:
+def read_idx(
+    path: str | os.PathLike[str],
+    *,
+    shape: tuple[int | None, ...] | None = None,
+    dtype: npt.DTypeLike | None = None,
+    largest: int = LARGEST_FILE,
+) -> npt.NDArray[Any]:
     """Return the array of an IDX file; whether it is gzipped is seen from its first two bytes and not from its name.
 
     `IDXError` if it is empty, not an IDX file, gzipped twice, damaged, an HTML page, or shorter or longer than its
-    header says; or if that announces nothing, more than a gibibyte, or more than eight dimensions. The format is
-    described on the page of MNIST (LeCun, Cortes, Burges).
+    header says; or if that announces nothing, more than `largest` bytes, more than eight dimensions, or another
+    `shape` (None in it is any number) or `dtype` than expected: then no element is read. The format is described on the
+    page of MNIST (LeCun, Cortes, Burges).
     """
     with open_file(path) as file:
         zipped = file.read(2) == GZIP
         file.seek(0)
         try:
-            return _read_array(_Gunzip(file) if zipped else file)
+            return _read_array(_Gunzip(file) if zipped else file, shape, dtype, largest)
         except (EOFError, zlib.error) as error:
             raise IDXError(f"{path} is a damaged gzip file ({error}): fetch it again") from error
         except IDXError as error:
@@ -80,21 +87,32 @@ class _Gunzip:
         return bytes(content)
 
 
-def _read_array(file: _Readable) -> npt.NDArray[Any]:
+def _read_array(
+    file: _Readable, expected: tuple[int | None, ...] | None, dtype: npt.DTypeLike | None, largest: int
+) -> npt.NDArray[Any]:
     kind, n_dimensions = _checked_magic(file.read(4))
     header = file.read(4 * n_dimensions)
     if len(header) < 4 * n_dimensions:
         raise IDXError(f"ends within its header, which announces {n_dimensions} dimensions")
     shape = struct.unpack(f">{n_dimensions}I", header)
+    if expected is not None and not (len(shape) == len(expected) and all(map(_fits, shape, expected))):
+        words = ", ".join("any" if n is None else str(n) for n in expected)
+        raise IDXError(f"must have the shape ({words}{',' * (len(expected) == 1)}), got {shape}")
+    if dtype is not None and kind != dtype:
+        raise IDXError(f"must have elements of type {np.dtype(dtype)}, got {kind}")
     size = math.prod(shape) * kind.itemsize
-    if not 0 < size <= LARGEST_FILE:
-        raise IDXError(f"announces the shape {shape}, {size} bytes of elements: not from 1 to {LARGEST_FILE}")
+    if not 0 < size <= largest:
+        raise IDXError(f"announces the shape {shape}, {size} bytes of elements: not from 1 to {largest}")
     content = _read_up_to(file, size + 1)
     if len(content) != size:
         came = "more" if len(content) > size else f"{len(content)}"
         raise IDXError(f"must have {size} bytes for the shape {shape}, got {came}: fetch it again")
     array = np.frombuffer(content, kind).reshape(shape)
     return array if kind.isnative else array.byteswap(inplace=True).view(kind.newbyteorder("="))
+
+
+def _fits(n: int, wanted: int | None) -> bool:
+    return wanted in (None, n)
 
 
 def _checked_magic(magic: bytes) -> tuple[np.dtype[Any], int]:

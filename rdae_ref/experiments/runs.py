@@ -16,7 +16,7 @@ import numpy as np
 import scipy
 
 from .._validation import Array
-from ..files import ContentError, Header, as_text, parse_json, read_npz, written_whole
+from ..files import ContentError, Header, as_path, as_text, parse_json, read_npz, written_whole
 from ..workers import Workers, cores, mapping
 
 __all__ = ["CacheWarning", "digest", "run_all"]
@@ -47,7 +47,7 @@ def run_all(
     finished runs are shown. A file that cannot be used is a `CacheWarning`, and its run is repeated; a link is not
     followed.
     """
-    side_by_side, folder = mapping(cores() if workers is None else workers), Path(folder)
+    side_by_side, folder = mapping(cores() if workers is None else workers), as_path(folder, "folder")
     folder.mkdir(parents=True, exist_ok=True)
     kept = functools.partial(_run_or_read, function, folder)
     with nullcontext() if side_by_side is workers else side_by_side:  # a pool that was passed in stays open

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from .._validation import Array
-from ..files import ContentError, Header, as_text, open_file, parse_json, read_npz, written_whole
+from ..files import ContentError, Header, as_path, as_text, open_file, parse_json, read_npz, written_whole
 
 __all__ = ["Checkpoint", "CheckpointError", "previous", "read_checkpoint", "write_checkpoint"]
 
@@ -39,7 +39,7 @@ def write_checkpoint(path: str | os.PathLike[str], checkpoint: Checkpoint) -> No
     At every moment there is a whole file of the name: the old one, or the new one. A symbolic link under either name is
     replaced, not followed.
     """
-    path, archive = Path(path), io.BytesIO()
+    path, archive = as_path(path), io.BytesIO()
     generator = json.dumps(checkpoint.generator, default=np.ndarray.tolist)
     np.savez(archive, **checkpoint._replace(generator=generator)._asdict())  # type: ignore[arg-type]
     if path.exists():
@@ -54,7 +54,7 @@ def read_checkpoint(path: str | os.PathLike[str]) -> Checkpoint | None:
 
     Raises `CheckpointError` for one that is not whole; the message names the one before it, if that exists.
     """
-    path = Path(path)
+    path = as_path(path)
     try:
         return _checked(read_npz(path, _choose, compressed=False))
     except FileNotFoundError:
@@ -67,7 +67,8 @@ def read_checkpoint(path: str | os.PathLike[str]) -> Checkpoint | None:
 
 def previous(path: str | os.PathLike[str]) -> Path:
     """Return where the checkpoint before the one of a name is kept: ``run.previous.npz`` for ``run.npz``."""
-    return Path(path).with_suffix(f".previous{Path(path).suffix}")
+    path = Path(path)
+    return path.parent / f"{path.stem}.previous{path.suffix}"
 
 
 def _choose(headers: Mapping[str, Header]) -> tuple[str, ...]:

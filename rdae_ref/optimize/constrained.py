@@ -10,9 +10,10 @@ from ..pytree import Pytree
 from .iteration import Callback, Result, counting_from
 from .quasi_newton import maximize
 
-__all__ = ["maximize_at_distortion"]
+__all__ = ["first_stiffness", "maximize_at_distortion"]
 
 ACTIVE = 1.01  # an active constraint is met to 1 %
+STIFFEST = 1e140  # the square of a multiplier is formed
 MET = 1e-3  # the method of multipliers stops when distortion, multiplier and entropy change by less
 
 
@@ -87,6 +88,14 @@ def maximize_at_distortion(
     return search.result(interrupted=found.message == "interrupted")
 
 
+def first_stiffness(mu: float, bound: float) -> float:
+    """Return ρ of the first round: 1/D is the unit of μ where some bits are traded for distortions of about D."""
+    stiffness = 10 * max(mu, 1 / bound) / bound if bound > 0 else np.inf
+    if not stiffness < STIFFEST:
+        raise ValueError(f"distortion = {bound:g}, mu = {mu:g}: out of proportion to the data, change one of them")
+    return stiffness
+
+
 class _AugmentedLagrangian:
     """S − (m² − μ²) / (2ρ), m = max(0, μ + ρ (D − bound)): its gradient is that of S − m D."""
 
@@ -111,8 +120,7 @@ class _MultiplierSearch:
     """The rounds of the method of multipliers: the augmented Lagrangian of the next one, and the best so far."""
 
     def __init__(self, objective: Any, bound: float) -> None:
-        # 1/D is the natural unit of μ where an entropy of some bits is traded for distortions of about D.
-        stiffness = 10 * max(objective.mu, 1 / bound) / bound
+        stiffness = first_stiffness(objective.mu, bound)
         self.objective, self.bound = objective, bound
         self.lagrangian = _AugmentedLagrangian(objective, bound, objective.mu, stiffness)
         self.history: list[dict[str, float]] = []

@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ...autoencoder import Parameters, initial_parameters
-from ...files import ContentError, Header, read_npz, written_whole
+from ...files import ContentError, Header, as_path, read_npz, written_whole
 from .arrays import LARGEST_N, canonical, unknown_name
 from .comparison import Comparison
 from .variants import NAMES
@@ -44,7 +44,7 @@ def compare_file(path: str | os.PathLike[str]) -> Comparison:
     ContentError
         If it is not an npz file, lacks a name, has an unknown one, or holds what `compare` refuses.
     """
-    content = _read(Path(path))
+    content = _read(as_path(path))
     try:
         return _compared(content)
     except (TypeError, ValueError) as error:
