@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.testing import assert_allclose, assert_array_equal
-from scipy.optimize import minimize
+from scipy.optimize import brentq, minimize
 from scipy.special import expit
 
 from rdae_ref.theory import ConvergenceWarning, blahut_arimoto, gaussian_rate_distortion, rate_distortion_curve
@@ -304,6 +304,98 @@ def test_letters_without_mass_return_from_a_warm_start():
     p, d = [0.5, 0.5], [[0.0, math.inf, 0.7], [math.inf, 0.0, 0.7]]
     uniform, lone = blahut_arimoto(p, d, 3.0), blahut_arimoto(p, d, 3.0, initial=[1, 0, 0])
     assert_allclose(lone[:4], uniform[:4], rtol=0, atol=1e-8)
+
+
+@pytest.mark.parametrize(("p", "D"), [(0.5, 0.1), (0.5, 0.11), (0.1, 0.0999), (0.1, 1e-3), (0.01, 1e-9), (0.4, 0.39)])
+def test_a_given_distortion_is_met_on_the_curve_of_a_binary_source(p, D):
+    point = blahut_arimoto([p, 1 - p], HAMMING, distortion=D)
+    assert_allclose(point.distortion, D, rtol=1e-13)
+    assert_certified(point, binary_rate(p, D))
+    assert_allclose(point.slope, math.log((1 - D) / D), rtol=math.sqrt(TOLERANCE))
+
+
+@pytest.mark.parametrize("D", [0.0, 0.2, 0.5, 0.9, 1.0, 3.0])
+def test_a_given_distortion_is_met_where_the_curve_is_straight(D):
+    """Erasures: one slope has every D from 0 to 1, and only the constraint chooses among them."""
+    m = 5
+    d = np.hstack([np.where(np.eye(m) == 1, 0, math.inf), np.ones((m, 1))])
+    point = blahut_arimoto(np.full(m, 1 / m), d, distortion=D)
+    assert_allclose(point.distortion, min(D, 1), rtol=0, atol=1e-14)
+    assert_certified(point, math.log2(m) * (1 - min(D, 1)))
+
+
+@pytest.mark.parametrize("seed", range(40))
+def test_a_given_distortion_gives_the_point_that_its_slope_gives(seed):
+    rng = np.random.default_rng(seed)
+    n, m = rng.integers(1, 7, 2)
+    p = rng.choice([1e-4, 0.1, 1.0, 3.0], n) * rng.integers(0, 2, n)
+    p = (p if p.any() else np.ones(n)) / (p.sum() or n)
+    d = np.where(rng.random((n, m)) < 0.4, rng.choice([0.0, 1.0, math.inf], (n, m)), rng.uniform(0, 10, (n, m)))
+    d[:, 0][np.isinf(d).all(axis=1)] = 2.0
+    occurs = p > 0
+    least, most = p[occurs] @ d[occurs].min(axis=1), (p[occurs] @ d[occurs]).min()
+    D = least + rng.uniform(0.01, 0.99) * (min(most, 10.0) - least)
+    point = blahut_arimoto(p, d, distortion=D)
+    assert 0 <= point.lower_bound <= point.rate == point.upper_bound <= point.lower_bound + TOLERANCE
+    assert point.distortion <= D * (1 + 1e-12)
+    if point.slope > 0:  # 0 where forbidden pairs alone ask for the rate, and the constraint for nothing
+        assert_allclose(point.distortion, D, rtol=1e-12)
+    if point.slope < math.inf:
+        free = blahut_arimoto(p, d, point.slope)
+        total = [one.rate * math.log(2) + point.slope * one.distortion for one in (point, free)]
+        assert_allclose(total[0], total[1], rtol=1e-12, atol=1.1 * TOLERANCE)
+
+
+def test_the_least_distortion_has_the_rate_of_the_graph_of_its_letters():
+    sets = [{i, (i + 2) % 5} for i in range(5)]
+    d = [[3 if x in independent else 4 for independent in sets] for x in range(5)]
+    point = blahut_arimoto(np.full(5, 0.2), d, distortion=3.0)
+    assert_certified(point, math.log2(5 / 2))
+    assert (point.distortion, point.slope) == (3.0, math.inf)
+    with pytest.raises(ValueError, match="distortion must be at least 3, which no map goes below"):
+        blahut_arimoto(np.full(5, 0.2), d, distortion=2.9)
+
+
+def plain_gap(p, d, n_iterations, slope=None, distortion=None):
+    """The textbook's updates, with β found by `brentq` for a given D; returns the gap of the bounds in bits."""
+    q = np.full(d.shape[1], 1 / d.shape[1])
+
+    def conditional(beta):
+        Q = q * np.exp(-beta * d)
+        return Q / Q.sum(axis=1, keepdims=True)
+
+    for _ in range(n_iterations + 1):
+        beta = slope or brentq(lambda b: p @ (conditional(b) * d).sum(axis=1) - distortion, 1e-9, 1e4, rtol=1e-14)
+        r = p @ conditional(beta)
+        c, q = r / q, r
+    return (math.log(c.max()) - r @ np.log(c)) / math.log(2)
+
+
+def slow_cases():
+    x = np.linspace(-4, 4, 60)
+    p = np.exp(-(x**2) / 2)
+    yield "smooth", p / p.sum(), (x[:, None] - x) ** 2, 2.0
+    p = np.exp(-np.abs(x))
+    yield "absolute error", p / p.sum(), np.abs(x[:, None] - x), 2.0
+    rng = np.random.default_rng(11)
+    X = rng.normal(size=(50, 2))
+    yield "a sample", np.full(50, 0.02), ((X[:, None] - X) ** 2).sum(axis=2), 3.0
+
+
+@pytest.mark.parametrize(("p", "d", "slope"), [case[1:] for case in slow_cases()], ids=[c[0] for c in slow_cases()])
+def test_slow_cases_take_at_most_a_tenth_of_the_plain_updates(p, d, slope):
+    free = blahut_arimoto(p, d, slope)
+    bound = blahut_arimoto(p, d, distortion=free.distortion)
+    for point, given_ in ((free, {"slope": slope}), (bound, {"distortion": free.distortion})):
+        assert point.upper_bound - point.lower_bound <= TOLERANCE
+        assert plain_gap(p, d, 10 * point.n_iterations, **given_) > TOLERANCE
+    assert_allclose(bound.rate, free.rate, rtol=0, atol=3 * TOLERANCE)
+
+
+@pytest.mark.parametrize("given_", [{}, {"slope": 1.0, "distortion": 0.1}])
+def test_one_of_slope_and_distortion_is_asked_for(given_):
+    with pytest.raises(TypeError, match="give one of slope and distortion, got slope="):
+        blahut_arimoto([0.5, 0.5], HAMMING, **given_)
 
 
 def test_arguments_are_not_changed():

@@ -3,7 +3,8 @@
 Reading order: `water_filling` has the closed form for Gaussian sources, Eqs. (4) and (5), and what it says about PCA;
 `blahut_arimoto` computes R(D) of any finite source with bounds that certify it, Eqs. (2) and (3); `manifold` moves the
 reproduction points as well, Eq. (1), and finds local minima; `sample` bounds what any reproduction points can reach.
-All four meet in one number, the slope β = −dR/dD of the curve, in nats.
+All four meet in one number, the slope β = −dR/dD of the curve, in nats. `density` carries the bounds to continuous
+sources, `alphabet` to ten thousand samples of any dimension, `bottleneck` to what X says about another variable.
 Beside them, `gaussian_kernel` has the matrix-based entropy of infinitely many Gaussian samples, and `deep_linear` the
 learning dynamics of a deep linear network.
 
@@ -17,6 +18,7 @@ from .blahut_arimoto import (
     blahut_arimoto,
     rate_distortion_curve,
 )
+from .bottleneck import Bottleneck, information_bottleneck
 from .deep_linear import deep_linear_strengths
 from .gaussian_kernel import gaussian_kernel_entropy, linear_gains
 from .manifold import AnnealingStage, Manifold, annealing_slopes, critical_slope, optimal_manifold
@@ -30,9 +32,9 @@ from .water_filling import (
 )
 
 __all__ = [
-    "AnnealingStage", "ConvergenceWarning", "Manifold", "RateDistortionCurve", "RateDistortionPoint",
+    "AnnealingStage", "Bottleneck", "ConvergenceWarning", "Manifold", "RateDistortionCurve", "RateDistortionPoint",
     "SampleRateDistortion", "WaterFilling", "annealing_slopes", "blahut_arimoto", "critical_slope",
     "deep_linear_strengths", "dual_bound", "gaussian_distortion_rate", "gaussian_kernel_entropy",
-    "gaussian_rate_distortion", "gaussian_test_channel", "kept_components", "linear_gains", "optimal_manifold",
-    "rate_distortion_curve", "sample_rate_distortion",
+    "gaussian_rate_distortion", "gaussian_test_channel", "information_bottleneck", "kept_components", "linear_gains",
+    "optimal_manifold", "rate_distortion_curve", "sample_rate_distortion",
 ]  # fmt: skip

@@ -15,6 +15,9 @@ and the algorithm applies them in turn. Whatever q(x̂) is reached, the dual pro
 
 Near a letter whose mass vanishes, and for smooth distortions, the third line converges like 1/n: 1e-9 bits would take
 1e9 updates. Where it no longer divides the gap by five, Newton steps replace it (`_newton`): ten to twenty suffice.
+
+For a given D in place of β, max over β of −Σ p log Z − β D is convex in q(x̂), too. The same steps minimise it, where
+each update first takes the β at which the map has the distortion D (`_slope_at`).
 """
 
 import math
@@ -44,6 +47,7 @@ __all__ = [
 FIXED_POINT_CONTRACTION = 0.2  # of the gap, per update: where it does less, Newton takes over
 BARRIER_SHARE = 0.1  # of the gap that the next Newton step may leave
 BOUNDARY_SHARE = 0.99  # of the way to zero mass that one step may go
+SLOPE_STEPS = 100  # at most; a handful from the slope of the update before
 RETURNING_MASS = 0.01  # shared out evenly before a warm start, so that letters without mass can return
 
 
@@ -60,6 +64,7 @@ class RateDistortionPoint(NamedTuple):
     upper_bound: float  #: of R at that distortion
     conditional: Array  #: q(x̂|x), shape (n, m), rows of sum 1; q(x̂) in the row of a symbol of probability 0
     n_iterations: int  #: updates of q(x̂)
+    slope: float  #: β of `conditional`; infinite at the least D that is possible
 
 
 class RateDistortionCurve(NamedTuple):
@@ -76,24 +81,28 @@ class RateDistortionCurve(NamedTuple):
 def blahut_arimoto(
     p_x: npt.ArrayLike,
     distortion_matrix: npt.ArrayLike,
-    slope: float,
+    slope: float | None = None,
     *,
+    distortion: float | None = None,
     tolerance: float = 1e-9,
     max_iterations: int = 1000,
     initial: npt.ArrayLike | None = None,
 ) -> RateDistortionPoint:
-    """Return the point of R(D) = min I(X; X̂) subject to E d ≤ D where the curve has the slope −β: Eqs. (2) and (3).
+    """Return R(D) = min I(X; X̂) subject to E d ≤ D, at a given D or where the curve has the slope −β: Eqs. (2) and (3).
 
     q(x̂|x) ∝ q(x̂) exp(−β d(x, x̂)), q(x̂) = Σ_x p(x) q(x̂|x), until the bounds on R at the distortion reached agree.
-    Where R(D) is nearly straight, the point may still lie elsewhere along the curve: R ln 2 + β D is what is minimal.
+    Where R(D) is nearly straight, the point of a slope may lie elsewhere along the curve: R ln 2 + β D is what is
+    minimal.
 
     Parameters
     ----------
     p_x, distortion_matrix : array_like, shapes (n,) and (n, m)
         p(x), of sum 1 up to rounding (1e-9), which is divided out; and d(x, x̂) ≥ 0, where infinity forbids a pair.
-    slope, tolerance, max_iterations : float, float and int
-        β ≥ 0, in nats per unit of distortion (at 0: the least D at rate 0, if one letter serves every symbol); largest
-        gap between the bounds, in bits (rounding is at about 1e-13); and number of updates of q(x̂).
+    slope, distortion : float
+        One of the two: β ≥ 0, in nats per unit of distortion (at 0: the least D at rate 0, if one letter serves every
+        symbol); or D, at least Σ p(x) min d(x, x̂). Where R(D) is 0, the least D of rate 0 is returned.
+    tolerance, max_iterations : float and int
+        Largest gap between the bounds, in bits (rounding is at about 1e-13); and number of updates of q(x̂).
     initial : array_like, shape (m,), optional
         q(x̂) to start from, such as that of a neighbouring point of the curve; uniform if not given.
 
@@ -108,16 +117,27 @@ def blahut_arimoto(
     >>> point = blahut_arimoto([0.5, 0.5], hamming, slope=2.0)
     >>> print(f"R = {point.rate:.8f} bits at D = {point.distortion:.8f} = 1/(1 + e²)")
     R = 0.47293466 bits at D = 0.11920292 = 1/(1 + e²)
+    >>> point = blahut_arimoto([0.5, 0.5], hamming, distortion=0.1)
+    >>> print(f"R = {point.rate:.8f} bits at D = {point.distortion:.2f}, where the slope is ln 9 = {point.slope:.4f}")
+    R = 0.53100441 bits at D = 0.10, where the slope is ln 9 = 2.1972
     """
+    if (slope is None) == (distortion is None):
+        raise TypeError(f"give one of slope and distortion, got slope={slope} and distortion={distortion}")
     p = _as_source(p_x)
-    d, beta = as_distortions(distortion_matrix, "distortion_matrix", p), as_nonnegative(slope, "slope")
+    d = as_distortions(distortion_matrix, "distortion_matrix", p)
     tolerance, max_iterations = as_positive(tolerance, "tolerance"), as_count(max_iterations, "max_iterations")
-    log_q, log_A, log_p = _log_start(p, d, beta, initial), _log_boltzmann(p, d, beta), _log(p)[:, None]
+    excess, within = _excess(p, d), None  # within: what Σ p(x) min d(x, x̂) leaves of D
+    if distortion is None:
+        beta = as_nonnegative(slope, "slope")  # type: ignore[arg-type]
+    else:
+        beta, within = _at_distortion(p, d, as_nonnegative(distortion, "distortion"))
+    log_q, log_p = _log_start(p, d, beta, initial), _log(p)[:, None]
     previous_gap = barrier = math.inf
     for n_iterations in range(max_iterations + 1):
-        log_Z = logsumexp(log_q + log_A, axis=1, keepdims=True)
-        Q = np.exp(log_q + log_A - log_Z)
-        log_c = logsumexp(log_p + log_A - log_Z, axis=0)
+        if within is not None:
+            beta = _slope_at(within, log_q, p, excess, beta)
+        Q, log_Z = _map(log_q, excess, beta)
+        log_c = logsumexp(log_p + _log_boltzmann(excess, beta) - log_Z, axis=0)
         gap = -xlogy(p @ Q, np.exp(log_c - log_c.max())).sum() / math.log(2)  # log max c − Σ q c log c
         if gap <= tolerance or n_iterations == max_iterations:
             break
@@ -125,12 +145,12 @@ def blahut_arimoto(
             log_q, previous_gap = log_q + log_c, gap
         else:
             barrier = min(barrier, BARRIER_SHARE * gap * math.log(2) / log_q.size)  # falling, or it can cycle
-            log_q = _newton(log_q, p, Q, barrier)
+            log_q = _newton(log_q, p, Q, barrier, None if within is None else excess)
     if gap > tolerance:
         message = f"the bounds on R still differ by {gap:.3g} bits after {max_iterations} iterations (they hold)"
         warnings.warn(f"{message}: raise max_iterations or tolerance", ConvergenceWarning, stacklevel=2)
-    rate, distortion = _information(p, Q) / math.log(2), _expected_distortion(p, Q, d)
-    return RateDistortionPoint(rate, distortion, max(0.0, rate - gap), rate, Q, n_iterations)
+    rate, reached = _information(p, Q) / math.log(2), _expected_distortion(p, Q, d)
+    return RateDistortionPoint(rate, reached, max(0.0, rate - gap), rate, Q, n_iterations, beta)
 
 
 def rate_distortion_curve(
@@ -165,11 +185,11 @@ def rate_distortion_curve(
     for slope in slopes:
         points.append(blahut_arimoto(p, distortion_matrix, slope, initial=initial, **options))
         initial = p @ points[-1].conditional
-    columns = {name: np.array([getattr(point, name) for point in points]) for name in RateDistortionCurve._fields[1:]}
-    return RateDistortionCurve(slopes, **columns)
+    columns = {name: np.array([getattr(point, name) for point in points]) for name in RateDistortionCurve._fields}
+    return RateDistortionCurve(**columns)
 
 
-def _newton(log_q: Array, p: Array, Q: Array, t: float) -> Array:
+def _newton(log_q: Array, p: Array, Q: Array, t: float, excess: Array | None) -> Array:
     """One Newton step for min −Σ p log Z + Σ q − t Σ log q, in the relative change u of q.
 
     Its optimality condition is q (1 − c) = t: with t → 0, c = 1 where q > 0 and c ≤ 1 elsewhere.
@@ -179,10 +199,16 @@ def _newton(log_q: Array, p: Array, Q: Array, t: float) -> Array:
 
     where w = q − r for letters on their way out and t for the others. (With diag(q) for the matrix, and t = 0, this is
     q ← q c.) The rows of Qᵀ diag(p) Q sum to r ≤ 1: a few eps on its diagonal keep it positive definite in rounding.
+    For a given D, `excess` adds a aᵀ/v to the matrix, the part of β: a_j = Σ p q(x̂_j|x) (d − E d), v = Σ p var d.
     """
     q, r = np.exp(log_q), p @ Q
     w = np.maximum(q - r, max(t, 4 * np.finfo(float).eps))
-    u = cho_solve(cho_factor((Q.T * p) @ Q + np.diag(w)), r - q + t)
+    H = (Q.T * p) @ Q + np.diag(w)
+    if excess is not None:
+        away, variance = _spread(p, Q, excess)
+        a = p @ away
+        H += np.outer(a, a / variance) if variance > 0 else 0.0
+    u = cho_solve(cho_factor(H), r - q + t)
     return log_q + np.log1p(u * min(1.0, BOUNDARY_SHARE / max(-u.min(), BOUNDARY_SHARE)))
 
 
@@ -191,13 +217,64 @@ def _as_source(p_x: npt.ArrayLike) -> Array:
     return p / math.fsum(p)  # a table with ten decimals passes; bounds within 1e-9 need the exact sum
 
 
-def _log_boltzmann(p: Array, d: Array, beta: float) -> Array:
-    """−β d, each row up to a constant, which divides out and would be lost to rounding where β d is large."""
+def _excess(p: Array, d: Array) -> Array:
+    """d(x, x̂) − min d(x, ·): what divides out would be lost to rounding where β d is large."""
     occurs = p[:, None] > 0  # a symbol that never comes forbids nothing
     least = d.min(axis=1, keepdims=True, where=occurs, initial=math.inf)
     excess = np.subtract(d, least, out=np.zeros_like(d), where=occurs & np.isfinite(d))
-    with np.errstate(over="ignore"):  # β d beyond 1e308 forbids as infinity does
-        return np.where(occurs & np.isinf(d), -math.inf, -beta * excess)
+    return np.where(occurs & np.isinf(d), math.inf, excess)
+
+
+def _log_boltzmann(excess: Array, beta: float) -> Array:
+    with np.errstate(over="ignore", invalid="ignore"):  # β d beyond 1e308 forbids as infinity does
+        return np.where(excess > 0, np.where(np.isinf(excess), -math.inf, -beta * excess), 0.0)
+
+
+def _map(log_q: Array, excess: Array, beta: float) -> tuple[Array, Array]:
+    """Return q(x̂|x) = q(x̂) exp(−β d)/Z and log Z."""
+    log_joint = log_q + _log_boltzmann(excess, beta)
+    log_Z = logsumexp(log_joint, axis=1, keepdims=True)
+    return np.exp(log_joint - log_Z), log_Z
+
+
+def _spread(p: Array, Q: Array, excess: Array) -> tuple[Array, float]:
+    """Return q(x̂|x) (d − E d), and the mean over x of the variance of d: minus the derivative of E d by β."""
+    d = np.where(Q > 0, excess, 0.0)
+    away = d - (Q * d).sum(axis=1, keepdims=True)
+    return Q * away, float(p @ (Q * away**2).sum(axis=1))
+
+
+def _at_distortion(p: Array, d: Array, distortion: float) -> tuple[float, float | None]:
+    """Return a slope to start from, and D less the least that is possible; None where the slope is known."""
+    occurs = p > 0
+    least = float(p[occurs] @ d[occurs].min(axis=1))
+    if distortion < least * (1 - 1e-15):
+        raise ValueError(f"distortion must be at least {least:.6g}, which no map goes below, got {distortion:.6g}")
+    if distortion >= (p[occurs] @ d[occurs]).min():
+        return 0.0, None
+    if distortion <= least * (1 + 1e-15):
+        return math.inf, None
+    return 1 / (distortion - least), distortion - least
+
+
+def _slope_at(D: float, log_q: Array, p: Array, excess: Array, beta: float) -> float:
+    """Return the β ≥ 0 at which the map of an output distribution has E d = D, or 0 if that has less.
+
+    By Newton's steps on log E d, kept in a bracket.
+    """
+    low, high, guess, beta = 0.0, math.inf, beta or 1 / D, 0.0
+    for _ in range(SLOPE_STEPS):
+        Q, _ = _map(log_q, excess, beta)
+        mean, (_, variance) = _expected_distortion(p, Q, excess), _spread(p, Q, excess)
+        if abs(mean - D) <= 1e-15 * D or low >= (1 - 1e-15) * high or (beta == 0 and mean <= D):
+            break
+        low, high = (beta, high) if mean > D else (low, beta)
+        step = beta + math.log(mean / D) * mean / variance if mean > 0 and variance > 0 else math.inf
+        if beta == 0:
+            beta = guess
+        else:
+            beta = step if low < step < high and step < 10 * beta else min((low + high) / 2, 2 * beta)
+    return beta
 
 
 def _log_start(p: Array, d: Array, beta: float, initial: npt.ArrayLike | None) -> Array:
