@@ -1,6 +1,6 @@
 """Headless Chromium for tests, driven over WebDriver with the standard library.
 
-    with browser.started() as page:        # skips the test where there is no Chromium; fails with RDAE_REQUIRE_BROWSER=1
+    with browser.started() as page:        # skips the test where there is no Chromium
         page.open("docs/play/index.html")  # a file or an address
         page.run("return document.title")  # JavaScript; arguments after the script are `arguments[0]`, ...
         page.keys("#mu", RIGHT)            # type into an element
@@ -105,7 +105,8 @@ class Page:
 
     def screenshot(self, path: str | os.PathLike[str], *, whole: bool = False) -> None:
         """Write a PNG of the window, or of the whole page."""
-        content = self._cdp("Page.captureScreenshot", {"format": "png", "captureBeyondViewport": whole} | self._clip(whole))
+        how = {"format": "png", "captureBeyondViewport": whole} | self._clip(whole)
+        content = self._cdp("Page.captureScreenshot", how)
         Path(path).write_bytes(base64.b64decode(content["data"]))
 
     def _clip(self, whole: bool) -> dict[str, Any]:
