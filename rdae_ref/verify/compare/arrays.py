@@ -47,9 +47,9 @@ class Given(NamedTuple):
     limit: float  # what its relative error may be
     resolution: float = 0.0  # half a unit of the last decimal
 
-    def allowed(self, scale: float) -> float:
+    def allowed(self, scale: Any) -> Any:
         """Return what a difference may be, where ours is the sum of parts of some size."""
-        return max(self.limit * scale, 1.001 * self.resolution) if not self.resolution else 1.001 * self.resolution
+        return 1.001 * self.resolution + 0 * scale if self.resolution else self.limit * scale
 
 
 class Reading(NamedTuple):

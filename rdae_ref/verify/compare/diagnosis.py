@@ -2,7 +2,7 @@
 
 import itertools
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import NamedTuple
 
 import numpy as np
@@ -11,31 +11,24 @@ from ..._validation import Array
 from .arrays import Given
 from .causes import CAUSES, SETTINGS, Cause, Factors, cause, general_factors, known_factors, product
 from .guards import GUARDS
-from .kernels import named_sizes
-from .search import Search
+from .kernels import other_kernels
+from .search import Candidate, Search
 from .settings import Settings
 from .structures import structures
 from .variants import SLOPES, SPECTRAL, Parts
 
-__all__ = ["Account", "Diagnosis"]
+__all__ = ["Account", "Diagnosis", "conventions_of"]
 
-ORDERS = (1.0, 2.0, 0.5, 1.01, 1.001, 1.1, 1.5, 3.0, 5.0, math.inf)
-FORMS = {
-    "laplacian": "kernel_laplacian",
-    "factorised": "kernel_laplacian_factorised",
-    "standardised": "standardised_inputs",
-}
+ORDERS = (1.0, 2.0, 0.5, 1.01, 1.001, 1.1, 1.5, 3.0, 5.0, math.inf, 0.9, 0.99, 1.005, 1.02, 1.05, 1.2, 1.25, 4.0, 10.0)
 DECADES = tuple(10.0**-k for k in range(2, 17))
 MANTISSAS = (1.0, 2.0, 3.0, 5.0, 1.1920929, 2.220446)  # the last two of the machine numbers of float32 and float64
 FREE = 6  # numbers that an array must have for three fitted factors to mean anything
 WORTHWHILE = 0.9  # a guard is looked at more closely if it leaves less of the error than that
 FINEST = 30  # steps in which its number is fitted
 NEARER = 0.1  # a reading is worth telling if it leaves less of the error than that
-FEW = 150  # samples up to which guards are tried on a fine grid
-GUARDS_UP_TO = 400  # samples; beyond, guards are tried on numbers alone, since each takes two products of N×N matrices
+FEW = 150  # samples up to which guards are tried on a fine grid, and beside other kernels
+GUARDS_UP_TO = 400  # samples; beyond, guards are tried on arrays only where each costs less than a product of matrices
 
-
-Form = Callable[[float, float, float, float], float]  # of S_joint, S_output, S_X and ln(base)
 Words = tuple[str, float | None, str]  # a cause, but for the array
 
 
@@ -57,7 +50,8 @@ class Diagnosis:
         self.N, self.d = p.X.shape
         self.weights = np.array([1 / math.log(p.base), -1 / math.log(p.base), -p.mu])
         self.known = list(known_factors(p.base, p.mu, self.N, self.d))
-        self.sums = _sums(p.base, p.mu, self.N, self.d)
+        self.vectors = np.array([product(factors) for factors in self.known])
+        self.sums, self.sum_words = _sums(p.base, p.mu, self.N, self.d)
         self.tried = 0
         self.hopeless = set[bool]()  # kinds of arrays, slopes or not, on which no other setting told anything
 
@@ -93,48 +87,48 @@ class Diagnosis:
             yield from self._under(given, settings, causes)
 
     def _hypotheses(self, given: Given) -> Iterator[Account]:
-        """Try another order, other kernel sizes, and guards, each on its own."""
+        """Try other orders, kernels and guards, alone and beside other kernel sizes of the conventions."""
         kind = given.name in SLOPES
         if given.name not in SPECTRAL or kind in self.hopeless:
             return
         self.hopeless.add(kind)
         settings, causes = self.bases[-1]
-        alpha = self.variants.alpha(settings)
-        literal = ("eigenvalue_cutoff", self.N * 1e-16)  # all orders from one spectrum
+        yield from self._orders(given, settings, causes)
+        for change, name, number, words in other_kernels(self.search.reading.problem, self.variants, settings, kind):
+            more = (*causes, cause(name, given.name, number, words))
+            yield from self._within(given, settings._replace(**change), more)
+        for rule in GUARDS:
+            yield from self._guard(given, settings, causes, rule)
+        if self.N > FEW:
+            return
+        for candidate in self.search.of_kernels():
+            more = (*causes, *conventions_of(candidate))
+            yield from self._orders(given, candidate.settings, more)
+            for rule in GUARDS:
+                yield from self._guard(given, candidate.settings, more, rule)
+
+    def _orders(self, given: Given, settings: Settings, causes: tuple[Cause, ...]) -> Iterator[Account]:
+        """Try other orders, and a mistake in the exponent: all from one spectrum."""
+        literal = settings._replace(guard=("eigenvalue_cutoff", self.N * 1e-16))
         for other in ORDERS:
-            if other != alpha:
+            if other != self.variants.alpha(settings):
                 more = (*causes, cause("alpha", given.name, other))
-                yield from self._within(given, settings._replace(alpha=other, guard=literal), more)
+                yield from self._within(given, literal._replace(alpha=other), more)
         if given.name in SLOPES:
             wrong = settings._replace(guard=("exponent", 0.0))
             yield from self._within(given, wrong, (*causes, cause("exponent", given.name)))
-        for form, name in FORMS.items():
-            more = (*causes, cause(name, given.name, self.search.reading.problem.sigma_xhat))
-            yield from self._within(given, settings._replace(form=form), more)
-        for size, number, words in self._sizes(settings):
-            more = (*causes, cause("kernel_size", given.name, number, words))
-            yield from self._within(given, settings._replace(size=size), more)
-        if given.name not in SLOPES or self.N <= GUARDS_UP_TO:
-            for rule in GUARDS:
-                yield from self._guard(given, settings, causes, rule)
 
     def _within(self, given: Given, settings: Settings, causes: tuple[Cause, ...]) -> Iterator[Account]:
         """Try other settings, unless their eigendecompositions take too long."""
         if self.search.affords(given.name, settings):
             yield from self._under(given, settings, causes)
 
-    def _sizes(self, settings: Settings) -> Iterator[tuple[tuple[float, float], float, str]]:
-        p, (x, xhat, _) = self.search.reading.problem, self.variants.sizes(settings)
-        ours, theirs = (named_sizes(Y, s) for Y, s in ((p.X, p.sigma_x), (self.variants.Xhat, p.sigma_xhat)))
-        for words in ours:
-            if words in theirs:
-                yield (ours[words], theirs[words]), theirs[words], words + ", for both"
-                yield (x, theirs[words]), theirs[words], words + ", of the outputs"
-                yield (ours[words], xhat), ours[words], words + ", of the inputs"
-
     def _guard(self, given: Given, settings: Settings, causes: tuple[Cause, ...], rule: str) -> Iterator[Account]:
         """Try one guard, its number first by decades and then as near as it can be told."""
-        found = dict[float, Account]()
+        found, cheap = dict[float, Account](), self.N <= GUARDS_UP_TO or given.name not in SLOPES
+        first = settings._replace(guard=(rule, DECADES[0]))
+        if not self.search.affords(given.name, first) or not (cheap or self.variants.is_linear(first)):
+            return
 
         def best(eps: float) -> Account:
             if eps not in found:
@@ -153,6 +147,8 @@ class Diagnosis:
             if best(mantissa * centre * 10.0**k).fits:
                 break
         if not any(one.fits for one in found.values()):
+            if given.array.size < FREE:  # any one number can be fitted
+                return
             low, high = (math.log(min(found, key=lambda eps: found[eps].error)) + step for step in (-1.2, 1.2))
             for _ in range(FINEST):  # golden section
                 left, right = (math.exp(low + share * (high - low)) for share in (0.382, 0.618))
@@ -160,8 +156,6 @@ class Diagnosis:
                     high = math.log(right)
                 else:
                     low = math.log(left)
-            if given.array.size < FREE:  # any one number can be fitted
-                found = {eps: account._replace(fits=False) for eps, account in found.items()}
         yield min(found.values(), key=_rank)
 
     def _structures(self, given: Given) -> Iterator[Account]:
@@ -212,14 +206,13 @@ class Diagnosis:
         if account(free, ()).error * largest > 100 * given.allowed(float(sizes @ np.abs(free)) + largest):
             yield from self._other(given, columns, plain, causes, settings)
             return
+        near = np.abs((self.vectors - free)[:, used]).max(axis=1) <= 1e-2 * (1 + np.abs(self.vectors).max(axis=1))
         n_known = 0
-        for factors in self.known:
-            vector = product(factors)
-            if np.abs((vector - free)[used]).max() <= 1e-2 * (1 + np.abs(vector).max()) or rank < used.sum():
-                found = account(vector, tuple(_as_cause(one, given) for one in factors))
-                if found.fits:
-                    n_known += 1
-                    yield found
+        for k in np.flatnonzero(near | (rank < used.sum())):
+            found = account(self.vectors[k], tuple(_as_cause(one, given) for one in self.known[k]))
+            if found.fits:
+                n_known += 1
+                yield found
         ours = columns.sum(axis=1)
         scale = float(ours @ yours / (ours @ ours)) if ours.any() else 0.0
         if not n_known and yours.size > 2 and scale:
@@ -253,42 +246,36 @@ class Diagnosis:
     def _value(self, given: Given, settings: Settings, causes: tuple[Cause, ...]) -> Iterator[Account]:
         """Compare L with other sums of the entropies and the distortion."""
         p = self.search.reading.problem
-        joint, output = (
-            float(self.variants.predict(f"{which}_entropy", settings).array) for which in ("joint", "output")
-        )
-        if not math.isfinite(joint + output):
+        pair = [self.variants.predict(f"{which}_entropy", settings).array for which in ("joint", "output")]
+        S_X = self.variants.input_entropy(settings) / math.log(p.base) * np.ones_like(pair[0])
+        terms = np.stack([*pair, S_X, p.mu * np.asarray(self.variants.distortion)])
+        if not np.isfinite(terms).all():
             return
-        u, D, S_X = math.log(p.base), self.variants.distortion, self.variants.input_entropy(settings) / math.log(p.base)
-        size = abs(joint) + abs(output) + 1
-        for sign, S_of, k, words in self.sums:
-            S = S_of(joint, output, S_X, u)
-            L = sign * (S - k * p.mu * D)
-            error = abs(float(given.array) - L)
-            fits = error <= given.allowed(size + abs(k) * p.mu * D)
-            if fits or not words:
-                whole = (*causes, *(cause(name, given.name, number, more) for name, number, more in words))
-                yield Account(whole, settings, error / max(abs(L), 1e-300), fits)
+        L = np.tensordot(self.sums, terms, 1)
+        error = np.abs(given.array - L).reshape(len(L), -1).max(axis=1)
+        sizes = np.abs(terms[:2]).sum(axis=0).max() + 1 + np.abs(self.sums[:, 3]) * terms[3].max()
+        for k in np.flatnonzero((error <= given.allowed(sizes)) | (np.arange(len(L)) == 0)):
+            whole = (*causes, *(cause(name, given.name, number, more) for name, number, more in self.sum_words[k]))
+            largest = max(float(np.abs(L[k]).max()), 1e-300)
+            yield Account(whole, settings, float(error[k]) / largest, bool(error[k] <= given.allowed(sizes)[k]))
 
 
-def _sums(base: float, mu: float, N: int, d: int) -> list[tuple[int, Form, float, tuple[Words, ...]]]:
-    """List the sums that people have for L: a sign, an entropy, a factor of the distortion, and words for each."""
+def _sums(base: float, mu: float, N: int, d: int) -> tuple[Array, list[tuple[Words, ...]]]:
+    """List the sums that people have for L: factors of S_joint, S_output, S_X and μ D, and words for each."""
     u = math.log(base)
-    forms: list[tuple[Form, tuple[Words, ...]]] = [
-        (lambda J, S, X, u: J - S, ()),
-        (lambda J, S, X, u: J - X, (("reversed_conditional", None, ""),)),
-        (lambda J, S, X, u: X + S - J, (("mutual_information", None, ""),)),
-        (lambda J, S, X, u: S - J, (("mutual_information", None, ""),)),
-        (lambda J, S, X, u: J, (("joint_alone", None, ""),)),
-        (lambda J, S, X, u: 0.0, (("detached_entropy", None, ""),)),
+    entropies: list[tuple[tuple[float, float, float], tuple[Words, ...]]] = [
+        ((1, -1, 0), ()),
+        ((1, 0, -1), (("reversed_conditional", None, ""),)),
+        ((-1, 1, 1), (("mutual_information", None, ""),)),
+        ((-1, 1, 0), (("mutual_information", None, ""),)),
+        ((1, 0, 0), (("joint_alone", None, ""),)),
+        ((0, 0, 0), (("detached_entropy", None, ""),)),
     ]
     if abs(u - 1) > 1e-12:
-        nats = [
-            (lambda J, S, X, u, form=form: u * form(J, S, X, u), (*words, ("natural_log", None, "")))
-            for form, words in forms
-        ]
-        forms += [
-            (lambda J, S, X, u: u * J - S, (("natural_log_joint", None, ""),)),
-            (lambda J, S, X, u: J - u * S, (("natural_log_output", None, ""),)),
+        nats = [((u * a, u * b, u * c), (*words, ("natural_log", None, ""))) for (a, b, c), words in entropies]
+        entropies += [
+            ((u, -1, 0), (("natural_log_joint", None, ""),)),
+            ((1, -u, 0), (("natural_log_output", None, ""),)),
             *nats,
         ]
     scales: list[tuple[float, tuple[Words, ...]]] = [
@@ -300,10 +287,9 @@ def _sums(base: float, mu: float, N: int, d: int) -> list[tuple[int, Form, float
     if mu and mu != 1:
         scales.append((1 / mu, (("mu_missing", None, ""),)))
     signs: list[tuple[int, tuple[Words, ...]]] = [(1, ()), (-1, (("gradient_scale", -1.0, "the sign of a loss"),))]
-    return [
-        (sign, form, k, (*first, *second, *third))
-        for (form, first), (k, second), (sign, third) in itertools.product(forms, scales, signs)
-    ]
+    whole = list(itertools.product(entropies, scales, signs))
+    factors = [[sign * x for x in (*S, -k)] for (S, _), (k, _), (sign, _) in whole]
+    return np.array(factors), [(*first, *second, *third) for (_, first), (_, second), (_, third) in whole]
 
 
 def _rank(account: Account) -> tuple[bool, int, float]:
@@ -318,3 +304,8 @@ def _as_cause(factors: Factors, given: Given) -> Cause:
 
 def _of_settings(one: Cause) -> bool:
     return one.name in SETTINGS or one.name == "exponent"
+
+
+def conventions_of(candidate: Candidate) -> tuple[Cause, ...]:
+    """Return the conventions of a candidate as causes."""
+    return tuple(Cause(one.key, "", None, one.sentence) for one in candidate.conventions)

@@ -9,7 +9,7 @@ import numpy as np
 
 from ..._validation import Array
 
-__all__ = ["GUARDS", "entropy", "gradient", "guarded"]
+__all__ = ["GUARDS", "entropy", "guarded", "weights"]
 
 # The words that end "equal ours with …"; {} is ε.
 GUARDS = {
@@ -26,6 +26,8 @@ def guarded(guard: tuple[str, float], values: Array, joint: bool, N: int) -> Arr
     rule, eps = guard
     if rule == "exponent":  # a mistake in the gradient only
         return values
+    if rule == "absolute":
+        return np.abs(values)
     if rule == "eigenvalue_floor":
         return np.maximum(values, eps)
     if rule == "eigenvalue_cutoff":
@@ -41,6 +43,8 @@ def guarded(guard: tuple[str, float], values: Array, joint: bool, N: int) -> Arr
 def slopes(guard: tuple[str, float], values: Array, joint: bool) -> Array | float:
     """Return the derivative of a guarded eigenvalue by the eigenvalue."""
     rule, eps = guard
+    if rule == "absolute":
+        return np.sign(values)
     if rule in ("eigenvalue_floor", "eigenvalue_cutoff"):
         return np.where(values > eps, 1.0, 0.0)
     added = (1 + eps) ** 2 - 1 if joint else eps
@@ -57,15 +61,15 @@ def entropy(values: Array, alpha: float) -> float:
         return float(np.log(np.sum(values**alpha)) / (1 - alpha))
 
 
-def gradient(guard: tuple[str, float], values: Array, vectors: Array, alpha: float, joint: bool) -> Array:
-    """Return (15) in nats, with the weights that the guard leaves."""
+def weights(guard: tuple[str, float], values: Array, alpha: float, joint: bool) -> Array:
+    """Return ∂S/∂λ in nats of every eigenvalue, which is what (15) has there, with the derivative of the guard."""
     kept = guarded(guard, values, joint, len(values))
     with np.errstate(all="ignore"):
         if alpha == 1:
-            weights = np.where(kept > 0, -(np.log(np.where(kept > 0, kept, 1.0)) + 1), 0.0)
+            slope = np.where(kept > 0, -(np.log(np.where(kept > 0, kept, 1.0)) + 1), 0.0)
         elif alpha == math.inf:
-            weights = np.where(kept == kept.max(), -1 / kept.max(), 0.0)
+            slope = np.where(kept == kept.max(), -1 / kept.max(), 0.0)
         else:
             power = alpha if guard[0] == "exponent" else alpha - 1
-            weights = alpha / (1 - alpha) / np.nansum(kept**alpha) * np.where(kept == 0, 0.0, kept**power)
-    return (vectors * (np.nan_to_num(weights) * slopes(guard, values, joint))) @ vectors.T
+            slope = alpha / (1 - alpha) / np.nansum(kept**alpha) * np.where(kept == 0, 0.0, kept**power)
+    return np.nan_to_num(slope) * slopes(guard, values, joint)

@@ -117,6 +117,12 @@ class Search:
             self._fits[key] = self._compare(given, settings)
         return self._fits[key]
 
+    def of_kernels(self) -> list[Candidate]:
+        """Return the single conventions that change a kernel's size."""
+        found = {self.variants.sizes(one.settings): one for one in self._level(1)}
+        found.pop(self.variants.sizes(self.ours.settings), None)
+        return list(found.values())
+
     def affords(self, name: str, settings: Settings) -> bool:
         """Count the work that a prediction needs, or that it is left out."""
         work = self.variants.needs(name, settings) * len(self.reading.problem.X) ** 3

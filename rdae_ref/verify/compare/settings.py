@@ -32,7 +32,11 @@ class Settings(NamedTuple):
     # What no convention turns, and a diagnosis fits:
     alpha: float | None = None  # the order, if it is not that of the problem
     size: tuple[float, float] | None = None  # sigma_x and sigma_xhat of our kernel, in place of `kernel` and `sizes`
-    form: str = "gaussian"  # "laplacian", "factorised" or "standardised"
+    power: float = 2.0  # of the distance, in exp(−d^power/(2σ²))
+    distance: str = "euclidean"  # "cityblock": Σ|x_i − y_i|
+    samples: str = "own"  # what the kernel compares; "standardised", "offset" (√(variance + 1e-8)), "code" for outputs
+    statistics: str = "constant"  # of standardised samples in a gradient; "differentiated"
+    after: str = ""  # what is done to K: "centred", "zero_diagonal"
     guard: tuple[str, float] | None = None  # a rule of `guards` for small eigenvalues, and its number
 
 

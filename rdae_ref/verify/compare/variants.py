@@ -15,7 +15,8 @@ from scipy.spatial.distance import cdist
 from ..._validation import LARGEST_SAMPLE, Array
 from ...activations import Activation
 from ...autoencoder import Forward, Parameters, distortion, forward
-from ...matrices import gaussian_gram, graph_laplacian, renyi_entropy, renyi_entropy_gradient
+from ...matrices import gaussian_gram, renyi_entropy, renyi_entropy_gradient
+from ...numerics.laplacian import graph_laplacian, pull_back
 from ...numerics.spectrum import SingularGramWarning
 from ...paper import edge_weights
 from ..conventions import KERNELS, power_entropy
@@ -34,6 +35,8 @@ SPECTRAL = (*ENTROPIES, "value", "dXhat", "dW", "dc", "dA")  # what needs eigenv
 NAMES = ("Xhat", "K_X", "K_Xhat", "distortion", *ENTROPIES, "value", *SLOPES)  # in the order of the computation
 
 
+LARGEST_JACOBIAN = 3e7  # elements: a quarter of a gigabyte
+OFFSET = 1e-8  # nicolasigor/entropy adds it to variances
 NEAR_ONE = 0.1  # where (15) has a multiple of I that is all rounding, and that no Laplacian sees
 
 
@@ -85,14 +88,14 @@ class Parts(NamedTuple):
 
 def switches(name: str, alpha: float) -> tuple[str, ...]:
     """Name the switches on which an array depends."""
-    gram = ("kernel", "sizes", "gram", "size", "form")
+    gram = ("kernel", "sizes", "gram", "size", "power", "distance", "samples", "after")
     entropy = ("base", *gram, "joint", "eigenvalues", "frobenius", "alpha", "guard")
     error = ("distortion", "half")
     whole = (*error, "weights", "sign")
     # The trace shifts S by a constant at α ≠ 1; at α = 1 it multiplies −Σ λ ln λ and so the gradient.
     slope = ("base", *gram, "alpha", "guard", *(("joint",) if alpha == 1 else ()), *whole)
     slope = tuple(switch for switch in slope if alpha == 1 or switch != "gram")
-    slope += ("gradient_unit", "edges", "off_diagonal")
+    slope += ("gradient_unit", "edges", "off_diagonal", "statistics")
     table = {"Xhat": (), "K_X": gram, "K_Xhat": gram, "distortion": error, "value": entropy + whole, "db": whole}
     table |= dict.fromkeys(ENTROPIES, entropy) | dict.fromkeys(("dA", "dXhat"), slope)
     table |= dict.fromkeys(("dW", "dc"), (*slope, "eq19", "eq23"))
@@ -146,7 +149,7 @@ class Variants:
         key, alpha = self._key(settings), self.alpha(settings)
         slope = ("edges", key, alpha, settings.guard)
         entry = slope if name in SLOPES else ("entropies", key, alpha, settings.eigenvalues, settings.guard)
-        decomposed = settings.guard is not None and ("spectrum", key, 1) in self._cache
+        decomposed = settings.guard is not None and ("spectrum", key, 0) in self._cache
         return 2 * (name in SPECTRAL and not decomposed and entry not in self._cache)
 
     # -------------------------------------------------------------------------------------------------------- values
@@ -177,12 +180,15 @@ class Variants:
 
     def input_entropy(self, settings: Settings) -> float:
         """Return S_α(K_X) in nats."""
-        alpha = self.alpha(settings)
+        alpha, guard, K_X = self.alpha(settings), settings.guard, self.grams(settings)[0]
 
         def compute() -> float:
-            return renyi_entropy(self.grams(settings)[0], alpha, math.e)
+            if guard is None:
+                return renyi_entropy(K_X, alpha, math.e)
+            values = self._once(("input", self._key(settings)), lambda: np.linalg.eigvalsh(K_X))
+            return guards.entropy(guards.guarded(guard, values, False, len(K_X)), alpha)
 
-        return float(self._once(("input", self._key(settings), alpha), compute))
+        return float(self._once(("input", self._key(settings), alpha, guard), compute))
 
     def _traces(self, settings: Settings) -> tuple[float, float]:
         """Return the traces of the matrices whose entropies are taken; ours are 1."""
@@ -274,31 +280,92 @@ class Variants:
                     tangent = abs(alpha - 1) < NEAR_ONE
                     dS = [renyi_entropy_gradient(A, alpha, math.e, tangent) for A in (N * K_X * K, K)]
             else:
-                dS = [guards.gradient(guard, *self._spectrum(settings, i), alpha, i == 0) for i in range(2)]
+                dS = [self._weighted(settings, i) for i in range(2)]
             return N * K_X * dS[0], dS[1]
 
         return self._once(("edges", self._key(settings), alpha, guard), compute)
 
+    def _weighted(self, settings: Settings, i: int) -> Array:
+        values, vectors = self._spectrum(settings, i)
+        return (vectors * self._weights_of(settings, values, i)) @ vectors.T
+
+    def _weights_of(self, settings: Settings, values: Array, i: int) -> Array:
+        assert settings.guard is not None
+        return guards.weights(settings.guard, values, self.alpha(settings), joint=i == 0)
+
     def _entropy_gradients(self, settings: Settings) -> list[dict[str, Array]]:
         def compute() -> list[dict[str, Array]]:
-            slopes = (self._slope(dS_dK, settings) for dS_dK in self._derivatives(settings))
+            if self.is_linear(settings):
+                slopes = [self._of_eigenvalues(settings, i) for i in range(2)]
+            else:
+                slopes = [self._slope(dS_dK, settings) for dS_dK in self._derivatives(settings)]
+            if settings.samples == "code":
+                return [self._from_code(slope) for slope in slopes]
+            slopes = [self._of_outputs(slope, settings) for slope in slopes]
             return [self.backward(slope, settings.eq19) for slope in slopes]
 
-        key = (self._key(settings), self.alpha(settings), settings.guard, settings.eq19)
+        key = (self._key(settings), self.alpha(settings), settings.guard, settings.eq19, settings.statistics)
         return self._once(("gradients", *key), compute)
 
     def _slope(self, dS_dK: Array, settings: Settings) -> Array:
-        """Return the derivative by X̂ from that by K."""
-        K, size = self.grams(settings)[1], self.sizes(settings).xhat
-        if settings.form == "factorised":
-            weights, Y = dS_dK * K, self.Xhat
-            return -2 / size * np.stack([(weights * np.sign(y[:, None] - y)).sum(axis=1) for y in Y.T], axis=1)
-        if settings.form == "laplacian":
-            d = cdist(self.Xhat, self.Xhat)
-            P = dS_dK * K / (2 * size * np.where(d > 0, d, np.inf))
-            return -4 * graph_laplacian(P) @ self.Xhat
-        Y, spread = standardised(self.Xhat) if settings.form == "standardised" else (self.Xhat, 1.0)
-        return -4 * graph_laplacian(edge_weights(dS_dK, K, size)) @ Y / spread
+        """Return the derivative by what the kernel compares from that by K."""
+        K, size, Y = self._gaps(settings), self.sizes(settings).xhat, self._compared(settings)[1]
+        if settings.after == "centred":
+            dS_dK = _centred(dS_dK)
+        if settings.distance == "cityblock":
+            weights = dS_dK * K / size**2
+            return -np.stack([(weights * np.sign(y[:, None] - y)).sum(axis=1) for y in Y.T], axis=1)
+        return pull_back(dS_dK, K, Y, size)
+
+    def _gaps(self, settings: Settings) -> Array:
+        """Return T with ∂K_ij/∂y_i = −T_ij (y_i − y_j)/σ², which is K where the kernel is ours."""
+
+        def compute() -> Array:
+            Y, power = self._compared(settings)[1], settings.power
+            K = _kernel(Y, self.sizes(settings).xhat, settings._replace(after=""))
+            if power == 2 or settings.distance == "cityblock":
+                return K
+            d = cdist(Y, Y)
+            return K * (power / 2) * np.where(d > 0, d, 1.0) ** (power - 2)
+
+        return self._once(("gaps", self._key(settings)), compute)
+
+    def is_linear(self, settings: Settings) -> bool:
+        """Tell whether ∂λ/∂Y of all eigenvalues is worth having, which all orders and guards share."""
+        plain = settings.after != "centred" and settings.distance == "euclidean"
+        return settings.guard is not None and plain and len(self.Xhat) * self.Xhat.size <= LARGEST_JACOBIAN
+
+    def _of_eigenvalues(self, settings: Settings, i: int) -> Array:
+        """Return ∂S/∂Y = Σ_k ∂S/∂λ_k ∂λ_k/∂Y, whose last factor is common to all orders and guards."""
+        values, vectors = self._spectrum(settings, i)
+
+        def compute() -> Array:
+            T, Y = self._gaps(settings), self._compared(settings)[1]
+            T = T if i else len(T) * self.grams(settings)[0] * T
+            Y = Y - Y.mean(axis=0)
+            sums: Array = T @ vectors
+            moved = [vectors * (y[:, None] * sums - T @ (vectors * y[:, None])) for y in Y.T]
+            return -2 / self.sizes(settings).xhat ** 2 * np.stack(moved, axis=1)
+
+        by_samples: Array = self._once(("eigenvalues by samples", self._key(settings), i), compute)
+        return by_samples @ self._weights_of(settings, values, i)
+
+    def _of_outputs(self, slope: Array, settings: Settings) -> Array:
+        """Return the derivative by X̂ from that by samples that may be standardised."""
+        if settings.samples == "own":
+            return slope
+        Y, spread = standardised(self.Xhat, OFFSET if settings.samples == "offset" else 0.0)
+        if settings.statistics == "differentiated":
+            slope = slope - slope.mean(axis=0) - Y * np.mean(slope * Y, axis=0)
+        return slope / spread
+
+    def _from_code(self, slope: Array) -> dict[str, Array]:
+        """Take a derivative by the code on to the parameters before it; the others have none."""
+        run, X = self.forward, self.problem.X
+        assert run is not None, "without parameters no code is known"
+        found = self.backward(np.zeros_like(self.Xhat))
+        dZ = slope * run.Gprime
+        return found | {"dW": dZ.T @ X, "dc": dZ.sum(axis=0)}
 
     def _distortion_gradients(self, eq23: str) -> dict[str, Array]:
         X = self.problem.X
@@ -352,15 +419,27 @@ class Variants:
 
     def grams(self, settings: Settings) -> tuple[Array, Array]:
         """Return K_X and K, of diagonal 1/N."""
-        sizes, form = self.sizes(settings), settings.form
+        sizes, compared = self.sizes(settings), self._compared(settings)
 
         def compute() -> tuple[Array, Array]:
-            return _gram(self.problem.X, sizes.x, form), _gram(self.Xhat, sizes.xhat, form)
+            return _kernel(compared[0], sizes.x, settings), _kernel(compared[1], sizes.xhat, settings)
 
         return self._once(("grams", self._key(settings)), compute)
 
+    def _compared(self, settings: Settings) -> tuple[Array, Array]:
+        """Return the samples that the kernels compare."""
+        X, Xhat, samples = self.problem.X, self.Xhat, settings.samples
+        if samples == "code":
+            assert self.forward is not None, "without parameters no code is known"
+            return X, self.forward.Zhat
+        if samples == "own":
+            return X, Xhat
+        offset = OFFSET if samples == "offset" else 0.0
+        return standardised(X, offset)[0], standardised(Xhat, offset)[0]
+
     def _key(self, settings: Settings) -> str:
-        return f"{self.sizes(settings).key} {settings.form}"
+        s = settings
+        return f"{self.sizes(s).key} {s.power} {s.distance} {s.samples} {s.after}"
 
     def _once(self, key: tuple[object, ...], compute: Callable[[], object]):  # type: ignore[no-untyped-def]
         if key not in self._cache:
@@ -379,17 +458,26 @@ def _forward(problem: Problem) -> Forward:
         return forward(problem.parameters, problem.X, problem.activation)
 
 
-def standardised(Y: Array) -> tuple[Array, Array]:
+def standardised(Y: Array, offset: float = 0.0) -> tuple[Array, Array]:
     """Return samples of mean 0 and standard deviation 1, and what they were divided by."""
-    spread = Y.std(axis=0)
+    spread = np.sqrt(Y.var(axis=0) + offset)
     spread = np.where(spread > 0, spread, 1.0)
     return (Y - Y.mean(axis=0)) / spread, spread
 
 
-def _gram(Y: Array, sigma: float, form: str) -> Array:
-    if form in ("laplacian", "factorised"):
-        return np.exp(-cdist(Y, Y, "euclidean" if form == "laplacian" else "cityblock") / sigma) / len(Y)
-    return gaussian_gram(standardised(Y)[0] if form == "standardised" else Y, sigma)
+def _kernel(Y: Array, sigma: float, settings: Settings) -> Array:
+    """Return exp(−d^p/(2σ²))/N, and what is done to it."""
+    if settings.power == 2:
+        K = gaussian_gram(Y, sigma)
+    else:
+        K = np.exp(-cdist(Y, Y, settings.distance) ** settings.power / (2 * sigma**2)) / len(Y)
+    if settings.after == "zero_diagonal":
+        np.fill_diagonal(K, 0)
+    return _centred(K) if settings.after == "centred" else K
+
+
+def _centred(K: Array) -> Array:
+    return K - K.mean(axis=0) - K.mean(axis=1)[:, None] + K.mean()
 
 
 def _of_trace(S: float, t: float, alpha: float) -> float:

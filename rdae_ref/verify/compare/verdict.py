@@ -2,7 +2,7 @@
 
 import itertools
 import math
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -15,16 +15,14 @@ from ...numerics.spectrum import eigenvalues
 from .arrays import Given, Reading, accept, rounding_limit
 from .causes import SETTINGS, Cause, cause
 from .comparison import VERDICTS, ArrayComparison, Comparison, Explanation
-from .diagnosis import FORMS, NEARER, Account, Diagnosis
-from .kernels import read_kernel
+from .diagnosis import NEARER, Account, Diagnosis, conventions_of
+from .kernels import KernelReading, read_kernel, with_rules
 from .outputs import networks
 from .search import CHANCE, Candidate, Finding, Fit, Search
 from .settings import Settings
 from .variants import GRADIENTS, SLOPES, Problem, Variants, standardised
 
 __all__ = ["compare"]
-
-FORM_OF = {name: form for form, name in FORMS.items()}
 
 
 def compare(
@@ -132,12 +130,15 @@ class _Judge:
 
     def _judge_given_earlier_arrays(self, whole: Reading) -> None:
         """Take the person's own outputs and kernels for the later arrays, if more of them are right then."""
-        upstream = self._kernels(self._outputs(self.upstream))
-        if not upstream.departs:
+        ways = self._kernels(self._outputs(self.upstream))
+        if not ways[0].departs:
             self._try_networks(whole)
             return
-        later = tuple(given for given in whole.given if given.name not in upstream.departs)
-        search = Search(whole._replace(problem=upstream.problem, given=later), upstream.settings)
+        later = tuple(given for given in whole.given if given.name not in ways[0].departs)
+        searches = [Search(whole._replace(problem=way.problem, given=later), way.settings) for way in ways]
+        plain = [sum(search.fit(given, search.ours.settings).fits for given in later) for search in searches]
+        best = max(range(len(ways)), key=plain.__getitem__)
+        upstream, search = ways[best], searches[best]
         finding = search.run()
         explained = {one.array for one in upstream.causes}
         now = sum(finding.fits[given.name].fits or self._agrees(given) for given in later) + len(explained)
@@ -186,10 +187,9 @@ class _Judge:
                 )
         return start._replace(problem=start.problem._replace(Xhat=theirs), departs=("Xhat",), chain_known=False)
 
-    def _kernels(self, start: _Upstream) -> _Upstream:
-        """Read the kernel off Gram matrices that differ."""
-        problem, sizes, causes, departs = start.problem, {}, start.causes, start.departs
-        forms = list[tuple[str, float]]()
+    def _kernels(self, start: _Upstream) -> list[_Upstream]:
+        """Read the kernel off Gram matrices that differ; there may be several ways to go on from them."""
+        problem, found, departs = start.problem, dict[str, KernelReading | None](), start.departs
         variants = self.ours.variants if start.problem is self.reading.problem else Variants(start.problem)
         code = {} if variants.forward is None else {"gram_of_code": variants.forward.Zhat}
         for name, own, other, sigma in (
@@ -200,28 +200,30 @@ class _Judge:
             if given is None or (departs and _close(given, gaussian_gram(own, sigma))):
                 continue
             samples = {"own": own, "kernel_one_side": other, "standardised_inputs": standardised(own)[0], **code}
-            found = read_kernel(name, given.array, samples, sigma, given.allowed(1 / len(own)))
-            departs = (*departs, name)
-            causes = (*causes, *(found.causes if found else ()))
-            sizes[name] = found.sigma if found else None
-            why = found.causes[0] if found and len(found.causes) == 1 else None
-            if why and why.name in FORM_OF and why.number is not None:
-                forms.append((FORM_OF[why.name], why.number))
-        if not sizes:
-            return start
-        x, xhat = sizes.get("K_X", problem.sigma_x), sizes.get("K_Xhat", problem.sigma_xhat)
-        settings = start.settings
-        if x is not None and xhat is not None:
-            settings = settings._replace(size=(x, xhat))
-        elif len(forms) == 2 and forms[0][0] == forms[1][0]:
-            settings = settings._replace(form=forms[0][0], size=(forms[0][1], forms[1][1]))
-        return start._replace(settings=settings, causes=causes, departs=departs)
+            found[name] = read_kernel(name, given.array, samples, sigma, given.allowed(1 / len(own)))
+        readings = [one for one in found.values() if one]
+        causes = (*start.causes, *(why for one in readings for why in one.causes))
+        start = start._replace(causes=causes, departs=(*departs, *found))
+        if not readings or len(readings) < len(found) or any(one.change is None for one in readings):
+            return [start]
+        return [start._replace(settings=start.settings._replace(**change)) for change in self._changes(found)]
+
+    def _changes(self, found: Mapping[str, KernelReading | None]) -> Iterator[dict[str, Any]]:
+        """Iterate over changes of the settings that have the kernels found; one that was not given may be like it."""
+        p, readings = self.reading.problem, [one for one in found.values() if one]
+        given = {one.name for one in self.reading.given}
+        sigma = {"K_X": p.sigma_x, "K_Xhat": p.sigma_xhat}
+        sizes = {name: one.sigma for name, one in found.items() if one}
+        ratio = next(iter(sizes.values())) / sigma[next(iter(sizes))]
+        for factor in (1.0, ratio):
+            pair = tuple(sizes.get(name, sigma[name] * (1 if name in given else factor)) for name in sigma)
+            yield from with_rules({**(readings[-1].change or {}), "size": pair})
 
     # ------------------------------------------------------------------------------------------------ what is left
 
     def _diagnoses(self) -> dict[str, list[Account]]:
         """Return accounts of the arrays that neither agree nor follow from a convention."""
-        bases = [(candidate.settings, _conventions(candidate)) for candidate in self.finding.candidates[:2]]
+        bases = [(candidate.settings, conventions_of(candidate)) for candidate in self.finding.candidates[:2]]
         bases.append((self.search.ours.settings, ()))
         diagnosis = Diagnosis(self.search, list(dict(bases).items()))
         accounts = {}
@@ -390,10 +392,6 @@ def _close(given: Given, array: npt.ArrayLike, scale: float = 0.0) -> bool:
     array = np.asarray(array)
     array = array if array.shape == given.array.shape else array.T
     return bool(np.abs(given.array - array).max() <= given.allowed(scale + float(np.abs(array).max())))
-
-
-def _conventions(candidate: Candidate) -> tuple[Cause, ...]:
-    return tuple(Cause(one.key, "", None, one.sentence) for one in candidate.conventions)
 
 
 def _in_common(accounts: dict[str, list[Account]]) -> dict[str, list[Account]]:
