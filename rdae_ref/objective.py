@@ -24,6 +24,7 @@ from .numerics.distances import GaussianKernel, gaussian_gram
 from .numerics.entropy import order_of
 from .numerics.low_rank import is_low_rank
 from .pytree import Pytree
+from .threads import one_blas_thread
 from .workers import Workers, mapping
 
 __all__ = ["METHODS", "AutoencoderObjective", "DataObjective", "Objective", "RateDistortion", "Terms", "distortion_of"]
@@ -331,14 +332,16 @@ class _Numeric(_Equations):
 
     def value_and_gradient(self, objective: RateDistortion, parameters: Parameters) -> tuple[float, Parameters]:
         X, mu, unit = objective.X, objective.mu, math.log(objective.base)
-        forward_pass = objective._forward(parameters)
-        joint, output, dS = self.entropy.with_gradient(forward_pass.Xhat)
-        value = (joint - output) / unit - mu * paper.distortion(X, forward_pass.Xhat)
-        dL_dXhat = dS / unit + 2 * mu / len(X) * (X - forward_pass.Xhat)
-        return value, backpropagate(dL_dXhat, forward_pass, parameters, X)
+        with one_blas_thread(len(X)):
+            forward_pass = objective._forward(parameters)
+            joint, output, dS = self.entropy.with_gradient(forward_pass.Xhat)
+            value = (joint - output) / unit - mu * paper.distortion(X, forward_pass.Xhat)
+            dL_dXhat = dS / unit + 2 * mu / len(X) * (X - forward_pass.Xhat)
+            return value, backpropagate(dL_dXhat, forward_pass, parameters, X)
 
     def entropies(self, objective: RateDistortion, Xhat: Array) -> tuple[float, float]:
-        joint, output = self.entropy.entropies(Xhat)
+        with one_blas_thread(len(Xhat)):
+            joint, output = self.entropy.entropies(Xhat)
         return joint / math.log(objective.base), output / math.log(objective.base)
 
     def truncation_error(self, objective: RateDistortion, Xhat: Array) -> float:

@@ -1,8 +1,8 @@
 """Tasks in parallel, and what `workers=` means.
 
 `workers` is a number of processes on this machine, or a ``map``-like callable such as the ``map`` of an executor of
-`concurrent.futures` or of Dask: it takes a function and a list of tasks and gives their results in order. BLAS has one
-thread in each task, if that can be set: more threads would compete for the same cores, and change the last bits.
+`concurrent.futures` or of Dask: it takes a function and a list of tasks and gives their results in order. Each task
+runs in one thread, and so does its BLAS: more threads would compete for the same cores.
 """
 
 import functools
@@ -21,6 +21,7 @@ from multiprocessing.util import Finalize
 from typing import Any, TypeAlias
 
 from ._validation import as_count
+from .threads import single_thread
 
 __all__ = ["ExternalMap", "Map", "Parallel", "Processes", "Workers", "cores", "mapping"]
 
@@ -160,8 +161,7 @@ def _survives(error: BaseException) -> bool:
 class ExternalMap(AbstractContextManager["ExternalMap"]):
     """A map over workers that the caller has started, and will end.
 
-    In its tasks BLAS is limited to one thread if threadpoolctl is installed; in threads of one process, while the first
-    of them runs. Prefer processes: OpenBLAS has given wrong products under Python threads.
+    Each task runs in one thread, with one BLAS thread.
     """
 
     count = 8  # how many there are is unknown: as many as share a few large matrices well
@@ -188,19 +188,10 @@ def _starred(function: Callable[..., Any], arguments: tuple[Any, ...]) -> Any:
     return function(*arguments)
 
 
-_PINNED = threading.Lock()
-
-
 def _pinned(home: int, function: Callable[[Any], Any], task: Any) -> Any:
-    """Call a function with one BLAS thread."""
-    controller = _blas()
-    if controller is None or not _PINNED.acquire(blocking=False):  # the number is one for all threads of a process
+    """Call a function in this thread alone, with one BLAS thread."""
+    with single_thread():
         return _called(home, function, task)
-    try:
-        with controller.limit(limits=1):
-            return _called(home, function, task)
-    finally:
-        _PINNED.release()
 
 
 def _one_for_each(results: Iterable[Any], count: int) -> Iterator[Any]:
@@ -277,13 +268,3 @@ def _end_with_parent() -> None:
     assert parent is not None
     parent.join()
     os._exit(1)
-
-
-@functools.cache
-def _blas() -> Any:
-    """Return what sets the threads of BLAS, found once: to look for its libraries takes longer than a small task."""
-    try:
-        from threadpoolctl import ThreadpoolController  # noqa: PLC0415  # optional
-    except ImportError:
-        return None
-    return ThreadpoolController()

@@ -60,7 +60,6 @@ def threads(task):
 
 
 def test_blas_has_one_thread_in_a_task_and_what_it_had_after_it(tmp_path):
-    pytest.importorskip("threadpoolctl", reason="threadpoolctl, of the extra [distributed], is not installed")
     from threadpoolctl import threadpool_info, threadpool_limits
 
     with threadpool_limits(limits=2):

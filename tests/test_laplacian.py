@@ -7,7 +7,7 @@ import pytest
 
 from rdae_ref import graph_laplacian
 from rdae_ref.numerics import laplacian
-from rdae_ref.numerics.laplacian import laplacian_products
+from rdae_ref.numerics.laplacian import laplacian_product_of_spectrum, laplacian_products
 from rdae_ref.workers import ExternalMap
 
 
@@ -41,6 +41,26 @@ def test_products_are_those_with_the_whole_laplacian(N, monkeypatch):
         np.testing.assert_allclose(product, graph_laplacian(P) @ Y, atol=1e-13)
     assert all(row <= column for row, column in weights.asked)  # half of the matrix is enough
     assert len(set(weights.asked)) == len(weights.asked)
+
+
+@pytest.mark.parametrize("N", [1, 6, 7, 8, 40])
+def test_products_in_the_eigenbasis_are_those_with_the_whole_laplacian(N, monkeypatch):
+    monkeypatch.setattr(laplacian, "STRIP", 7)
+    rng = np.random.default_rng(N)
+    V, weights, values = rng.normal(size=(N, 5)), rng.normal(size=5), rng.normal(size=5)
+    Y = rng.normal(size=(N, 3)) + 10
+    P = (V * weights) @ V.T * ((V * values) @ V.T)
+    found = laplacian_product_of_spectrum(V, weights, values, Y)
+    np.testing.assert_allclose(found, graph_laplacian(P) @ Y, atol=1e-12 * np.abs(P).sum())
+
+
+def test_the_number_of_shares_changes_rounding_alone(monkeypatch):
+    monkeypatch.setattr(laplacian, "TILE", 7)
+    Y, weights = problem(40)
+    several = laplacian_products(weights, Y)
+    monkeypatch.setattr(laplacian, "SUMMED", 1)
+    for one, other in zip(laplacian_products(weights, Y), several, strict=True):
+        np.testing.assert_allclose(one, other, atol=1e-13)
 
 
 class Counting(ExternalMap):

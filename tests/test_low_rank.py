@@ -28,12 +28,12 @@ from rdae_ref import (
     renyi_entropy_gradient,
 )
 from rdae_ref.data import gaussian
-from rdae_ref.numerics import laplacian
+from rdae_ref.numerics import conditional, laplacian
 from rdae_ref.numerics.conditional import FromFactors, FromMatrices, FromSquares
 from rdae_ref.numerics.distances import GaussianKernel
-from rdae_ref.numerics.entropy import entropy_and_factor, entropy_of_spectrum, order_of
+from rdae_ref.numerics.entropy import entropy_and_weights, entropy_of_spectrum, factor, order_of
 from rdae_ref.numerics.low_rank import (
-    _kernel_factor,
+    kernel_factor,
     kernel_spectrum,
     low_rank_spectrum,
     nonzero_spectrum,
@@ -115,8 +115,10 @@ def test_auto_is_low_rank_for_many_samples_in_few_dimensions_and_exact_for_digit
     assert isinstance(chosen(low_rank_problem(1.01, "auto", n=800, d=40)[0]), FromMatrices)
 
 
-@pytest.mark.parametrize("alpha", [1 + 1e-12, 1 + 1e-6, 1.0001])
-def test_near_order_one_the_low_rank_spectrum_gives_what_the_exact_one_gives(alpha):
+@pytest.mark.parametrize("tiles_to_rank", [0, math.inf], ids=["eigenbasis", "tiles"])
+@pytest.mark.parametrize("alpha", [1 + 1e-12, 1 + 1e-6, 1.0001, 1.5, 10])
+def test_the_low_rank_spectrum_gives_what_the_exact_one_gives(alpha, tiles_to_rank, monkeypatch):
+    monkeypatch.setattr(conditional, "TILES_TO_RANK", tiles_to_rank)
     exact, low = (low_rank_problem(alpha, how)[0] for how in ("exact", "low-rank"))
     parameters = low_rank_problem(alpha)[1]
     (value, gradient), (low_value, low_gradient) = (one.value_and_gradient(parameters) for one in (exact, low))
@@ -125,9 +127,26 @@ def test_near_order_one_the_low_rank_spectrum_gives_what_the_exact_one_gives(alp
     np.testing.assert_allclose(ravel(low_gradient)[0], gradient, atol=1e-9 * np.abs(gradient).max())
 
 
+def test_outputs_far_apart_are_not_computed_in_the_eigenbasis(monkeypatch):
+    X = np.random.default_rng(0).normal(size=(300, 1))
+    X[:3] = [[-1e9], [1e9], [1e9 + 0.5]]
+    parameters = Parameters(W=np.ones((1, 1)), c=np.zeros(1), A=np.ones((1, 1)), b=np.zeros(1))
+    settings = {"activation": "linear", "alpha": 1.01, "mu": 0.0, "sigma_x": 0.5, "sigma_xhat": 0.5}
+    monkeypatch.setattr(conditional, "TILES_TO_RANK", 0)
+    exact, low = (
+        RateDistortion(X, **settings, method=method).value_and_gradient(parameters)[1]
+        for method in ("exact", "low-rank")
+    )
+    np.testing.assert_allclose(low.W, exact.W, rtol=1e-8)  # in the eigenbasis 6362.7 for -0.67
+
+
 @pytest.mark.parametrize("how", ["exact", "low-rank"])
+@pytest.mark.parametrize("tiles_to_rank", [0, math.inf], ids=["eigenbasis", "tiles"])
 @pytest.mark.parametrize("apart", [1e-9, 1e-8, 1e-7])
-def test_outputs_that_all_but_coincide_cost_the_gradient_half_of_its_digits_at_worst(apart, how):
+def test_outputs_that_all_but_coincide_cost_the_gradient_half_of_its_digits_at_worst(
+    apart, how, tiles_to_rank, monkeypatch
+):
+    monkeypatch.setattr(conditional, "TILES_TO_RANK", tiles_to_rank)
     fifty = pytest.importorskip("rdae_ref.verify.oracles.mpmath_oracle")
     X = np.array([[0.0, 0.0], [apart, 1.5], [2.0, -0.3], [-1.5, 0.7], [0.9, 2.0]])
     parameters = Parameters(W=np.array([[1.0, 0.0]]), c=np.zeros(1), A=np.array([[1.0], [0.5]]), b=np.zeros(2))
@@ -204,14 +223,16 @@ def test_the_low_rank_spectrum_has_the_entropy_and_the_gradient_of_the_matrix(al
         assert low.vectors.shape[1] < 140
         order = order_of(alpha, 200)
         assert entropy_of_spectrum(low, order) == pytest.approx(renyi_entropy(matrix, alpha, math.e), abs=1e-9)
-        value, factor, sign = entropy_and_factor(low, order)
+        value, weights = entropy_and_weights(low, order)
+        assert weights.max() <= 0
+        B = factor(low.vectors, weights)
         assert value == entropy_of_spectrum(low, order)
         tangent = order.diverges
         exact = renyi_entropy_gradient(matrix, alpha, math.e, tangent=tangent)
         # Along eigenvectors whose eigenvalue is rounding, λ^(α−1) is a matter of that rounding: not compared.
         values, vectors, _ = spectrum(matrix)
         vectors = vectors[:, values > 1e-8 * values[-1]]
-        found = vectors.T @ (sign * factor @ factor.T) @ vectors
+        found = vectors.T @ (-B @ B.T) @ vectors
         expected = vectors.T @ exact @ vectors
         shift = np.mean(np.diag(expected - found)) * np.eye(len(found))  # a multiple of I does not matter
         np.testing.assert_allclose(found + shift, expected, atol=1e-6 * np.abs(expected).max())
@@ -233,11 +254,11 @@ def test_a_matrix_that_is_not_semidefinite_is_refused_at_every_order(alpha):
 def test_the_factor_leaves_a_semidefinite_residual_as_small_as_asked(n, sigma, residual):
     X = samples(n)
     block, K = GaussianKernel(X, sigma), gaussian_gram(X, sigma)
-    L = _kernel_factor(block, n, residual, n)
+    L = kernel_factor(block, n, residual, n)
     R = K - L @ L.T
     assert np.trace(R) <= residual + 1e-15
     assert np.linalg.eigvalsh(R).min() > -1e-15
-    assert _kernel_factor(block, n, residual, L.shape[1] - 1) is None
+    assert kernel_factor(block, n, residual, L.shape[1] - 1) is None
 
 
 def two_clusters(apart):
@@ -280,7 +301,7 @@ def test_kernel_sizes_whose_square_overflows_leave_the_distortion_alone(sigma, a
 
 def test_equal_samples_are_one_column():
     X = np.repeat(samples(5), 40, axis=0)
-    assert _kernel_factor(GaussianKernel(X, 0.5), 200, 1e-12, 200).shape[1] == 5
+    assert kernel_factor(GaussianKernel(X, 0.5), 200, 1e-12, 200).shape[1] == 5
 
 
 @given(

@@ -498,7 +498,6 @@ THREADS = """
 
 
 def test_tasks_in_threads_leave_blas_the_threads_it_had():
-    pytest.importorskip("threadpoolctl", reason="threadpoolctl, of the extra [distributed], is not installed")
     command = [sys.executable, "-c", textwrap.dedent(THREADS)]
     environment = os.environ | dict.fromkeys(BLAS_THREADS, "2")
     said = subprocess.run(command, capture_output=True, text=True, check=True, env=environment).stdout

@@ -7,16 +7,31 @@ N K_X ∘ K_X̂ is the Gram matrix of the pairs (x/σ_x, x̂/σ_x̂). `FromFacto
 
 import functools
 import math
-from collections.abc import Sequence
-from typing import NamedTuple, Protocol
+from collections.abc import Callable, Sequence
+from typing import NamedTuple, Protocol, TypeVar
+
+import numpy as np
 
 from .._validation import Array
+from ..threads import thread_map
 from ..workers import Parallel
 from .distances import GaussianKernel, Rows, gaussian_gram
-from .entropy import Order, entropy_and_factor, entropy_and_gradient, entropy_of_spectrum, renyi_entropy
-from .laplacian import laplacian_products, pull_back
+from .entropy import (
+    Order,
+    entropy_and_gradient,
+    entropy_and_weights,
+    entropy_of_spectrum,
+    factor,
+    renyi_entropy,
+)
+from .laplacian import laplacian_product_of_spectrum, laplacian_products, pull_back
 from .low_rank import kernel_spectrum, truncation_error
 from .spectrum import Spectrum
+
+T = TypeVar("T")
+
+TILES_TO_RANK = 3  # samples over features and rank: beyond it, products in the eigenbasis take less time than tiles
+NARROW = 1000  # spread of the outputs over σ: beyond it, rounding of the diagonal, which cancels, could be seen there
 
 __all__ = ["ConditionalEntropy", "Entropies", "FromFactors", "FromMatrices", "FromSquares", "OfOutputs"]
 
@@ -60,15 +75,18 @@ class FromMatrices(OfOutputs):
 
     def entropies(self, Xhat: Array) -> Entropies:
         K = gaussian_gram(Xhat, self.sigma)
-        return Entropies(renyi_entropy(self.joint_per_output * K, self.order), renyi_entropy(K, self.order))
+        return Entropies(*self._for_both(renyi_entropy, K))
 
     def with_gradient(self, Xhat: Array) -> ConditionalEntropy:
         K = gaussian_gram(Xhat, self.sigma)
-        joint, dS_joint = entropy_and_gradient(self.joint_per_output * K, self.order)
-        output, dS_output = entropy_and_gradient(K, self.order)
+        (joint, dS_joint), (output, dS_output) = self._for_both(entropy_and_gradient, K)
         dS_joint *= self.joint_per_output
         dS_joint -= dS_output
         return ConditionalEntropy(joint, output, pull_back(dS_joint, K, Xhat, self.sigma))
+
+    def _for_both(self, function: Callable[[Array, Order], T], K: Array) -> list[T]:
+        """Return a function of the joint matrix and of K, in two threads."""
+        return thread_map(lambda A: function(A, self.order), (self.joint_per_output * K, K), rows=len(K))
 
     def truncation_error(self, Xhat: Array) -> float:
         return 0.0
@@ -112,14 +130,23 @@ class _Factors(OfOutputs):
         return Entropies(*(entropy_of_spectrum(one, self.where.order) for one in (self.joint, self.output)))
 
     def with_gradient(self, Xhat: Array) -> ConditionalEntropy:
-        joint, output = (entropy_and_factor(one, self.where.order) for one in (self.joint, self.output))
-        edges = _Edges(self.where.inputs, self.outputs, joint.factor, output.factor)
-        product = laplacian_products(edges, Xhat, self.where.workers).products[0]
-        sigma = self.where.sigma
-        return ConditionalEntropy(joint.value, output.value, -2 / len(Xhat) * product / sigma / sigma)
+        joint, output = (entropy_and_weights(one, self.where.order) for one in (self.joint, self.output))
+        sigma, rank = self.where.sigma, len(joint.weights) + len(output.weights)
+        if len(Xhat) > TILES_TO_RANK * Xhat.shape[1] * rank and np.ptp(Xhat, axis=0).max() < NARROW * sigma:
+            product = _in_eigenbasis(self.joint, joint.weights, Xhat)
+            product -= _in_eigenbasis(self.output, output.weights, Xhat)
+        else:
+            factors = factor(self.joint.vectors, joint.weights), factor(self.output.vectors, output.weights)
+            edges = _Edges(self.where.inputs, self.outputs, *factors)
+            product = laplacian_products(edges, Xhat, self.where.workers).products[0] / len(Xhat)
+        return ConditionalEntropy(joint.value, output.value, -2 * product / sigma / sigma)
 
     def truncation_error(self, Xhat: Array) -> float:
         return sum(truncation_error(one, self.where.order.alpha, math.e) for one in (self.joint, self.output))
+
+
+def _in_eigenbasis(decomposition: Spectrum, weights: Array, Xhat: Array) -> Array:
+    return laplacian_product_of_spectrum(decomposition.vectors, weights, decomposition.values, Xhat)
 
 
 class FromSquares(OfOutputs):

@@ -24,8 +24,8 @@ from .spectrum import (
 )
 
 __all__ = [
-    "EntropyAndFactor", "EntropyAndGradient", "Order", "entropy_and_factor", "entropy_and_gradient",
-    "entropy_of_spectrum", "gradient", "order_of", "renyi_entropy", "traceless_gradient",
+    "EntropyAndGradient", "EntropyAndWeights", "Order", "entropy_and_gradient", "entropy_and_weights",
+    "entropy_of_spectrum", "factor", "gradient", "order_of", "renyi_entropy", "traceless_gradient",
 ]  # fmt: skip
 
 
@@ -36,12 +36,11 @@ class EntropyAndGradient(NamedTuple):
     gradient: Array
 
 
-class EntropyAndFactor(NamedTuple):
-    """S_α(A) with B of shape (N, r): up to a multiple of I the gradient is sign · B Bᵀ."""
+class EntropyAndWeights(NamedTuple):
+    """S_α(A) with w of shape (r,): up to a multiple of I the gradient is V diag(w) Vᵀ, with w of one sign."""
 
     value: float
-    factor: Array
-    sign: float
+    weights: Array
 
 
 # How each order is computed, from eigenvalues λ > 0 with Σ λ = 1
@@ -179,22 +178,29 @@ def entropy_and_gradient(A: Array, order: Order) -> EntropyAndGradient:
     """Return S_α(A) and its gradient up to a multiple of I, from one decomposition of a Gram matrix."""
     if order.by_products is not None:
         return order.by_products(A, order.alpha)
-    value, B, sign = entropy_and_factor(spectrum(A) if order.needs_all else nonzero_spectrum(A), order)
+    decomposition = spectrum(A) if order.needs_all else nonzero_spectrum(A)
+    value, weights = entropy_and_weights(decomposition, order)
+    B = factor(decomposition.vectors, weights)
     product = B @ B.T  # syrk: symmetric, and half the work
-    return EntropyAndGradient(value, np.negative(product, out=product) if sign < 0 else product)
+    return EntropyAndGradient(value, product if order.needs_all else np.negative(product, out=product))
 
 
-def entropy_and_factor(decomposition: Spectrum, order: Order) -> EntropyAndFactor:
-    """Return S_α and the factor of its gradient, up to the multiple of I for which an eigenvalue 0 has the weight 0.
+def entropy_and_weights(decomposition: Spectrum, order: Order) -> EntropyAndWeights:
+    """Return S_α and the weights of its gradient, up to the constant for which an eigenvalue 0 has the weight 0.
 
     So eigenvectors of weight zero, and those that a low-rank spectrum left out, are not needed. Near α = 1 this is the
     tangent form, elsewhere the literal one: at α = 10 the tangent form is 10⁵ times larger than the part that matters.
     """
     values, vectors, _ = decomposition
-    weights = _factor_weights(values, order, len(vectors))
+    return EntropyAndWeights(entropy_of_spectrum(decomposition, order), _factor_weights(values, order, len(vectors)))
+
+
+def factor(vectors: Array, weights: Array) -> Array:
+    """Return B with B Bᵀ = V diag(|w|) Vᵀ."""
     used = weights != 0
-    B = (vectors if used.all() else vectors[:, used]) * np.sqrt(np.abs(weights[used]))
-    return EntropyAndFactor(entropy_of_spectrum(decomposition, order), B, 1.0 if order.needs_all else -1.0)
+    B = vectors.copy() if used.all() else vectors[:, used]
+    B *= np.sqrt(np.abs(weights[used]))
+    return B
 
 
 def _entropy_of_values(values: Array, order: Order) -> float:

@@ -14,14 +14,19 @@ from .._validation import Array, as_base, as_order
 from .distances import Rows
 from .spectrum import Spectrum, lapack, spectrum, zero_below
 
-__all__ = ["is_low_rank", "kernel_spectrum", "low_rank_spectrum", "nonzero_spectrum", "truncation_error"]
+__all__ = [
+    "MOST_RANK", "RESIDUAL", "is_low_rank", "kernel_factor", "kernel_spectrum", "low_rank_spectrum",
+    "nonzero_spectrum", "truncation_error",
+]  # fmt: skip
 
 RESIDUAL = 1e-12  # tr R of a matrix of trace 1: less than what counts as zero adds up to
 MOST_RANK = 0.9  # of N: beyond it the factor and its products save no time
 FEW = 1 / 3  # of N: with more for K_X alone, N K_X ∘ K_X̂ has too many for the factor to be worthwhile
 FACTOR_FROM = 150  # samples: below, LAPACK is as fast without the factor
 AUTO_FROM = 600  # samples: below, the eigenvalues of the whole matrix are as fast
-CANDIDATES, PIVOTS, WORTHWHILE = 128, 32, 0.1  # for each step of `_kernel_factor`; fastest for some thousand samples
+STRIP = 4096  # rows that are multiplied at once
+CANDIDATES, PIVOTS, WORTHWHILE = 128, 32, 0.1  # for each step of `kernel_factor`; fastest for some thousand samples
+HOPELESS = 2  # times the columns that are allowed: where that many are foreseen, the factor is given up
 
 Block = Callable[[Rows, Rows], Array]  # rows and columns to a new block of a kernel matrix with unit diagonal
 
@@ -59,13 +64,13 @@ def nonzero_spectrum(A: Array) -> Spectrum:
 
 def kernel_spectrum(block: Block, N: int, residual: float = RESIDUAL) -> Spectrum | None:
     """Return the spectrum of K/N up to tr R ≤ residual, from few columns of K, or None as `low_rank_spectrum`."""
-    factor = _kernel_factor(block, N, residual, round(MOST_RANK * N))
+    factor = kernel_factor(block, N, residual, round(MOST_RANK * N))
     return None if factor is None else _of_factor(factor, 1.0)
 
 
 def is_low_rank(block: Block, N: int) -> bool:
     """Return whether products of K with another kernel are worth a low-rank spectrum."""
-    return N >= AUTO_FROM and _kernel_factor(block, N, RESIDUAL, round(FEW * N)) is not None
+    return N >= AUTO_FROM and kernel_factor(block, N, RESIDUAL, round(FEW * N)) is not None
 
 
 def truncation_error(decomposition: Spectrum, alpha: float, base: float = 2) -> float:
@@ -118,19 +123,26 @@ def truncation_error(decomposition: Spectrum, alpha: float, base: float = 2) -> 
     return float(bound) / math.log(base)
 
 
-def _kernel_factor(block: Block, N: int, residual: float, most: int) -> Array | None:
+def kernel_factor(block: Block, N: int, residual: float, most: int) -> Array | None:
     """Return L of K/N = L Lᵀ + R with tr R ≤ residual in N · rank² operations, or None beyond `most` columns.
+
+    It gives up early where the decay of tr R over the columns so far foresees far more than `most`.
 
     The pivots are taken some at a time, so that matrix products do the work: the `CANDIDATES` samples with the largest
     residual diagonal are factored by LAPACK, and those are taken whose residual stays worthwhile.
     """
     L, rank, diagonal = np.empty((4 * PIVOTS, N)), 0, np.full(N, 1 / N)  # Lᵀ, so that new columns are contiguous
+    before = (0, 1.0)
     while diagonal.sum() > residual:
         pivots, small = _next_pivots(block, L[:rank], diagonal)
         if rank + len(pivots) > most:
             return None
         if rank + len(pivots) > len(L):
-            L = np.concatenate([L, np.empty_like(L)])
+            if rank > 1.9 * before[0]:
+                before, earlier = (rank, float(diagonal.sum())), before
+                if _foreseen_rank(earlier, before, residual) > HOPELESS * most:
+                    return None
+            L.resize((len(L) + 4 * PIVOTS, N), refcheck=False)  # in place, where the system can
         columns = block(pivots, slice(None))
         columns[np.arange(len(pivots)), pivots] = 1
         columns /= N
@@ -144,6 +156,14 @@ def _kernel_factor(block: Block, N: int, residual: float, most: int) -> Array | 
             return None
         np.maximum(diagonal, 0, out=diagonal)
     return L[:rank].T
+
+
+def _foreseen_rank(before: tuple[int, float], now: tuple[int, float], residual: float) -> float:
+    """Return at what rank tr R falls to the residual if ln tr R ∝ −rank^b through two ranks and their tr R."""
+    if before[1] >= 1 or now[1] >= before[1]:
+        return 0.0 if before[1] >= 1 else math.inf
+    b = math.log(math.log(now[1]) / math.log(before[1])) / math.log(now[0] / before[0])
+    return now[0] * math.exp(min(math.log(math.log(residual) / math.log(now[1])) / b, 700.0))
 
 
 def _next_pivots(block: Block, L: Array, diagonal: Array) -> tuple[np.ndarray, Array]:
@@ -163,8 +183,12 @@ def _is_indefinite(diagonal: Array, residual: float) -> bool:
 
 
 def _of_factor(factor: Array, trace: float) -> Spectrum:
-    """Return the spectrum of L Lᵀ, and what it leaves out of a matrix with this trace."""
+    """Return the spectrum of L Lᵀ, and what it leaves out of a matrix with this trace, in the memory of L."""
     values, vectors = lapack(factor.T @ factor, eigvals_only=False)
     kept = values >= zero_below(values, len(factor))
     values = values[kept]
-    return Spectrum(values, factor @ vectors[:, kept] / np.sqrt(values), max(0.0, trace - float(values.sum())))
+    vectors = vectors[:, kept] / np.sqrt(values)
+    for first in range(0, len(factor), STRIP):
+        rows = slice(first, first + STRIP)
+        factor[rows, : len(values)] = factor[rows] @ vectors
+    return Spectrum(values, factor[:, : len(values)], max(0.0, trace - float(values.sum())))

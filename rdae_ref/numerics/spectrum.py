@@ -11,6 +11,7 @@ import numpy as np
 import scipy.linalg
 
 from .._validation import Array
+from ..threads import one_blas_thread
 
 __all__ = [
     "SingularGramWarning", "Spectrum", "check_semidefinite", "eigenvalues", "spectral_product", "spectrum",
@@ -70,11 +71,13 @@ def spectral_product(vectors: Array, weights: Array) -> Array:
 
 def lapack(A: Array, *, eigvals_only: bool):  # type: ignore[no-untyped-def]
     """Return LAPACK's eigenvalues, ascending, and the eigenvectors, unless `eigvals_only`."""
-    # evd: as fast on all eigenvalues as evr, which occasionally fails; ev is slower but has not failed.
-    try:
-        return scipy.linalg.eigh(A, eigvals_only=eigvals_only, driver="evd", check_finite=False)
-    except np.linalg.LinAlgError:
-        return scipy.linalg.eigh(A, eigvals_only=eigvals_only, driver="ev", check_finite=False)
+    # NumPy's evd: as fast on all eigenvalues as evr, which occasionally fails, and other threads can go on beside it.
+    # SciPy's ev is slower but has not failed.
+    with one_blas_thread(len(A)):
+        try:
+            return np.linalg.eigvalsh(A) if eigvals_only else np.linalg.eigh(A)
+        except np.linalg.LinAlgError:
+            return scipy.linalg.eigh(A, eigvals_only=eigvals_only, driver="ev", check_finite=False)
 
 
 def _zeroed(values: Array) -> Array:

@@ -12,13 +12,13 @@ import numpy as np
 import numpy.typing as npt
 
 from ...pytree import Pytree, tree_map
+from ...threads import one_blas_thread
 
 try:
     import jax
     import jax.numpy as jnp
-    from threadpoolctl import threadpool_limits
 except ImportError as error:  # pragma: no cover
-    raise ImportError('the JAX oracle needs jax and threadpoolctl: pip install "rdae_ref[oracles]"') from error
+    raise ImportError('the JAX oracle needs jax: pip install "rdae_ref[oracles]"') from error
 
 __all__ = ["MODELS", "value_and_gradient"]
 
@@ -37,7 +37,7 @@ def value_and_gradient(
 ) -> tuple[float, Pytree]:
     """Return what `Oracle.value_and_gradient` does, by reverse-mode differentiation."""
     # One BLAS thread: JAX's eigh beside a threaded OpenBLAS has corrupted products of NumPy (jax issue 38056).
-    with jax.enable_x64(True), threadpool_limits(limits=1, user_api="blas"):
+    with jax.enable_x64(True), one_blas_thread():
 
         def objective(arrays: Any) -> Any:
             return MODELS[model](arrays, jnp.asarray(X, dtype=float), **settings)

@@ -1,0 +1,155 @@
+"""Threads: one for BLAS, and Python's for tasks that are independent.
+
+Decompositions of some hundred rows get slower with more BLAS threads; two of them in two Python threads take half the
+time, since `numpy.linalg` releases the interpreter lock. OpenBLAS with several threads of its own has given wrong
+products under Python threads (numpy issues 29391 and 31618), so it has one whenever tasks run in threads. As many
+threads are used as BLAS was allowed to have: OPENBLAS_NUM_THREADS and `threadpoolctl.threadpool_limits` rule both.
+"""
+
+import functools
+import os
+import threading
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor, wait
+from contextlib import contextmanager
+from contextvars import ContextVar, copy_context
+from typing import Any, TypeVar
+
+import numpy as np  # noqa: F401  # loads its BLAS, which the controller looks for
+import scipy.linalg  # noqa: F401  # and SciPy's
+from threadpoolctl import ThreadpoolController
+
+__all__ = ["LARGE", "one_blas_thread", "single_thread", "thread_map"]
+
+T = TypeVar("T")
+
+LARGE = 2000  # rows: from here on products, and with more than two threads decompositions, gain from threads of BLAS
+
+
+class _Shared:
+    """What all threads of this process share, under one lock."""
+
+    def __init__(self) -> None:
+        self.lock = threading.Lock()
+        self.users = 0  # of the limit
+        self.helpers = 0  # threads at work beside those that called
+        self.allowed, self.limiter = 1, None
+        self.pool = ThreadPoolExecutor(max(1, (os.cpu_count() or 1) - 1), thread_name_prefix="rdae_ref")
+
+
+_shared = _Shared()
+_SEQUENTIAL = ContextVar("sequential", default=False)
+
+
+@functools.cache
+def _controller() -> ThreadpoolController:
+    return ThreadpoolController().select(user_api="blas")
+
+
+def _allowed() -> int:
+    return max((library.num_threads for library in _controller().lib_controllers), default=1)
+
+
+@contextmanager
+def one_blas_thread(rows: int = 0) -> Iterator[int]:
+    """Limit BLAS to one thread, except for `LARGE` matrices; yield how many threads there may be.
+
+    The limit ends with the last of all nested or concurrent users. Where another thread has set a limit of its own with
+    threadpoolctl, that one stays, and 1 is what is yielded.
+    """
+    if rows >= LARGE:
+        yield 1
+        return
+    with _shared.lock:
+        if not _shared.users:
+            _shared.allowed = _allowed()
+            if _shared.allowed > 1:
+                _shared.limiter = _controller().limit(limits=1)
+                _free()
+                _shared.allowed = _shared.allowed if _allowed() == 1 else 1
+        _shared.users += 1
+    try:
+        yield _shared.allowed
+    finally:
+        with _shared.lock:
+            _shared.users -= 1
+            if not _shared.users and _shared.limiter is not None:
+                _shared.limiter.restore_original_limits()
+                _shared.limiter = None
+                _free()
+
+
+def _free() -> None:
+    """Let other threads set the limit: threadpoolctl reserves OpenBLAS for who has set it until a `with` block ends."""
+    with _controller().limit():
+        pass
+
+
+@contextmanager
+def single_thread() -> Iterator[None]:
+    """Compute in this thread alone, as in a worker beside which others use the other cores."""
+    token = _SEQUENTIAL.set(True)
+    try:
+        with one_blas_thread():
+            yield
+    finally:
+        _SEQUENTIAL.reset(token)
+
+
+def thread_map(function: Callable[..., T], *iterables: Iterable[Any], rows: int = 0) -> list[T]:
+    """Return the results of all tasks in order, computed in as many threads as BLAS may have, with one BLAS thread.
+
+    The result is the same to the bit for every number of threads. A task that itself calls this function, or calls it
+    while other threads are at work already, runs its tasks one after another; so do tasks on `LARGE` matrices where
+    BLAS has more than two threads, with all of them.
+    """
+    tasks = list(zip(*iterables, strict=True))
+    if _SEQUENTIAL.get() or (rows >= LARGE and _allowed() > 2):
+        return [function(*task) for task in tasks]
+    with one_blas_thread() as threads, _helpers(min(threads, len(tasks)) - 1, threads - 1) as count:
+        if not count:
+            return [function(*task) for task in tasks]
+        pending, results = deque(enumerate(tasks)), dict[int, T]()
+
+        def work() -> None:
+            _SEQUENTIAL.set(True)
+            while pending:
+                try:
+                    k, task = pending.popleft()
+                except IndexError:  # another thread was faster
+                    return
+                results[k] = function(*task)
+
+        # Each in a copy of the context, which has NumPy's error state.
+        others: list[Future[None]] = [_shared.pool.submit(copy_context().run, work) for _ in range(count)]
+        try:
+            copy_context().run(work)
+        finally:
+            pending.clear()
+            wait(others)  # also after Ctrl-C: BLAS gets its threads back only when nobody is in it
+        for other in others:
+            other.result()
+        return [results[k] for k in range(len(tasks))]
+
+
+@contextmanager
+def _helpers(wanted: int, most: int) -> Iterator[int]:
+    """Take up to `wanted` helpers, as long as `most` are not at work, and give them back."""
+    with _shared.lock:
+        count = max(0, min(wanted, most - _shared.helpers))
+        _shared.helpers += count
+    try:
+        yield count
+    finally:
+        with _shared.lock:
+            _shared.helpers -= count
+
+
+def _after_fork() -> None:
+    global _shared  # noqa: PLW0603  # a forked child has neither the threads nor the owner of a lock
+    _shared = _Shared()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_after_fork)

@@ -1,0 +1,249 @@
+"""Threads change how long a result takes, and not one bit of it."""
+
+import os
+import subprocess
+import sys
+import textwrap
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
+
+import numpy as np
+import pytest
+from threadpoolctl import ThreadpoolController, threadpool_limits
+
+from rdae_ref import RateDistortion, initial_parameters
+from rdae_ref.data import gaussian
+from rdae_ref.threads import LARGE, one_blas_thread, single_thread, thread_map
+
+BLAS = ThreadpoolController().select(user_api="blas")
+
+
+@pytest.fixture
+def two():
+    """Let BLAS have two threads, as in a session with two cores, whatever the environment says."""
+    limit = BLAS.limit(limits=2)
+    free()
+    if blas() != {2}:
+        pytest.skip("this BLAS has one thread")
+    yield
+    limit.restore_original_limits()
+    free()
+
+
+def free():
+    """Let every thread set the limit, which threadpoolctl otherwise reserves for who has set it."""
+    with BLAS.limit():
+        pass
+
+
+def blas():
+    return {library.num_threads for library in BLAS.lib_controllers}
+
+
+def meet(barrier):
+    """Return the thread in which this runs, and the threads of BLAS; the barrier breaks if no other task runs now."""
+    barrier.wait(timeout=30)
+    return threading.get_ident(), blas()
+
+
+def objective(N, method="exact", alpha=1.01):
+    X = gaussian(N, np.random.default_rng(N))
+    return RateDistortion(X, activation="relu", alpha=alpha, mu=1.5, sigma_x=0.28, sigma_xhat=0.28, method=method)
+
+
+def evaluate(L, seed):
+    value, gradient = L.value_and_gradient(initial_parameters(2, 10, np.random.default_rng(seed), scale=0.5))
+    return np.concatenate([[value], *map(np.ravel, gradient)])
+
+
+def test_results_come_in_order(two):
+    def slowly(k):
+        time.sleep(0.002 * (5 - k))
+        return k
+
+    assert thread_map(slowly, range(5)) == [0, 1, 2, 3, 4]
+    assert thread_map(pow, [2, 3], [5, 2]) == [32, 9]
+    assert thread_map(pow, [], []) == []
+
+
+def test_two_tasks_run_at_once_with_one_blas_thread_each(two):
+    barrier = threading.Barrier(2)
+    (one, inside), (other, too) = thread_map(meet, [barrier] * 2)
+    assert one != other
+    assert inside == too == {1}
+    assert blas() == {2}
+
+
+def test_as_many_threads_as_blas_may_have(two):
+    running, most, lock = set(), [], threading.Lock()
+
+    def task(_):
+        with lock:
+            running.add(threading.get_ident())
+            most.append(len(running))
+        time.sleep(0.005)
+        with lock:
+            running.discard(threading.get_ident())
+
+    thread_map(task, range(8))
+    assert max(most) == 2
+    most.clear()
+    with threadpool_limits(1, user_api="blas"):
+        thread_map(task, range(4))
+    assert max(most) == 1
+
+
+def test_tasks_within_tasks_and_in_workers_start_no_threads(two):
+    def here(_):
+        return threading.get_ident()
+
+    within = thread_map(lambda _: set(thread_map(here, range(4))), range(2))
+    assert all(len(threads) == 1 for threads in within)
+    with single_thread():
+        assert set(thread_map(here, range(4))) == {threading.get_ident()}
+        assert blas() == {1}
+
+
+def test_threads_of_the_user_share_one_helper(two):
+    running, most, lock = set(), [], threading.Lock()
+
+    def task(_):
+        with lock:
+            running.add(threading.get_ident())
+            most.append(len(running))
+        time.sleep(0.002)
+        with lock:
+            running.discard(threading.get_ident())
+
+    with ThreadPoolExecutor(3) as executor:
+        list(executor.map(lambda _: thread_map(task, range(4)), range(6)))
+    assert max(most) <= 4  # three of the user and one of ours
+    assert blas() == {2}
+
+
+def test_large_matrices_leave_more_than_two_threads_to_blas(monkeypatch):
+    monkeypatch.setattr("rdae_ref.threads._allowed", lambda: 8)
+    assert thread_map(lambda _: threading.get_ident(), range(2), rows=LARGE) == [threading.get_ident()] * 2
+
+
+@pytest.mark.parametrize("first", [True, False])
+def test_an_error_of_a_task_arrives_and_nothing_stays_limited(two, first):
+    barrier = threading.Barrier(2)
+
+    def task(k):
+        barrier.wait(timeout=30)
+        if (k == 0) == first:
+            raise KeyError("missing")
+        return k
+
+    with pytest.raises(KeyError, match="missing"):
+        thread_map(task, range(2))
+    assert blas() == {2}
+    assert thread_map(abs, [-1, 2]) == [1, 2]
+
+
+def test_the_limit_ends_with_its_last_user(two):
+    with one_blas_thread() as before:
+        with one_blas_thread() as nested:
+            assert before == nested == 2
+        assert blas() == {1}
+    assert blas() == {2}
+
+
+def test_the_limit_may_end_in_another_thread_than_it_began(two):
+    inside, leave = threading.Event(), threading.Event()
+
+    def stay():
+        with one_blas_thread():
+            inside.set()
+            leave.wait(30)
+
+    other = threading.Thread(target=stay)
+    other.start()
+    inside.wait(30)
+    with one_blas_thread():
+        pass
+    assert blas() == {1}
+    leave.set()
+    other.join()
+    assert blas() == {2}
+
+
+def test_no_helper_beside_a_blas_that_another_thread_has_set(two):
+    inside, leave = threading.Event(), threading.Event()
+
+    def stay():
+        with threadpool_limits(2, user_api="blas"):
+            inside.set()
+            leave.wait(30)
+
+    other = threading.Thread(target=stay)
+    other.start()
+    inside.wait(30)
+    assert thread_map(lambda _: (threading.get_ident(), blas()), range(2)) == [(threading.get_ident(), {2})] * 2
+    leave.set()
+    other.join()
+    assert {thread for thread, _ in thread_map(meet, [threading.Barrier(2)] * 2)} != {threading.get_ident()}
+
+
+def test_large_matrices_keep_the_threads_of_blas(two):
+    with one_blas_thread(LARGE):
+        assert blas() == {2}
+    with one_blas_thread(LARGE - 1):
+        assert blas() == {1}
+
+
+def test_threads_have_the_error_state_of_their_caller(two):
+    barrier = threading.Barrier(2)
+
+    def overflow(x):
+        barrier.wait(timeout=30)
+        return np.float64(x) * 1e308
+
+    with np.errstate(over="ignore"):
+        assert thread_map(overflow, [10.0, 10.0]) == [np.inf, np.inf]
+    with np.errstate(over="raise"), pytest.raises(FloatingPointError):
+        thread_map(overflow, [10.0, 10.0])
+
+
+@pytest.mark.parametrize(("N", "method", "alpha"), [(60, "exact", 1.01), (200, "exact", 1.5), (700, "low-rank", 1.5)])
+def test_the_number_of_threads_changes_no_bit(two, N, method, alpha):
+    L = objective(N, method, alpha)
+    several = evaluate(L, 1)
+    with threadpool_limits(1, user_api="blas"):
+        assert np.array_equal(evaluate(L, 1), several)
+    with single_thread():
+        assert np.array_equal(evaluate(L, 1), several)
+
+
+def test_thousands_of_concurrent_evaluations_equal_the_sequential_one(two):
+    objectives = [objective(N) for N in (20, 40, 70)]
+    with single_thread():
+        expected = [evaluate(L, 1) for L in objectives]
+
+    def repeatedly(k):
+        return all(np.array_equal(evaluate(objectives[j % 3], 1), expected[j % 3]) for j in range(k, k + 1000))
+
+    with ThreadPoolExecutor(2) as executor:
+        assert list(executor.map(repeatedly, range(2))) == [True, True]
+
+
+FORKED = """
+    import os, numpy as np
+    from threadpoolctl import threadpool_limits
+    from rdae_ref.threads import thread_map
+    with threadpool_limits(2, user_api="blas"):
+        before = thread_map(lambda x: x @ x, [np.eye(300)] * 2)
+        child = os.fork()
+        if child == 0:
+            after = thread_map(lambda x: x @ x, [np.eye(300)] * 2)
+            os._exit(not np.array_equal(before, after))
+        print(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
+"""
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork on this system")
+def test_a_forked_child_has_threads_of_its_own():
+    command = [sys.executable, "-W", "ignore::DeprecationWarning", "-c", textwrap.dedent(FORKED)]
+    assert subprocess.run(command, capture_output=True, text=True, check=True, timeout=60).stdout == "0\n"
