@@ -1,6 +1,6 @@
 """Nested parameters as one vector and back, for every optimiser and the gradient checker.
 
-A *pytree* is an array, or a tuple, NamedTuple, list or dict of pytrees (the word is JAX's).
+A *pytree* is an array, None, or a tuple, NamedTuple, list or dict of pytrees (the word is JAX's). None holds no array.
 """
 
 import copy
@@ -18,11 +18,13 @@ Pytree = Any  # Array | tuple[Pytree, ...] | list[Pytree] | dict[Any, Pytree]
 
 def tree_map(function: Callable[..., Any], tree: Pytree, *others: Pytree) -> Pytree:
     """Apply a function to each array of a structure and to those in the same place of the others."""
-    if not isinstance(tree, (tuple, list, dict)):
-        return function(tree, *others)
     keys = _keys(tree)
+    if keys is None:
+        return function(tree, *others)
     if any(_keys(other) != keys for other in others):
         raise TypeError(f"expected structures of the same form, got {[tree, *others]!r}")
+    if tree is None:
+        return None
     mapped = {key: tree_map(function, tree[key], *(other[key] for other in others)) for key in keys}
     if isinstance(tree, dict):
         result = copy.copy(tree)  # keeps the type, whatever its constructor takes
@@ -32,6 +34,8 @@ def tree_map(function: Callable[..., Any], tree: Pytree, *others: Pytree) -> Pyt
 
 
 def _keys(tree: Pytree) -> Any:
+    if tree is None:
+        return ()
     if isinstance(tree, dict):
         return tree.keys()
     return range(len(tree)) if isinstance(tree, (tuple, list)) else None
@@ -39,8 +43,11 @@ def _keys(tree: Pytree) -> Any:
 
 def leaves(tree: Pytree, name: str = "") -> Iterator[tuple[str, Array]]:
     """Iterate over the arrays with their names, such as ``W`` or ``encoder[0].W``; a lone array is called ``x``."""
+    if tree is None:
+        return
     if not isinstance(tree, (tuple, list, dict)):
-        yield name or "x", as_array(tree, name or "x", finite=False)
+        empty = 0 in np.shape(tree)
+        yield name or "x", np.zeros(np.shape(tree)) if empty else as_array(tree, name or "x", finite=False)
         return
     for key, branch in tree.items() if isinstance(tree, dict) else enumerate(tree):
         step = tree._fields[key] if hasattr(tree, "_fields") else key
@@ -66,19 +73,27 @@ def ravel(tree: Pytree) -> tuple[Array, Callable[[Array], Pytree]]:
     return np.concatenate([array.ravel() for array in arrays]), unravel
 
 
-def ravel_gradient(gradient: Pytree, parameters: Pytree) -> Array:
+def ravel_gradient(
+    gradient: Pytree, parameters: Pytree, what: str = "the gradient", like: str = "the parameters"
+) -> Array:
     """Flatten a gradient in the order of the parameters; ValueError if form or shapes differ."""
     expected = list(leaves(parameters))
     try:
-        found = list(leaves(tree_map(lambda _, part: part, parameters, gradient)))
+        found = list(leaves(tree_map(_part, parameters, gradient)))
     except TypeError as error:
         wanted, got = _form(expected), _described(gradient)
-        raise ValueError(f"the gradient must have the form of the parameters, {wanted}, got {got}") from error
+        raise ValueError(f"{what} must have the form of {like}, {wanted}, got {got}") from error
     for (name, array), (_, part) in zip(expected, found, strict=True):
         if part.shape != array.shape:  # it might broadcast
             hint = ": it may be transposed" if part.shape == array.shape[::-1] else ""
-            raise ValueError(f"the gradient of {name} must have shape {array.shape}, got {part.shape}{hint}")
+            raise ValueError(f"{what} of {name} must have shape {array.shape}, got {part.shape}{hint}")
     return np.concatenate([part.ravel() for _, part in found])
+
+
+def _part(_: Pytree, part: Pytree) -> Pytree:
+    if part is None:
+        raise TypeError("expected an array, got None: the gradient of what is not used is zero")
+    return part
 
 
 def _form(named: Iterable[tuple[str, Array]]) -> str:
@@ -87,6 +102,6 @@ def _form(named: Iterable[tuple[str, Array]]) -> str:
 
 def _described(tree: Pytree) -> str:
     try:
-        return _form(leaves(tree))
+        return _form(leaves(tree)) or type(tree).__name__
     except (TypeError, ValueError):
         return type(tree).__name__

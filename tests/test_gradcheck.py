@@ -6,6 +6,7 @@ from collections import namedtuple
 
 import numpy as np
 import pytest
+from frameworks import needed
 
 from rdae_ref.gradcheck import check_gradient
 
@@ -741,3 +742,114 @@ def test_many_parameters_of_a_cheap_objective():
     report = check(function, x, max_elements=100)
     assert report.passed
     assert report.n_evaluations < 1000
+
+
+# ------------------------------------------------------------------------------------------------------- many values
+
+
+MIX = np.random.default_rng(3).normal(size=(4, 3))
+AT = {"u": np.array([0.3, -1.2, 0.8]), "s": np.array(2.0), "none": None, "empty": np.zeros((0, 2))}
+
+
+def of_many(x):
+    return {"a": np.tanh(MIX @ x["u"]), "b": [1e3 * x["u"] ** 2 * x["s"], None]}
+
+
+def jvp_of_many(x, v):
+    slope = 1 - np.tanh(MIX @ x["u"]) ** 2
+    return {
+        "a": slope * (MIX @ v["u"]),
+        "b": [1e3 * (2 * x["u"] * v["u"] * x["s"] + x["u"] ** 2 * v["s"]), None],
+    }
+
+
+def vjp_of_many(x, w):
+    a, b = (1 - np.tanh(MIX @ x["u"]) ** 2) * w["a"], 1e3 * w["b"][0]
+    return {**x, "u": MIX.T @ a + 2 * x["u"] * x["s"] * b, "s": np.sum(x["u"] ** 2 * b)}
+
+
+PRODUCTS = [{"jvp": jvp_of_many}, {"vjp": vjp_of_many}, {"jvp": jvp_of_many, "vjp": vjp_of_many}]
+
+
+@pytest.mark.parametrize("products", PRODUCTS)
+@pytest.mark.parametrize("seed", range(3))
+def test_products_with_the_jacobian_are_right(products, seed):
+    report = check_gradient(of_many, AT, **products, rng=np.random.default_rng(seed))
+    assert report.passed
+    assert [row.name for row in report.arrays] == ["u", "s", *(["⟨w, Jv⟩ = ⟨Jᵀw, v⟩"] if len(products) == 2 else [])]
+    assert report.max_relative_error < 1e-8
+
+
+def one_wrong(function, key, index, factor):
+    def wrong(x, direction):
+        found = function(x, direction)
+        part = np.array(found[key] if key != "b" else found[key][0], dtype=float)
+        part[index] *= factor
+        return found | {key: part if key != "b" else [part, None]}
+
+    return wrong
+
+
+@pytest.mark.parametrize("factor", [0.0, -1.0, 1.001])
+@pytest.mark.parametrize(("key", "index"), [("a", 3), ("b", 1)])
+def test_one_wrong_value_of_a_jvp_is_found(key, index, factor):
+    wrong = one_wrong(jvp_of_many, key, index, factor)
+    assert check_gradient(of_many, AT, jvp=wrong).verdict == "wrong"
+    report = check_gradient(of_many, AT, jvp=wrong, vjp=vjp_of_many)
+    assert report.verdict == "wrong"
+    assert [row.status for row in report.arrays] == ["right", "right", "wrong"]
+    assert "jvp and vjp are not of one Jacobian" in str(report)
+
+
+@pytest.mark.parametrize("factor", [0.0, -1.0, 1.001])
+@pytest.mark.parametrize(("key", "index"), [("u", 2), ("s", ())])
+def test_one_wrong_element_of_a_vjp_is_located(key, index, factor):
+    wrong = one_wrong(vjp_of_many, key, index, factor)
+    for products in ({"vjp": wrong}, {"vjp": wrong, "jvp": jvp_of_many}):
+        report = check_gradient(of_many, AT, **products)
+        assert report.verdict == "wrong"
+        assert {row.name for row in report.arrays if row.status == "wrong"} >= {key}
+        assert next(row for row in report.arrays if row.name == key).worst.index == ((2,) if key == "u" else ())
+
+
+def test_products_that_jax_makes_are_right():
+    needed("jax")
+    import jax
+
+    def function(x):
+        return jax.numpy.sin(x["W"] @ x["c"]), x["c"].sum()
+
+    def vjp(x, w):
+        (found,) = jax.vjp(function, jax.tree.map(jax.numpy.asarray, x))[1](jax.tree.map(jax.numpy.asarray, w))
+        return jax.tree.map(np.asarray, found)
+
+    def jvp(x, v):
+        return jax.tree.map(np.asarray, jax.jvp(function, (x,), (v,))[1])
+
+    rng = np.random.default_rng(0)
+    x = {"W": rng.normal(size=(3, 2)), "c": rng.normal(size=2)}
+    with jax.enable_x64(True):
+        assert check_gradient(lambda x: jax.tree.map(np.asarray, function(x)), x, jvp=jvp, vjp=vjp).passed
+
+
+def test_products_and_their_arguments_that_do_not_fit_are_refused():
+    with pytest.raises(TypeError, match="jvp and vjp go with a function"):
+        check_gradient(of_many, AT, jvp=jvp_of_many, gradient=AT)
+    with pytest.raises(TypeError, match="jvp and vjp go with a function"):
+        check_gradient("f", AT, jvp=jvp_of_many)
+    with pytest.raises(ValueError, match=r"jvp\(x, v\) must have the form of f\(x\)"):
+        check_gradient(of_many, AT, jvp=lambda x, v: v)
+    with pytest.raises(ValueError, match="the gradient must have the form of the parameters"):
+        check_gradient(of_many, AT, vjp=lambda x, w: w)
+    with pytest.raises(ValueError, match="value must be one finite number"):
+        check_gradient(lambda x: of_many(x) | {"a": np.full(4, np.nan)}, AT, vjp=vjp_of_many)
+
+
+def test_none_and_empty_arrays_are_passed_over():
+    report = check_gradient(lambda x: (float(np.sum(x["u"] ** 2)), AT | {"u": 2 * x["u"], "s": np.array(0.0)}), AT)
+    assert report.passed
+    assert [row.name for row in report.arrays] == ["u", "s"]
+    assert not check_gradient(lambda x: (float(np.sum(x["u"] ** 2)), AT), AT).passed
+    for nothing in (np.zeros((0, 2)), {"a": np.zeros(0), "b": None}):
+        with pytest.raises(ValueError, match="at least one number"):
+            check_gradient(lambda x: (0.0, x), nothing)

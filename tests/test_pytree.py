@@ -51,7 +51,7 @@ def test_what_is_no_array_is_refused_by_name():
     with pytest.raises(TypeError, match=r"\[0\].c"):
         ravel((Layer(np.ones(2), "text"),))
     with pytest.raises(TypeError, match=r"decoder\.b"):
-        ravel({"W": np.ones(2), "decoder": {"b": None}})
+        ravel({"W": np.ones(2), "decoder": {"b": object()}})
     for empty in ((), {}, ([], {})):
         with pytest.raises(ValueError, match="at least one array"):
             ravel(empty)
@@ -67,6 +67,24 @@ def test_a_gradient_of_another_shape_is_refused_and_not_broadcast():
     ):
         with pytest.raises(ValueError, match=words):
             ravel_gradient(bad, parameters)
+
+
+def test_none_holds_no_array_and_an_array_may_be_empty():
+    tree = {"W": np.arange(2.0), "b": None, "rest": [np.zeros((0, 3)), None]}
+    assert [name for name, _ in leaves(tree)] == ["W", "rest[0]"]
+    vector, unravel = ravel(tree)
+    back = unravel(2 * vector)
+    assert back["b"] is None
+    assert back["rest"][0].shape == (0, 3)
+    np.testing.assert_array_equal(ravel_gradient(back, tree), [0, 2])
+    with pytest.raises(ValueError, match="form of the parameters"):
+        ravel_gradient(tree | {"W": None}, tree)
+    with pytest.raises(ValueError, match="form of the parameters"):
+        ravel_gradient(tree | {"b": np.zeros(1)}, tree)
+    with pytest.raises(ValueError, match=r"rest\[0\] must have shape \(0, 3\)"):
+        ravel_gradient(tree | {"rest": [np.zeros((0, 2)), None]}, tree)
+    with pytest.raises(ValueError, match="at least one array"):
+        ravel({"b": None})
 
 
 NAMED = {"encoder": {"W": np.arange(6.0).reshape(2, 3), "c": np.ones(2)}, "layers": [Layer(np.eye(2), np.zeros(2))]}

@@ -23,6 +23,7 @@ from .._validation import Array, as_array, as_count, as_generator, as_positive
 from ..objective import Objective
 from ..pytree import Pytree, leaves, ravel, ravel_gradient
 from .differences import EPS, SWEEP_TOP, Line, Slopes, noise_level, quantum, sweep
+from .products import Products
 from .report import SEVERITY, ArrayReport, Element, GradientReport, pattern, rank
 
 __all__ = ["ArrayReport", "Element", "GradientReport", "check_gradient"]
@@ -47,6 +48,8 @@ def check_gradient(
     parameters: Pytree,
     *,
     gradient: Callable[..., Any] | Pytree | None = None,
+    jvp: Callable[..., Any] | None = None,
+    vjp: Callable[..., Any] | None = None,
     rng: np.random.Generator | None = None,
     tolerance: float = 1e-6,
     max_elements: int | None = None,
@@ -61,9 +64,14 @@ def check_gradient(
         function returns this pair itself, or with `gradient` the value. It is given copies, and must return the same
         each time. Where there is a method ``value_only``, differences are taken of that.
     parameters : pytree
-        The point: an array, or nested tuples, NamedTuples, lists and dicts of arrays.
+        The point: an array, or nested tuples, NamedTuples, lists and dicts of arrays. None and empty arrays hold
+        nothing to check.
     gradient : callable or pytree, optional
         The gradient at the point, or the function that returns it.
+    jvp, vjp : callable, optional
+        Of a function with many values, an array or a pytree: ``jvp(x, v)`` returns J v, and ``vjp(x, w)`` returns Jᵀ w.
+        The gradient of ⟨w, f(x)⟩ for a random w is checked, and ⟨w, J v⟩ = ⟨Jᵀ w, v⟩ in a row of its own if both are
+        given. ``jvp`` alone is called for every element.
     rng : numpy.random.Generator, optional
         Draws the directions, and the elements if there are `max_elements`; ``default_rng(0)`` by default.
     tolerance : float
@@ -85,8 +93,8 @@ def check_gradient(
     TypeError
         If an argument, or what the objective returns, is of the wrong kind.
     ValueError
-        If a parameter, the value or the gradient is not finite, if the gradient's form or a shape is not that of
-        the parameters, or if the objective changes its argument or does not repeat its answer.
+        If a parameter, the value or the gradient is not finite, if there is no number to check, if form or shapes of
+        the gradient are not those of the parameters, or if the objective changes its argument or its answer.
 
     Notes
     -----
@@ -107,12 +115,20 @@ def check_gradient(
     tolerance = as_positive(tolerance, "tolerance")
     if max_elements is not None:
         max_elements = as_count(max_elements, "max_elements")
+    if jvp is not None or vjp is not None:
+        if gradient is not None or not callable(objective):
+            raise TypeError("jvp and vjp go with a function of many values, without a gradient")
+        objective = Products(objective, parameters, jvp, vjp, rng)
     problem = _Problem(_as_objective(objective, gradient), parameters)
     known = [name for name, _ in problem.arrays]
     chosen = range(len(known)) if names is None else [k for k, name in enumerate(known) if name in names]
     if names is not None and (isinstance(names, str) or not names or not set(names) <= set(known)):
         raise ValueError(f"names must be some of {', '.join(known)}, got {names!r}")
-    return _Checker(problem, rng, tolerance).report(chosen, max_elements)
+    chosen = [k for k in chosen if problem.arrays[k][1].size]
+    if not chosen:
+        raise ValueError(f"names must be some of arrays that are not empty, got {names!r}")
+    rows = objective.identity(parameters, tolerance) if isinstance(objective, Products) else []
+    return _Checker(problem, rng, tolerance).report(chosen, max_elements, rows)
 
 
 class _OfFunctions:
@@ -147,8 +163,10 @@ class _Problem:
     """The point, its value and gradient as vectors, and the value at other points."""
 
     def __init__(self, objective: Objective, parameters: Pytree) -> None:
-        self.arrays = [(name, as_array(array, name)) for name, array in leaves(parameters)]
+        self.arrays = [(name, as_array(array, name) if array.size else array) for name, array in leaves(parameters)]
         self.point, self.unravel = ravel(parameters)
+        if not self.point.size:
+            raise ValueError("parameters must hold at least one number, got empty arrays")
         self.objective = objective
         self.value, self.gradient = self._evaluate()
         self.n_evaluations = 2
@@ -294,7 +312,7 @@ class _Checker:
         n, sizes = problem.point.size, [array.size for _, array in problem.arrays]
         self.starts = np.cumsum([0, *sizes])
         # the natural step of an array: its root mean square (an array of zeros has no scale of its own)
-        self.units = [float(np.sqrt(np.mean(array**2))) or 1.0 for _, array in problem.arrays]
+        self.units = [float(np.sqrt(np.mean(array**2))) or 1.0 if array.size else 1.0 for _, array in problem.arrays]
         self.share = np.concatenate([_shares(array.ravel()) for _, array in problem.arrays])  # of an element in it
         self.natural = np.repeat(self.units, sizes) * self.share
         # neither Gaussian (some elements would hardly move) nor plain signs (two errors could cancel)
@@ -307,9 +325,9 @@ class _Checker:
         self.noise = max(self.noise, ROUNDED * self.quantum)
         self.scales = self._scales()
 
-    def report(self, chosen: Sequence[int], max_elements: int | None) -> GradientReport:
-        """Check the chosen arrays."""
-        arrays = tuple(self._array(k, max_elements) for k in chosen)
+    def report(self, chosen: Sequence[int], max_elements: int | None, rows: Sequence[ArrayReport]) -> GradientReport:
+        """Check the chosen arrays, and add rows."""
+        arrays = (*(self._array(k, max_elements) for k in chosen), *rows)
         verdict = VERDICTS[max((row.status for row in arrays), key=SEVERITY.index)]
         analytic = float((self.direction * self.natural) @ self.problem.gradient)
         taylor = self.whole.taylor_slope(analytic, self.noise)
@@ -396,7 +414,8 @@ class _Checker:
         rounding = ROUNDING * EPS * abs(problem.value) / self.tolerance
         scales = []
         for unit, part in zip(self.units, np.split(slopes, self.starts[1:-1]), strict=True):
-            own, longest = float(part.max()), max(unit, 1.0)  # strict beside a tiny array, whose scale may be chance
+            # strict beside a tiny array, whose scale may be chance
+            own, longest = float(part.max(initial=0.0)), max(unit, 1.0)
             small = max(SMALL * own, SMALL * steepest / longest)
             faint = max(NEGLIGIBLE * own, NEGLIGIBLE * max(steepest, variation) / longest, rounding / longest)
             scales.append(_Scale(small, max(small, faint)))

@@ -470,7 +470,7 @@ def _kernel(Y: Array, sigma: float, settings: Settings) -> Array:
     if settings.power == 2:
         K = gaussian_gram(Y, sigma)
     else:
-        K = np.exp(-cdist(Y, Y, settings.distance) ** settings.power / (2 * sigma**2)) / len(Y)
+        K = np.exp(-(cdist(Y, Y, settings.distance) ** settings.power) / (2 * sigma**2)) / len(Y)
     if settings.after == "zero_diagonal":
         np.fill_diagonal(K, 0)
     return _centred(K) if settings.after == "centred" else K
