@@ -6,12 +6,11 @@ from typing import Any
 import numpy as np
 
 from .pytree import tree_map
-from .verify.in_hand import Check, Evaluation, report
+from .verify.model_check import Check, Evaluation, check_model
 
 try:
     import jax  # JAX itself: imports are absolute
     import jax.numpy as jnp
-    from threadpoolctl import threadpool_limits
 except ImportError as error:  # pragma: no cover
     raise ImportError('rdae_ref.jax needs JAX: pip install "rdae_ref[oracles]"') from error
 
@@ -42,40 +41,39 @@ def check(
         Inputs in rows.
     parameters : pytree, optional
         Arrays in tuples, NamedTuples, lists and dicts.
-    loss : callable
-        Takes X and X̂ to your scalar: L of (25), or the loss −L.
-    alpha, mu, sigma_x, sigma_xhat, base : float
-        What your scalar should be computed with, as in `rdae_ref.RateDistortion`.
-    max_elements : int
-        Elements of each array of parameters that are checked, beside the slope along the whole array.
-    quiet : bool
-        Return the report without printing it.
-
-    Returns
-    -------
-    Check
-        With ``passed``, ``comparison`` (see `rdae_ref.compare`) and ``gradient`` (see `rdae_ref.check_gradient`).
-
-    Raises
-    ------
-    TypeError, ValueError
-        If the outputs do not have the shape of `X`, the loss is not a scalar, or a setting is out of range.
+    loss, alpha, mu, sigma_x, sigma_xhat, base, max_elements, quiet
+        As `rdae_ref.torch.check` takes them, with the same return value and errors.
     """
     settings = {"alpha": alpha, "mu": mu, "sigma_x": sigma_x, "sigma_xhat": sigma_xhat, "base": base}
-    # One BLAS thread: JAX's eigh beside a threaded OpenBLAS has corrupted products of NumPy (jax issue 38056).
-    with jax.enable_x64(True), threadpool_limits(limits=1, user_api="blas"):
-        inputs = jnp.asarray(np.asarray(X), dtype=float)
+    with jax.enable_x64(True):
+        return check_model(_Function(model, X, parameters, loss), settings, max_elements, quiet)
 
-        def run(arrays: Any) -> Any:
-            return model(inputs) if parameters is None else model(arrays, inputs)
 
-        def value_and_gradient(arrays: Any) -> tuple[float, Any]:
-            exact = tree_map(lambda array: jnp.asarray(array, dtype=float), arrays)
-            value, gradient = jax.value_and_grad(lambda theta: loss(inputs, run(theta)))(exact)
-            return float(value), tree_map(np.array, gradient)
+class _Function:
+    """A model in float64 with its loss."""
 
-        at = None if parameters is None else tree_map(lambda array: np.asarray(array, dtype=float), parameters)
-        outputs = run(None if at is None else tree_map(lambda array: jnp.asarray(array, dtype=float), at))
-        value, slope = jax.value_and_grad(lambda Xhat: loss(inputs, Xhat))(outputs)
-        found = Evaluation(np.array(inputs), np.array(outputs), float(value), np.array(slope))
-        return report(found, settings, None if at is None else value_and_gradient, at, max_elements, quiet)
+    def __init__(self, model: Callable[..., Any], X: Any, parameters: Any, loss: Callable[[Any, Any], Any]) -> None:
+        self.model, self.X, self.loss = model, jnp.asarray(np.asarray(X), dtype=float), loss
+        self.parameters = tree_map(lambda array: np.asarray(array, dtype=float), parameters)
+
+    def evaluation(self) -> Evaluation:
+        Xhat = self._outputs(_exact(self.parameters))
+        value, slope = jax.value_and_grad(lambda Xhat: self.loss(self.X, Xhat))(Xhat)
+        return Evaluation(np.array(self.X), np.array(Xhat), float(value), np.array(slope))
+
+    def value_only(self, parameters: Any) -> float:
+        return float(self._loss(_exact(parameters)))
+
+    def value_and_gradient(self, parameters: Any) -> tuple[float, Any]:
+        value, gradient = jax.value_and_grad(self._loss)(_exact(parameters))
+        return float(value), tree_map(np.array, gradient)
+
+    def _outputs(self, parameters: Any) -> Any:
+        return self.model(self.X) if parameters is None else self.model(parameters, self.X)
+
+    def _loss(self, parameters: Any) -> Any:
+        return self.loss(self.X, self._outputs(parameters))
+
+
+def _exact(parameters: Any) -> Any:
+    return tree_map(lambda array: jnp.asarray(array, dtype=float), parameters)

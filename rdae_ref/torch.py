@@ -14,7 +14,7 @@ from ._validation import Array, as_base, as_matrix, as_nonnegative, as_order, as
 from .autoencoder import distortion
 from .matrices import gaussian_gram, gram_pullback
 from .numerics.entropy import entropy_and_gradient, order_of
-from .verify.in_hand import Check, Evaluation, report
+from .verify.model_check import Check, Evaluation, check_model
 
 try:
     import torch  # PyTorch itself: imports are absolute
@@ -62,7 +62,7 @@ def check(
     Raises
     ------
     TypeError, ValueError
-        If the outputs do not have the shape of `X`, the loss is not a scalar, or a setting is out of range.
+        If the outputs are not one tensor of the shape of `X`, the loss is not a scalar, or a setting is out of range.
 
     Examples
     --------
@@ -75,25 +75,51 @@ def check(
     True
     """
     settings = {"alpha": alpha, "mu": mu, "sigma_x": sigma_x, "sigma_xhat": sigma_xhat, "base": base}
-    inputs = torch.as_tensor(X).detach().cpu().double()
-    module = isinstance(model, torch.nn.Module)
-    precise: Any = copy.deepcopy(model).cpu().double() if module else model  # type: ignore[attr-defined]
-    named = {name: array.detach().clone() for name, array in precise.named_parameters()} if module else {}
-    outputs = precise(inputs).detach().requires_grad_()
-    value = loss(inputs, outputs)
-    if not isinstance(value, torch.Tensor) or value.numel() != 1:
-        raise TypeError(f"loss must return a tensor with one number, got {type(value).__name__}: {value!r}")
-    (slope,) = torch.autograd.grad(value.sum(), outputs)
-    found = Evaluation(inputs.numpy(), outputs.detach().numpy(), value.item(), slope.numpy())
+    usual = torch.get_default_dtype()
+    torch.set_default_dtype(torch.float64)  # for what the loss makes itself, as torch.eye(N)
+    try:
+        return check_model(_Module(model, X, loss), settings, max_elements, quiet)
+    finally:
+        torch.set_default_dtype(usual)
 
-    def value_and_gradient(arrays: Any) -> tuple[float, Any]:
-        tensors = {name: torch.tensor(array, dtype=torch.float64, requires_grad=True) for name, array in arrays.items()}
-        L = loss(inputs, torch.func.functional_call(precise, tensors, (inputs,))).sum()
-        slopes = torch.autograd.grad(L, list(tensors.values()), materialize_grads=True)
-        return L.item(), {name: slope.numpy() for name, slope in zip(tensors, slopes, strict=True)}
 
-    parameters = {name: array.numpy() for name, array in named.items()}
-    return report(found, settings, value_and_gradient if parameters else None, parameters, max_elements, quiet)
+class _Module:
+    """A model in float64 with its loss."""
+
+    def __init__(self, model: Callable[[Any], Any], X: Any, loss: Callable[[Any, Any], Any]) -> None:
+        self.X, self.loss, self.model = torch.as_tensor(X).detach().cpu().double(), loss, model
+        self.parameters = {}
+        if isinstance(model, torch.nn.Module):
+            self.model = copy.deepcopy(model).cpu().double()
+            named = self.model.named_parameters()  # type: ignore[attr-defined]
+            self.parameters = {name: array.detach().clone().numpy() for name, array in named}
+
+    def evaluation(self) -> Evaluation:
+        Xhat = self.model(self.X)
+        if not isinstance(Xhat, torch.Tensor):
+            raise TypeError(f"model must return the outputs, one tensor of the shape of X, got {type(Xhat).__name__}")
+        Xhat = Xhat.detach().requires_grad_()
+        value = self.loss(self.X, Xhat)
+        if not isinstance(value, torch.Tensor) or value.numel() != 1:
+            raise TypeError(f"loss must return a tensor with one number, got {type(value).__name__}: {value!r}")
+        (slope,) = torch.autograd.grad(value.sum(), Xhat)
+        return Evaluation(self.X.numpy(), Xhat.detach().numpy(), value.item(), slope.numpy())
+
+    def value_only(self, parameters: Any) -> float:
+        with torch.no_grad():
+            return self._loss(self._tensors(parameters)).item()
+
+    def value_and_gradient(self, parameters: Any) -> tuple[float, Any]:
+        tensors = {name: tensor.requires_grad_() for name, tensor in self._tensors(parameters).items()}
+        value = self._loss(tensors)
+        slopes = torch.autograd.grad(value, list(tensors.values()), materialize_grads=True)
+        return value.item(), {name: slope.numpy() for name, slope in zip(tensors, slopes, strict=True)}
+
+    def _tensors(self, parameters: Any) -> dict[str, Any]:
+        return {name: torch.tensor(array, dtype=torch.float64) for name, array in parameters.items()}
+
+    def _loss(self, tensors: dict[str, Any]) -> Any:
+        return self.loss(self.X, torch.func.functional_call(self.model, tensors, (self.X,))).sum()
 
 
 def rate_distortion(
