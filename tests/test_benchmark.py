@@ -2,6 +2,7 @@
 
 import json
 import math
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -41,15 +42,24 @@ def check_entries(entries, rows):
 def test_a_quick_run_measures_and_draws(tmp_path):
     results = quick_run(tmp_path, 2, 9)
     check_entries(results["rows"], [2, 9])
-    assert results["setting"]["threads"] == 1
+    assert {entry["threads"] for entry in results["rows"]} == {"1"}
     assert (tmp_path / "benchmark.png").exists()
 
 
 @pytest.mark.slow
 def test_every_row_runs(tmp_path):
     needed("torch"), needed("jax")
-    results = quick_run(tmp_path, 1, 3, 4, 5, 6, 7, 8)
-    check_entries(results["rows"], [1, 3, 4, 5, 6, 7, 8])
+    results = quick_run(tmp_path, 1, 3, 4, 5, 6, 7, 8, 10, 11, 14)
+    check_entries(results["rows"], [1, 3, 4, 5, 6, 7, 8, 10, 11, 14])
+    assert {entry["threads"] for entry in results["rows"] if entry["row"] > 9} == {"started"}
+
+
+def test_as_started_sets_no_threads(benchmark, monkeypatch):
+    monkeypatch.setenv("OPENBLAS_NUM_THREADS", "1")
+    case = benchmark.Case(20, quick=True)
+    assert benchmark.answer("ours.blas_threads@7", case).tolist() == [7]
+    assert benchmark.answer("ours.blas_threads@started", case) == [0]
+    assert os.environ["OPENBLAS_NUM_THREADS"] == "1"
 
 
 def test_a_baseline_with_another_gradient_is_refused(benchmark, monkeypatch):
@@ -57,17 +67,17 @@ def test_a_baseline_with_another_gradient_is_refused(benchmark, monkeypatch):
     times = [{"median": 1.0, "processor": 1.0}, {"median": 2.0, "processor": 2.0}]
     monkeypatch.setattr(benchmark, "take_turns", lambda *_: (times, np.array([[1.0, 2.0], [1.0, 2.001]])))
     with pytest.raises(ArithmeticError, match="differs by 5"):
-        benchmark.against("pytorch.gradient", case, 0.75)
+        benchmark.against("pytorch.gradient", case, "1", 0.75)
 
 
 def test_a_failure_in_a_baseline_is_raised_here(benchmark):
     with pytest.raises(ValueError, match="activation must be one of"):
-        benchmark.answer("ours.gradient", benchmark.Case(20, activation="cubic"))
+        benchmark.answer("ours.gradient@1", benchmark.Case(20, activation="cubic"))
 
 
 def test_peak_memory_sees_an_array(benchmark):
     N = 700
-    peak = benchmark.peak_memory("floor.eigh", benchmark.Case(N))
+    peak = benchmark.peak_memory("floor.eigh@1", benchmark.Case(N))
     assert 4 * 8 * N**2 < peak < 40 * 8 * N**2  # two Gram matrices, and each with its eigenvectors
 
 
@@ -76,11 +86,12 @@ def test_exponent_is_that_of_the_law(benchmark):
 
 
 def test_the_table_says_what_misses_its_goal(benchmark):
-    side = {"who": "floor.eigh", "median": 0.5, "quartiles": [0.4, 0.6], "turns": 5, "processor": 0.5}
-    entry = {"row": 2, "case": vars(benchmark.Case(1000)), "quantity": "time over", "measured": 1.25, "goal": 1.15}
+    side = {"who": "floor.eigh@1", "median": 0.5, "quartiles": [0.4, 0.6], "turns": 5, "processor": 0.5}
+    entry = {"row": 2, "threads": "1", "case": vars(benchmark.Case(1000)), "quantity": "time over"}
+    entry |= {"measured": 1.25, "goal": 1.15}
     line = benchmark.table_line(entry | {"met": False, "ours": side, "theirs": side})
     assert line == (
-        "| 2 | N = 1000, d = 2, p = 10 relu, α = 1.01, exact | time over two `eigh` "
+        "| 2 | 1 | N = 1000, d = 2, p = 10 relu, α = 1.01, exact | time over two `eigh` "
         "| 500 ms | 500 ms | 1.25 | ≤ 1.15 | **no** |"
     )
 
@@ -93,7 +104,7 @@ def test_a_quick_run_writes_no_table(benchmark):
 def test_the_page_has_the_table_of_the_results_and_says_the_threads(benchmark):
     results = json.loads((ROOT / "figures" / "benchmark.json").read_text(encoding="utf-8"))
     page = PAGE.read_text(encoding="utf-8")
-    assert results["setting"]["threads"] == 1
+    assert {entry["threads"] for entry in results["rows"]} == {"1", "started"}
     assert "one BLAS thread" in page
-    assert ", 1 thread of " in page
+    assert "as started" in page
     assert benchmark.with_performance(page, results) == page, "run scripts/benchmark.py --rows"

@@ -32,7 +32,7 @@ class Case:
 
     def data(self):
         """Return X, shape (N, d): samples of (26) in the plane, else digits."""
-        return gaussian(self.N, np.random.default_rng(0)) if self.d == 2 else digits(self.N)
+        return gaussian(self.N, np.random.default_rng(0)) if self.d == 2 else digits(self.N, self.d)
 
     def batches(self):
         """Return the data of one epoch, shuffled once, in parts of `batch` rows."""
@@ -60,8 +60,15 @@ RATE, MOMENTUM = 0.01, 0.9  # of the epoch's ascent
 DIGITS = {"d": 784, "p": 200, "activation": "logsig", "sigma": 8.4, "mu": 0.5, "scale": 0.05}
 
 
-def digits(N):
-    """Return N digits of MNIST in [0, 1], or noise of that shape where the file is not there."""
+SMALL_DIGITS = {"d": 64, "p": 32, "activation": "logsig", "sigma": 1.0, "mu": 0.5, "scale": 0.1}  # of full rank
+
+
+def digits(N, d=784):
+    """Return N digits of MNIST in [0, 1], or noise where the file is not there; for d = 64 means of 4 × 4 pixels."""
     if not MNIST.exists():
-        return np.random.default_rng(0).random((N, DIGITS["d"]))
-    return np.frombuffer(gzip.decompress(MNIST.read_bytes()), np.uint8, offset=16).reshape(-1, DIGITS["d"])[:N] / 255
+        return np.random.default_rng(0).random((N, d))
+    pixels = np.frombuffer(gzip.decompress(MNIST.read_bytes()), np.uint8, offset=16).reshape(-1, 784)[:N] / 255
+    if d == 784:
+        return pixels
+    padded = np.pad(pixels.reshape(-1, 28, 28), ((0, 0), (2, 2), (2, 2)))
+    return padded.reshape(-1, 8, 4, 8, 4).mean(axis=(2, 4)).reshape(-1, d)

@@ -1,5 +1,6 @@
 """The package itself."""
 
+import os
 import tempfile
 from dataclasses import replace
 
@@ -23,6 +24,17 @@ def gradient(case, workers=None):
     """Evaluate L and its gradient."""
     L, parameters = objective(case.data(), case, workers), case.parameters()
     return lambda: L.value_and_gradient(parameters)[1]
+
+
+def blas_threads(case):
+    """Return the number of threads that the environment asks for, or 0."""
+    return lambda: [int(os.environ.get("OPENBLAS_NUM_THREADS", "0"))]
+
+
+def error_bound(case):
+    """Bound the error of L due to a low-rank spectrum, in bits."""
+    L, parameters = objective(case.data(), case), case.parameters()
+    return lambda: [L.truncation_error(parameters)]
 
 
 def gradient_together(case):

@@ -1,7 +1,12 @@
-"""A baseline in a process of its own, which waits for its turn without using the processor."""
+"""A baseline in a process of its own, which waits for its turn without using the processor.
+
+Its name is that of a module and a function and, behind an @, its threads: ``pytorch.gradient@1`` or, with nothing set,
+``pytorch.gradient@started``.
+"""
 
 import importlib
 import multiprocessing
+import os
 import re
 import resource
 import statistics
@@ -15,6 +20,7 @@ from pathlib import Path
 import numpy as np
 
 SPAWN = multiprocessing.get_context("spawn")  # with the environment as it is now, BLAS threads included
+THREADS = ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS", "NPROC")  # the last one is JAX's
 STATUS = Path("/proc/self/status")
 LEAST = 0.1  # seconds of a timing: shorter calls are repeated
 
@@ -25,7 +31,7 @@ class Baseline:
     Parameters
     ----------
     name : str
-        Module and function, as in ``"ours.gradient"``.
+        Module, function and threads, as in ``"ours.gradient@1"``.
     case : Case or FigureCase
         What to compute.
     serve : callable
@@ -35,8 +41,11 @@ class Baseline:
     def __init__(self, name, case, serve):
         self.name = name
         self._connection, other = SPAWN.Pipe()
-        self._process = SPAWN.Process(target=serve, args=(other, name, case))  # no daemon: those may have no processes
-        self._process.start()
+        function, _, threads = name.partition("@")
+        # No daemon: those may have no processes.
+        self._process = SPAWN.Process(target=serve, args=(other, function, case))
+        with _environment(threads):
+            self._process.start()
         other.close()
         self.answer = self._receive()
 
@@ -58,6 +67,20 @@ class Baseline:
         if isinstance(outcome, BaseException):
             raise outcome
         return outcome
+
+
+@contextmanager
+def _environment(threads):
+    before = {name: os.environ.pop(name, None) for name in THREADS}
+    try:
+        if threads != "started":
+            os.environ.update(dict.fromkeys(THREADS, threads))
+        yield
+    finally:
+        for name, value in before.items():
+            os.environ.pop(name, None)
+            if value is not None:
+                os.environ[name] = value
 
 
 def take_turns(case, *names):
