@@ -6,10 +6,12 @@ and `verify` prove a gradient right or wrong, `models` and `theory` are what it 
 `experiments` draw the figures; `estimator` follows scikit-learn's conventions.
 """
 
+# ruff: noqa: I001  # first, for Ctrl-C while all else is imported
+from . import _command  # noqa: F401
+
 import importlib
 from typing import TYPE_CHECKING, Any
 
-from . import _command  # noqa: F401  # first, for Ctrl-C while all else is imported
 from ._version import __version__
 from .activations import ACTIVATIONS, Activation
 from .autoencoder import (
@@ -21,6 +23,7 @@ from .autoencoder import (
     forward,
     initial_parameters,
 )
+from .entropy_of_samples import SampleEntropy, sample_entropy
 from .gradcheck import GradientReport, check_gradient
 from .matrices import (
     conditional_entropy,
@@ -56,12 +59,12 @@ if TYPE_CHECKING:
 __all__ = [
     "ACTIVATIONS", "Activation", "CollapseWarning", "Comparison", "DivergenceError", "Forward",
     "GradientReport", "Parameters", "RateDistortion", "RateDistortionAutoencoder", "Result",
-    "SingularGramWarning", "Terms", "__version__", "check_gradient", "compare", "compare_file",
+    "SampleEntropy", "SingularGramWarning", "Terms", "__version__", "check_gradient", "compare", "compare_file",
     "conditional_entropy", "continuation", "distortion", "distortion_gradients", "entropy_gradients", "forward",
     "gaussian_gram", "gradient_ascent", "gram_pullback", "graph_laplacian", "initial_parameters",
     "joint_entropy", "joint_entropy_gradient", "load_model", "maximize", "maximize_at_distortion",
     "median_distance", "mutual_information", "normalize_gram", "product_entropy_gradient", "progress_bar",
-    "renyi_entropy", "renyi_entropy_gradient", "save_model",
+    "renyi_entropy", "renyi_entropy_gradient", "sample_entropy", "save_model",
 ]  # fmt: skip
 
 # Imported when they are asked for, as they load scikit-learn where it is installed.
