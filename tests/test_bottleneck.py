@@ -42,20 +42,20 @@ NOT_SQUARE = {
 
 
 @pytest.mark.parametrize("joint", NOT_SQUARE.values(), ids=NOT_SQUARE)
-@pytest.mark.parametrize("beta", [1.5, 4.0, 15.0])
+@pytest.mark.parametrize("beta", [0.7, 1.5, 4.0, 15.0])
 def test_no_letters_of_a_fine_grid_do_better(joint, beta):
-    """With two values of Y all letters lie on a line: Blahut-Arimoto on 150 of them, which is certified, has no less.
+    """With two values of Y all letters lie on a line: Blahut-Arimoto on 100 of them, which is certified, has no less.
 
-    A letter off by δ costs δ²/(2 r (1 − r)) nats: at most 8e-5 bits on this grid.
+    A letter off by δ costs δ²/(2 r (1 − r)) nats: at most 2e-4 bits on this grid.
     """
     curve = information_bottleneck(joint, [beta])
     joint = np.asarray(joint)[np.sum(joint, axis=1) > 0]
-    p, r = joint.sum(axis=1), 0.5 - 0.5 * np.cos(np.linspace(0, np.pi, 150))
+    p, r = joint.sum(axis=1), 0.5 - 0.5 * np.cos(np.linspace(0, np.pi, 100))
     d = rel_entr((joint / p[:, None])[:, None], np.column_stack([r, 1 - r])).sum(axis=2)
     best = blahut_arimoto(p, np.maximum(d, 0), beta, tolerance=1e-6)
     ours = float(curve.rate[0] + beta * (mutual_information(joint) - curve.information[0]))
     theirs = beta * best.distortion / math.log(2)
-    assert best.lower_bound + theirs - 8e-5 * beta <= ours <= best.rate + theirs + 1e-8
+    assert best.lower_bound + theirs - 2e-4 * beta <= ours <= best.rate + theirs + 1e-8
 
 
 @pytest.mark.parametrize("shape", [(2, 3), (3, 2), (7, 3), (3, 8)])

@@ -3,7 +3,7 @@
 Reading order: `water_filling` has the closed form for Gaussian sources, Eqs. (4) and (5), and what it says about PCA;
 `blahut_arimoto` computes R(D) of any finite source with bounds that certify it, Eqs. (2) and (3); `manifold` moves the
 reproduction points as well, Eq. (1), and finds local minima; `sample` bounds what any reproduction points can reach.
-All four meet in one number, the slope β = −dR/dD of the curve, in nats. `density` carries the bounds to continuous
+All four meet in one number, the slope β = −dR/dD of the curve, in nats. `continuous` carries the bounds to continuous
 sources, `alphabet` to ten thousand samples of any dimension, `bottleneck` to what X says about another variable.
 Beside them, `gaussian_kernel` has the matrix-based entropy of infinitely many Gaussian samples, and `deep_linear` the
 learning dynamics of a deep linear network.
@@ -11,6 +11,7 @@ learning dynamics of a deep linear network.
 All functions raise ``TypeError`` or ``ValueError`` if an argument is of the wrong kind or out of range.
 """
 
+from .alphabet import AlphabetRateDistortion, alphabet_rate_distortion
 from .blahut_arimoto import (
     ConvergenceWarning,
     RateDistortionCurve,
@@ -19,6 +20,7 @@ from .blahut_arimoto import (
     rate_distortion_curve,
 )
 from .bottleneck import Bottleneck, information_bottleneck
+from .continuous import LagrangianBounds, continuous_bounds
 from .deep_linear import deep_linear_strengths
 from .gaussian_kernel import gaussian_kernel_entropy, linear_gains
 from .manifold import AnnealingStage, Manifold, annealing_slopes, critical_slope, optimal_manifold
@@ -32,9 +34,10 @@ from .water_filling import (
 )
 
 __all__ = [
-    "AnnealingStage", "Bottleneck", "ConvergenceWarning", "Manifold", "RateDistortionCurve", "RateDistortionPoint",
-    "SampleRateDistortion", "WaterFilling", "annealing_slopes", "blahut_arimoto", "critical_slope",
-    "deep_linear_strengths", "dual_bound", "gaussian_distortion_rate", "gaussian_kernel_entropy",
-    "gaussian_rate_distortion", "gaussian_test_channel", "information_bottleneck", "kept_components", "linear_gains",
-    "optimal_manifold", "rate_distortion_curve", "sample_rate_distortion",
+    "AlphabetRateDistortion", "AnnealingStage", "Bottleneck", "ConvergenceWarning", "LagrangianBounds", "Manifold",
+    "RateDistortionCurve", "RateDistortionPoint", "SampleRateDistortion", "WaterFilling", "alphabet_rate_distortion",
+    "annealing_slopes", "blahut_arimoto", "continuous_bounds", "critical_slope", "deep_linear_strengths", "dual_bound",
+    "gaussian_distortion_rate", "gaussian_kernel_entropy", "gaussian_rate_distortion", "gaussian_test_channel",
+    "information_bottleneck", "kept_components", "linear_gains", "optimal_manifold", "rate_distortion_curve",
+    "sample_rate_distortion",
 ]  # fmt: skip

@@ -32,7 +32,7 @@ def information_bottleneck(
 ) -> Bottleneck:
     """Return the largest I(T; Y) for the I(X; T) at which the curve has the slope dI(X; T)/dI(T; Y) = β.
 
-    The letters start at p(y|x), one for each x. The problem is not convex: what is found is a local optimum.
+    The letters start at p(y|x), p(y) and halfway between them. The problem is not convex: what is found is a local optimum.
 
     Parameters
     ----------
@@ -52,19 +52,19 @@ def information_bottleneck(
     >>> print(curve.rate.round(6), curve.information.round(6))
     [0. 1.] [0. 1.]
     """
-    joint = as_matrix(joint, "joint")
-    as_probabilities(joint.ravel(), "joint")
+    p_xy = as_matrix(joint, "joint")
+    as_probabilities(p_xy.ravel(), "joint")
     slopes, tolerance = as_weights(slopes, "slopes"), as_positive(tolerance, "tolerance")
     max_rounds = as_count(max_rounds, "max_rounds")
-    joint = joint[joint.sum(axis=1) > 0] / math.fsum(joint.ravel())
-    p = joint.sum(axis=1)
-    rows = [_point(joint / p[:, None], p / math.fsum(p), beta, tolerance, max_rounds) for beta in slopes]
+    p_xy = p_xy[p_xy.sum(axis=1) > 0] / math.fsum(p_xy.ravel())
+    p = p_xy.sum(axis=1)
+    rows = [_point(p_xy / p[:, None], p / math.fsum(p), beta, tolerance, max_rounds) for beta in slopes]
     return Bottleneck(slopes, *np.array(rows).T)
 
 
 def _point(given_x: Array, p: Array, beta: float, tolerance: float, max_rounds: int) -> tuple[float, float]:
     """Return I(X; T) and I(T; Y) in bits; `given_x` is p(y|x)."""
-    letters, before = given_x, math.inf
+    letters, before = np.vstack([given_x, (given_x + p @ given_x) / 2, p @ given_x]), math.inf
     for _ in range(max_rounds):
         found = blahut_arimoto(p, _divergence(given_x, letters), beta, tolerance=tolerance / 10)
         weights = p[:, None] * found.conditional
