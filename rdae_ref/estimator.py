@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from ._fit_problem import FitProblem
+from ._fit_problem import FitProblem, columns_apart, standardisation
 from ._validation import (
     Array,
     as_choice,
@@ -56,13 +56,14 @@ except ImportError:  # also if it is older than 1.6, which has no validate_data
         validate_data,
     )
 
-__all__ = ["CollapseWarning", "RateDistortionAutoencoder"]
+__all__ = ["CollapseWarning", "RateDistortionAutoencoder", "ScaleWarning"]
 
 SOLVERS = ("lbfgs", "ascent")
 BATCHES = ("clustered", "random")
-INITS = ("continuation", "random")
+INITS = ("auto", "pca", "continuation", "random")
 START = 0.5  # standard deviation of the normal start, as for the figures
 APPROACH = 60  # iterations of L-BFGS at each multiple of μ during the continuation, as for the figures
+APPROACH_ALPHA = 2.0  # the order then: it needs no eigenvalues, and leads to higher optima than 1.01 does
 
 # A fit has collapsed if the entropy of its outputs is below a share of the joint entropy, or below so many bits, or if
 # its distortion exceeds a share of the variance, which is the distortion of the mean.
@@ -71,6 +72,10 @@ LEAST_ENTROPY, LEAST_BITS, LARGEST_DISTORTION = 0.01, 0.001, 0.95
 
 class CollapseWarning(UserWarning):
     """A fitted auto-encoder maps (nearly) all samples to one output."""
+
+
+class ScaleWarning(UserWarning):
+    """The columns of the data differ so much in scale that the small ones do not count."""
 
 
 class RateDistortionAutoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
@@ -88,7 +93,7 @@ class RateDistortionAutoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixi
         Order α of the entropy; the paper does not state one.
     mu : float
         Trade-off μ, in units of the entropy over those of the data squared: at a fixed μ the scale of the data
-        matters, so scale them first. With `distortion`, the initial multiplier.
+        matters, so scale them first or `standardise`. With `distortion`, the initial multiplier.
     distortion : float, optional
         The bound D of (14); its multiplier is found and stored as ``mu_``.
     sigma : float or "median"
@@ -107,10 +112,11 @@ class RateDistortionAutoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixi
         Step of the ascent, in the units of the optimiser (see the Notes). By default it uses a line search.
     momentum : float
         Momentum of the ascent with a `step_size`: from 0 to below 1.
-    batch_size : int, optional
-        Largest number of samples in a batch. Entropies are not means over samples, so this changes the objective: it
-        is the mean over batches of §4.2, and no N×N matrix is formed. The ascent with a `step_size` takes one step on
-        each batch in turn; the other optimisers maximise the mean.
+    batch_size : int, "auto" or None
+        Largest number of samples in a batch; None: all in one. Entropies are not means over samples, so this changes
+        the objective: it is the mean over batches of §4.2, and no N×N matrix is formed. The ascent with a `step_size`
+        takes one step on each batch in turn; the other optimisers maximise the mean. ``"auto"``: 250 for L-BFGS on more
+        than 600 samples, unless few eigenvalues of their Gram matrix are above rounding.
     batches : str
         How samples are divided, once. ``"clustered"``: near ones together, by k-means, as in the paper; for kernels
         too narrow to see other clusters. ``"random"``: for wider ones, such as the median.
@@ -120,9 +126,15 @@ class RateDistortionAutoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixi
         L-BFGS stops when no element of the gradient exceeds it, or when the relative increase of L is below a
         thousandth of it. The ascent has converged if the norm of the gradient does not exceed it.
     init : str or Parameters
-        ``"random"``: a normal start. ``"continuation"``: from there by L-BFGS at 64μ, 32μ, …, 2μ in turn, with
-        batches on `batch_size` samples drawn at random; a random start often ends in the collapsed optimum. Or W, c, A,
-        b to start from.
+        ``"pca"``: the principal components, with codes so small that the units are nearly linear. ``"random"``: a
+        normal start. ``"continuation"``: from there by L-BFGS at 64μ, 32μ, …, 2μ in turn, at order 2; with batches on
+        `batch_size` samples drawn at random; a random start often ends in the collapsed optimum. ``"auto"``: the first
+        for wide kernels and no more units than features (or more than 600 samples), otherwise both, and the better one
+        is kept; see ``choices_``. Or W, c, A, b to start from.
+    standardise : bool
+        Divide each column, less its mean, by its standard deviation. The outputs of `reconstruct` and
+        `inverse_transform` are in the units of X; parameters, terms, kernel sizes and scores belong to the
+        standardised columns.
     random_state : int, Generator, RandomState or None
         Source of randomness for the start and the batches.
     callback : callable, optional
@@ -142,7 +154,8 @@ class RateDistortionAutoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixi
         Multiplier and kernel sizes that were used.
     history_ : list of dict
         value and gradient_norm after each iteration, or pass through the batches; the ``factor`` by which μ was
-        multiplied or, for (14), ``mu``.
+        multiplied (values at other factors than 1 are of order 2) or, for (14), ``mu``. The iterations from the start
+        that was kept come last.
     n_iter_ : int
         The number of iterations.
     converged_ : bool or None
@@ -152,6 +165,12 @@ class RateDistortionAutoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixi
         exceeds 95 % of the variance of the data.
     message_ : str
         Why the optimiser stopped.
+    choices_ : dict of str
+        What ``"auto"`` chose, with the reason, by the name of the setting.
+    mean_, scale_ : Array or None
+        Of the columns, with `standardise`.
+    variance_, input_entropy_ : float
+        Sum of the variances of the columns, and S_α(K_X), on the same samples as ``terms_``.
     n_features_in_ : int
         d, the number of features.
     fitted_settings_ : dict
@@ -167,9 +186,13 @@ class RateDistortionAutoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixi
     while ``terms_`` and ``value_`` belong to X as it is. `tol`, `step_size` and the ``gradient_norm`` of the history
     are in the units of the optimiser.
 
+    Data of any real type, float32 included, are converted to float64, and so are all results.
+
     `score` is minus the distortion, and a larger μ gives a smaller distortion: a search over μ by `score` takes the
-    largest. Neither `score` nor L, which is not comparable across values of μ, can choose μ. State the distortion that
-    is acceptable (`distortion`), or put the estimator into a pipeline and score the downstream task.
+    largest. Neither `score` nor L, which is not comparable across values of μ, can choose μ; nor can `score` choose the
+    kernel size. State the distortion that is acceptable (`distortion`), or put the estimator into a pipeline and score
+    the downstream task. `score` can choose `n_hidden` and the start at the same settings; `score_samples` ranks
+    samples by how badly they are reconstructed.
 
     There is no ``partial_fit``: entropies belong to a sample as a whole, so fitting in portions would change the
     objective (`batch_size`). To continue from a model, pass its ``parameters_`` as `init`.
@@ -202,11 +225,12 @@ class RateDistortionAutoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixi
         solver: str = "lbfgs",
         step_size: float | None = None,
         momentum: float = 0.0,
-        batch_size: int | None = None,
+        batch_size: int | str | None = "auto",
         batches: str = "random",
         max_iter: int = 500,
-        tol: float = 1e-4,
-        init: str | Parameters = "continuation",
+        tol: float = 1e-3,
+        init: str | Parameters = "auto",
+        standardise: bool = False,
         random_state: Any = None,
         callback: Callable[[Step], object] | None = None,
         verbose: bool = False,
@@ -228,6 +252,7 @@ class RateDistortionAutoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixi
         self.max_iter = max_iter
         self.tol = tol
         self.init = init
+        self.standardise = standardise
         self.random_state = random_state
         self.callback = callback
         self.verbose = verbose
@@ -262,23 +287,18 @@ class RateDistortionAutoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixi
             If it did not converge, with what to change.
         CollapseWarning
             If the outputs have collapsed, with what to change.
+        ScaleWarning
+            If standard deviations of the columns differ by more than a factor of 100, with `standardise` off.
         """
-        samples = self._samples(X, reset=True, ensure_min_samples=2)
+        samples = self._checked(X, reset=True, ensure_min_samples=2)
         self._check_settings(len(samples))
+        self._set_scale(samples)
+        samples = self._scaled(samples)
         rng = _as_generator(self.random_state)
         problem = FitProblem(self, samples, rng)
         total = (len(FACTORS) - 1) * APPROACH + int(self.max_iter)
         with progress_bar(total, "fit") if self.verbose else nullcontext() as bar:
-            callback = self._callback(bar, problem)
-            try:
-                result = self._approach(problem, rng, callback)
-                if result.message != "interrupted":
-                    before = result.history
-                    result = self._ascend(problem, result.x, rng, counting_from(callback, len(before)))
-                    result.history = before + result.history
-            except DivergenceError as error:
-                last = error.parameters
-                raise DivergenceError(str(error), None if last is None else problem.frame.leave(last)) from error
+            result = self._best(problem, rng, bar)
         self._keep(problem, result)
         if result.message == "interrupted":
             raise KeyboardInterrupt
@@ -319,7 +339,7 @@ class RateDistortionAutoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixi
         """
         check_is_fitted(self, "parameters_")
         _, _, A, b = self.parameters_
-        return as_matrix(X, "the code", (None, A.shape[1])) @ A.T + b
+        return self._unscaled(as_matrix(X, "the code", (None, A.shape[1])) @ A.T + b)
 
     def reconstruct(self, X: npt.ArrayLike) -> Array:
         """Return the outputs X̂ of the auto-encoder.
@@ -335,7 +355,7 @@ class RateDistortionAutoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixi
             X̂.
         """
         X = self._samples(X)
-        return forward(self.parameters_, X, self.fitted_settings_["activation"]).Xhat
+        return self._unscaled(forward(self.parameters_, X, self.fitted_settings_["activation"]).Xhat)
 
     def score_samples(self, X: npt.ArrayLike) -> Array:
         """Return minus the energy, −|x − x̂|², of each sample.
@@ -374,9 +394,12 @@ class RateDistortionAutoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixi
     def _n_features_out(self) -> int:
         return len(self.parameters_.W)
 
-    def _samples(self, X: npt.ArrayLike, *, reset: bool = False, ensure_min_samples: int = 1) -> Array:
-        if not reset:
-            check_is_fitted(self, "parameters_")
+    def _samples(self, X: npt.ArrayLike) -> Array:
+        """Return samples as the auto-encoder takes them."""
+        check_is_fitted(self, "parameters_")
+        return self._scaled(self._checked(X))
+
+    def _checked(self, X: npt.ArrayLike, *, reset: bool = False, ensure_min_samples: int = 1) -> Array:
         if is_masked(X):
             as_samples(X, "X")  # refuses it: scikit-learn would drop the mask
         try:
@@ -385,13 +408,31 @@ class RateDistortionAutoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixi
             raise ValueError(f"X must hold numbers that float64 can hold: {error}") from error
         return as_samples(samples, "X")
 
+    def _set_scale(self, X: Array) -> None:
+        self.mean_, self.scale_ = standardisation(X) if self.standardise else (None, None)
+        apart = None if self.standardise else columns_apart(X)
+        if apart is not None:
+            names = getattr(self, "feature_names_in_", np.arange(X.shape[1]))
+            large, small, ratio = repr(names[apart[0]]), repr(names[apart[1]]), apart[2]
+            message = f"column {large} varies {ratio:.3g} times as much as column {small}, which will hardly count: "
+            warnings.warn(message + "set standardise, or bring the columns to one scale", ScaleWarning, stacklevel=3)
+
+    def _scaled(self, X: Array) -> Array:
+        return X if getattr(self, "mean_", None) is None else (X - self.mean_) / self.scale_
+
+    def _unscaled(self, outputs: Array) -> Array:
+        return outputs if getattr(self, "mean_", None) is None else outputs * self.scale_ + self.mean_
+
     def _check_settings(self, n_samples: int) -> None:
         """Refuse settings that would otherwise be refused only after some work."""
         as_choice(self.solver, "solver", SOLVERS)
+        as_count(self.n_hidden, "n_hidden")
         if isinstance(self.init, str):
             as_choice(self.init, "init", INITS)
         as_choice(self.batches, "batches", BATCHES)
-        if self.batches != "random" and self.batch_size is None:
+        if not isinstance(self.standardise, (bool, np.bool_)):
+            raise TypeError(f"standardise must be True or False, got {self.standardise!r:.80}")
+        if self.batches != "random" and self.batch_size in (None, "auto"):
             raise ValueError(f"batches={self.batches!r} has no effect on a single batch: give a batch_size, too")
         as_count(self.max_iter, "max_iter")
         as_positive(self.tol, "tol")
@@ -404,14 +445,53 @@ class RateDistortionAutoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixi
             as_positive(self.step_size, "step_size")
         if as_fraction(self.momentum, "momentum") > 0 and self.step_size is None:
             raise ValueError(f"a line search takes no momentum, got momentum={self.momentum}: give a step_size, too")
-        if self.batch_size is not None:
+        if isinstance(self.batch_size, str):
+            as_choice(self.batch_size, "batch_size", ("auto",))
+        elif self.batch_size is not None:
             as_count(self.batch_size, "batch_size", maximum=n_samples)
 
     @property
     def _batch_by_batch(self) -> bool:
-        return self.solver == "ascent" and self.batch_size is not None and self.step_size is not None
+        return self.solver == "ascent" and self.batch_size not in (None, "auto") and self.step_size is not None
 
-    def _callback(self, bar: Callback | None, problem: FitProblem) -> Callback | None:
+    def _best(self, problem: FitProblem, rng: np.random.Generator, bar: Callback | None) -> Result:
+        """Return the best result of all starts, as far as they were tried before a Ctrl-C, in the units of the data."""
+        best: Result | None = None
+        history: list[dict[str, float]] = []
+        for start in problem.starts:
+            result = self._fitted_from(start, problem, rng, bar, len(history))
+            interrupted = result.message == "interrupted"
+            if best is None or (result.fun > best.fun and not interrupted):
+                best, result.history = result, history + result.history
+            else:
+                best.history = result.history + best.history
+            history = best.history
+            if len(problem.starts) > 1:
+                problem.choices["init"] += f"; {start} ended at L = {result.fun:.6g}"
+            if interrupted:
+                best.message = "interrupted"
+                break
+        assert best is not None
+        return best
+
+    def _fitted_from(
+        self, start: str, problem: FitProblem, rng: np.random.Generator, bar: Callback | None, before: int
+    ) -> Result:
+        try:
+            callback = counting_from(self._callback(bar, problem, start, APPROACH_ALPHA), before)
+            result = self._approach(start, problem, rng, callback)
+            if result.message != "interrupted":
+                approach = result.history
+                callback = counting_from(self._callback(bar, problem, start, None), before + len(approach))
+                result = self._ascend(start, problem, result.x, rng, callback)
+                result.history = approach + result.history
+        except DivergenceError as error:
+            last = error.parameters
+            raise DivergenceError(str(error), None if last is None else problem.leave(last, start)) from error
+        result.x = problem.leave(result.x, start)
+        return result
+
+    def _callback(self, bar: Callback | None, problem: FitProblem, start: str, alpha: float | None) -> Callback | None:
         """Return what draws the progress and passes each step on to the user's callback."""
         user = self.callback
         if bar is None and user is None:
@@ -421,11 +501,11 @@ class RateDistortionAutoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixi
             if bar is not None:
                 bar(step)
             if user is not None:
-                user(problem.step(step))
+                user(problem.step(step, start, alpha))
 
         return both
 
-    def _approach(self, problem: FitProblem, rng: np.random.Generator, callback: Callback | None) -> Result:
+    def _approach(self, start: str, problem: FitProblem, rng: np.random.Generator, callback: Callback | None) -> Result:
         """Return where the solver starts, the result of the initialisation."""
         d = problem.X.shape[1]
         if not isinstance(self.init, str):
@@ -433,16 +513,23 @@ class RateDistortionAutoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixi
             if len(given.W) != self.n_hidden:
                 raise ValueError(f"init has {len(given.W)} units, but n_hidden is {self.n_hidden}: make them equal")
             return Result(x=problem.frame.enter(given), history=[], message="given")
-        start = initial_parameters(d, self.n_hidden, rng, scale=START)
-        if self.init == "random":
-            return Result(x=start, history=[], message="random")
+        if start == "pca":
+            assert problem.variables is not None
+            found = problem.variables.start(rng)
+            found = found if self.solver == "lbfgs" else problem.variables.leave(found)
+            return Result(x=found, history=[], message="pca")
+        normal = initial_parameters(d, self.n_hidden, rng, scale=START)
+        if start == "random":
+            return Result(x=normal, history=[], message="random")
+        few = problem.of_few(rng, APPROACH_ALPHA)
         limits: dict[str, Any] = {"max_iterations": min(APPROACH, self.max_iter), "tolerance": self.tol}
-        return continuation(problem.of_few(rng), start, factors=FACTORS[:-1], callback=callback, **limits)
+        return continuation(few, normal, factors=FACTORS[:-1], callback=callback, **limits)
 
     def _ascend(
-        self, problem: FitProblem, start: Parameters, rng: np.random.Generator, callback: Callback | None
+        self, name: str, problem: FitProblem, start: Parameters, rng: np.random.Generator, callback: Callback | None
     ) -> Result:
-        objective, scale = problem.objective, problem.frame.scale
+        scale = problem.frame.scale
+        objective = problem.in_variables if name == "pca" and self.solver == "lbfgs" else problem.objective
         limits: dict[str, Any] = {"max_iterations": self.max_iter, "tolerance": self.tol, "callback": callback}
         steps: dict[str, Any] = {"step_size": self.step_size, "momentum": self.momentum, "callback": callback}
         if problem.bound is not None:
@@ -464,22 +551,21 @@ class RateDistortionAutoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixi
 
     def _keep(self, problem: FitProblem, result: Result) -> None:
         """Store what was found, in the units of the data."""
-        self.parameters_ = problem.frame.leave(result.x)
+        self.parameters_ = result.x
         self.sigma_x_, self.sigma_xhat_ = problem.sigma_x, problem.sigma_xhat
         self.mu_ = float(result.get("mu", self.mu))
         self.terms_ = problem.in_units.terms(self.parameters_)
         self.value_ = self.terms_.conditional_entropy - self.mu_ * self.terms_.distortion
+        self.variance_ = float(problem.X.var(axis=0).sum())
+        self.input_entropy_ = problem.input_entropy
+        self.choices_ = problem.choices
         self.history_, self.n_iter_ = result.history, len(result.history)
         self.message_ = result.message
         if self.distortion is not None and result.message != "interrupted":
             self.message_ = describe_bound(self.terms_.distortion, self.distortion, self.mu_)
         self.converged_ = self._has_converged(result)
-        self.collapsed_ = self._has_collapsed(self._variance(problem.X))
+        self.collapsed_ = self._has_collapsed()
         self.fitted_settings_ = self.get_params(deep=False)
-
-    @staticmethod
-    def _variance(X: Array) -> float:
-        return float(X.var(axis=0).sum())
 
     def _has_converged(self, result: Result) -> bool | None:
         if result.message == "interrupted":
@@ -490,9 +576,9 @@ class RateDistortionAutoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixi
             return bool(result.success)
         return bool(result.history and result.history[-1]["gradient_norm"] <= self.tol)
 
-    def _has_collapsed(self, variance: float) -> bool:
+    def _has_collapsed(self) -> bool:
         least = max(LEAST_ENTROPY * self.terms_.joint_entropy, LEAST_BITS * math.log(2, self.base))
-        return self.terms_.output_entropy <= least or self.terms_.distortion > LARGEST_DISTORTION * variance
+        return self.terms_.output_entropy <= least or self.terms_.distortion > LARGEST_DISTORTION * self.variance_
 
     def _advice(self) -> str:
         if self.distortion is not None:
@@ -503,14 +589,20 @@ class RateDistortionAutoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixi
         )
 
     def _advice_on_collapse(self, X: Array) -> str:
+        entropy, distortion = self.terms_.output_entropy, self.terms_.distortion
+        found = f"the outputs have collapsed: their entropy is {entropy:.3g}, and the distortion is {distortion:.3g} "
+        found += f"for data of variance {self.variance_:.3g}; "
+        if distortion <= self.variance_ / 2:
+            size, data = max(self.sigma_x_, self.sigma_xhat_), math.sqrt(2 * self.variance_)
+            words = f"{size:.3g} beside distances of about {data:.3g} between samples, so the entropies hardly count"
+            return f"{found}the kernel is too wide, {words}: lower sigma, or take sigma='median'"
+        unexplained = np.linalg.eigvalsh(np.cov(X.T, ddof=0).reshape(X.shape[1], -1))[: -len(self.parameters_.W)].sum()
+        if unexplained > LARGEST_DISTORTION * self.variance_:
+            return f"{found}{len(self.parameters_.W)} units cannot do better on {X.shape[1]} features: raise n_hidden"
         change = f"raise mu, now {self.mu:g}" if self.distortion is None else f"lower the bound {self.distortion:g}"
         if self.init == "random":
-            change += ", use init='continuation'"
-        return (
-            f"the outputs have collapsed: their entropy is {self.terms_.output_entropy:.3g}, and the distortion is "
-            f"{self.terms_.distortion:.3g} for data of variance {self._variance(X):.3g}; {change}, or change the "
-            f"kernel size, now {self.sigma_x_:.3g}"
-        )
+            change += ", use init='auto'"
+        return f"{found}{change}, or change the kernel size, now {self.sigma_x_:.3g}"
 
 
 def _as_generator(random_state: Any) -> np.random.Generator:

@@ -50,17 +50,20 @@ CENTRE = X.mean(axis=0)
 SCALE = np.sqrt(np.mean((X - CENTRE) ** 2))
 
 
-def bits30(number):
+GRID = 2.0**-24  # to which all that the optimiser sees is rounded
+
+
+def rounded(number):
     fraction, exponent = np.frexp(number)
-    return np.ldexp(np.round(fraction * 2**30), exponent - 30)
+    return np.ldexp(np.round(fraction * 2**24), exponent - 24)
 
 
 def objective_of_a_fit(rows=..., sigma=0.5, mu=1.5, sigma_xhat=None, activation="linear", alpha=1.01, base=2):
-    """Return what a fit to X maximises: the objective on (X − m)/r, all to 30 bits."""
-    sigma, wide = (bits30(size / SCALE) for size in (sigma, sigma_xhat or sigma))
-    step = 2.0 ** (min(0, np.frexp(sigma)[1]) - 30)
+    """Return what a fit to X maximises: the objective on (X − m)/r, all to 24 bits."""
+    sigma, wide = (rounded(size / SCALE) for size in (sigma, sigma_xhat or sigma))
+    step = 2.0 ** (min(0, np.frexp(sigma)[1]) - 24)
     samples = np.round((X - CENTRE) / SCALE / step)[rows] * step
-    mu = bits30(mu * SCALE**2)
+    mu = rounded(mu * SCALE**2)
     return RateDistortion(
         samples, activation=activation, alpha=alpha, mu=mu, sigma_x=sigma, sigma_xhat=wide, base=base, method="auto"
     )
@@ -77,7 +80,7 @@ def same(first, second, rel=1e-12):
     return True
 
 
-@pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
+@pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning", "ignore:the outputs have collapsed")
 @pytest.mark.parametrize(
     "settings",
     [{"n_hidden": 2, "max_iter": 3}, pytest.param({"random_state": 0}, marks=pytest.mark.slow)],
@@ -93,16 +96,19 @@ def test_all_checks_of_scikit_learn_pass(settings):
 
 @pytest.mark.parametrize("activation", ["linear", "logsig"])
 def test_it_is_the_functions_with_the_same_start(activation):
-    model = quick(activation=activation, mu=2.0, sigma_xhat=0.4, base=np.e, alpha=1.5, random_state=3).fit(X)
     settings = {"alpha": 1.5, "mu": 2.0, "sigma_xhat": 0.4, "base": np.e, "activation": activation}
-    objective = objective_of_a_fit(**settings)
+    model = quick(**settings, init="continuation", random_state=3).fit(X)
     start = initial_parameters(2, 4, np.random.default_rng(3), scale=0.5)
-    found = continuation(objective, start, max_iterations=[60] * 6 + [300], tolerance=1e-3)
+    at_2 = objective_of_a_fit(**settings | {"alpha": 2})
+    first = continuation(at_2, start, factors=[64, 32, 16, 8, 4, 2], max_iterations=60, tolerance=1e-3)
+    found = maximize(objective_of_a_fit(**settings), first.x, max_iterations=300, tolerance=1e-3)
+    found.history = first.history + [{"factor": 1.0, **entry} for entry in found.history]
+    found.nit = len(found.history)
     assert same(model.parameters_, in_units_of_x(found.x))
     on_x = RateDistortion(X, sigma_x=0.5, **settings)
     assert model.terms_ == on_x.terms(model.parameters_)
     assert model.value_ == pytest.approx(on_x.value_and_gradient(model.parameters_)[0], rel=1e-12)
-    assert model.value_ == pytest.approx(found.fun, rel=1e-8)
+    assert model.value_ == pytest.approx(found.fun, rel=10 * GRID)
     assert model.history_ == found.history
     assert model.n_iter_ == found.nit
     assert model.converged_ is True
@@ -131,14 +137,16 @@ def test_a_distortion_is_met_and_its_multiplier_told():
     found = maximize_at_distortion(
         objective_of_a_fit(),
         initial_parameters(2, 4, np.random.default_rng(0), scale=0.5),
-        bits30(0.4 / SCALE**2),
+        rounded(0.4 / SCALE**2),
         max_iterations=300,
         tolerance=1e-3,
     )
     assert start.mu_ == pytest.approx(found.mu / SCALE**2, rel=1e-12)
     assert same(start.parameters_, in_units_of_x(found.x))
-    assert start.terms_ == pytest.approx(found.terms._replace(distortion=SCALE**2 * found.terms.distortion), rel=1e-8)
-    assert start.value_ == pytest.approx(found.fun - found.mu * found.terms.distortion, rel=1e-8)
+    assert start.terms_ == pytest.approx(
+        found.terms._replace(distortion=SCALE**2 * found.terms.distortion), rel=10 * GRID
+    )
+    assert start.value_ == pytest.approx(found.fun - found.mu * found.terms.distortion, rel=10 * GRID)
     assert [entry["mu"] for entry in start.history_] == pytest.approx([h["mu"] / SCALE**2 for h in found.history])
     assert f"D = {start.terms_.distortion:.6g} for the bound 0.4, with the multiplier {start.mu_:.4g}" == start.message_
 
@@ -195,7 +203,7 @@ def test_an_ascent_in_batches_is_that_of_the_paper(batches):
     found = batch_ascent(batched, inside, step_size=0.02, momentum=0.5, n_epochs=20, rng=rng)
     assert same(model.parameters_, in_units_of_x(found.x), rel=1e-11)
     terms = batched.terms(found.x)
-    assert model.terms_ == pytest.approx(terms._replace(distortion=SCALE**2 * terms.distortion), rel=1e-7)
+    assert model.terms_ == pytest.approx(terms._replace(distortion=SCALE**2 * terms.distortion), rel=10 * GRID)
     parts = [
         RateDistortion(X[those], activation="linear", alpha=1.01, mu=1.5, sigma_x=0.5, sigma_xhat=0.5, method="auto")
         for those in rows
@@ -217,8 +225,7 @@ def test_other_ways_uphill_take_the_mean_over_batches(settings, climb):
     model = quick(**settings, init=init).fit(X)
     rows = random_batches([14, 13, 13], np.random.default_rng(0))
     parts = [
-        RateDistortion(X[those], activation="linear", alpha=1.01, mu=1.5, sigma_x=0.5, sigma_xhat=0.5)
-        for those in rows
+        RateDistortion(X[those], activation="linear", alpha=1.01, mu=1.5, sigma_x=0.5, sigma_xhat=0.5) for those in rows
     ]
     batched = BatchedObjective(parts, [len(those) for those in rows])
     found = climb(batched, init)
@@ -470,9 +477,9 @@ def test_a_callback_sees_parameters_and_objective_in_the_units_of_the_data():
         outputs = step.objective.reconstruct(step.parameters)
         seen.append((step.value, step.terms, step.objective.mu, np.mean(np.sum((data - outputs) ** 2, axis=1))))
 
-    model = quick(activation="linear", sigma=25.0, mu=6e-4, max_iter=3000, callback=note).fit(data)
+    model = quick(activation="linear", sigma=25.0, mu=6e-4, max_iter=3000, init="continuation", callback=note).fit(data)
     for value, terms, mu, distortion in seen:
-        assert value == pytest.approx(terms.conditional_entropy - mu * terms.distortion, rel=1e-7, abs=1e-7)
+        assert value == pytest.approx(terms.conditional_entropy - mu * terms.distortion, rel=10 * GRID, abs=10 * GRID)
         assert terms.distortion == pytest.approx(distortion)
     assert [round(mu / 6e-4) for _, _, mu, _ in (seen[0], seen[-1])] == [64, 1]
     assert seen[-1][1] == pytest.approx(model.terms_, rel=1e-12)
@@ -512,7 +519,7 @@ def test_a_start_that_is_given_is_in_the_units_of_the_data():
 def test_a_collapsed_fit_warns_with_what_to_change_and_says_so():
     with pytest.warns(CollapseWarning, match="raise mu, now 0.01, or change the kernel size, now 0.5"):
         assert quick(mu=0.01, activation="linear", max_iter=3000).fit(X).collapsed_ is True
-    with pytest.warns(CollapseWarning, match="lower the bound 10, use init='continuation'"):
+    with pytest.warns(CollapseWarning, match="lower the bound 10, use init='auto'"):
         assert quick(distortion=10.0, activation="linear", init="random").fit(X).collapsed_ is True
     assert issubclass(rdae_ref.CollapseWarning, UserWarning)
 
@@ -592,7 +599,13 @@ BAD_SETTINGS = {
     "truth": True,
 }
 SETTINGS = [name for name in RateDistortionAutoencoder().get_params() if name not in ("callback", "verbose")]
-FITTING = {("alpha", "infinity"), ("random_state", "truth"), ("random_state", "array"), ("random_state", "huge")}
+FITTING = {
+    ("alpha", "infinity"),
+    ("random_state", "truth"),
+    ("random_state", "array"),
+    ("random_state", "huge"),
+    ("standardise", "truth"),
+}
 
 
 @pytest.mark.parametrize(
