@@ -192,7 +192,7 @@ class RateDistortion(AutoencoderObjective):
 
     def value_and_gradient(self, parameters: Parameters) -> tuple[float, Parameters]:
         """Return L and ∂L/∂(W, c, A, b), in `base`."""
-        with np.errstate(over="ignore", invalid="ignore"):
+        with np.errstate(over="ignore", invalid="ignore"), one_blas_thread(len(self.X)):
             value, gradient = self._equations.value_and_gradient(self, as_parameters(parameters, self.X.shape[1]))
         if not all(np.isfinite(part).all() for part in gradient):
             raise FloatingPointError("the gradient overflows: mu or a kernel size is too extreme for these data")
@@ -212,7 +212,8 @@ class RateDistortion(AutoencoderObjective):
             joint_entropy, output_entropy, conditional_entropy and distortion.
         """
         Xhat = self._forward(parameters).Xhat
-        joint, output = self._equations.entropies(self, Xhat)
+        with one_blas_thread(len(Xhat)):
+            joint, output = self._equations.entropies(self, Xhat)
         return Terms(joint, output, joint - output, paper.distortion(self.X, Xhat))
 
     def distortion(self, parameters: Parameters) -> float:
@@ -332,16 +333,14 @@ class _Numeric(_Equations):
 
     def value_and_gradient(self, objective: RateDistortion, parameters: Parameters) -> tuple[float, Parameters]:
         X, mu, unit = objective.X, objective.mu, math.log(objective.base)
-        with one_blas_thread(len(X)):
-            forward_pass = objective._forward(parameters)
-            joint, output, dS = self.entropy.with_gradient(forward_pass.Xhat)
-            value = (joint - output) / unit - mu * paper.distortion(X, forward_pass.Xhat)
-            dL_dXhat = dS / unit + 2 * mu / len(X) * (X - forward_pass.Xhat)
-            return value, backpropagate(dL_dXhat, forward_pass, parameters, X)
+        forward_pass = objective._forward(parameters)
+        joint, output, dS = self.entropy.with_gradient(forward_pass.Xhat)
+        value = (joint - output) / unit - mu * paper.distortion(X, forward_pass.Xhat)
+        dL_dXhat = dS / unit + 2 * mu / len(X) * (X - forward_pass.Xhat)
+        return value, backpropagate(dL_dXhat, forward_pass, parameters, X)
 
     def entropies(self, objective: RateDistortion, Xhat: Array) -> tuple[float, float]:
-        with one_blas_thread(len(Xhat)):
-            joint, output = self.entropy.entropies(Xhat)
+        joint, output = self.entropy.entropies(Xhat)
         return joint / math.log(objective.base), output / math.log(objective.base)
 
     def truncation_error(self, objective: RateDistortion, Xhat: Array) -> float:

@@ -6,7 +6,8 @@ import sys
 import textwrap
 import threading
 import time
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
+from multiprocessing import get_context
 
 import numpy as np
 import pytest
@@ -15,6 +16,7 @@ from threadpoolctl import ThreadpoolController, threadpool_limits
 from rdae_ref import RateDistortion, initial_parameters
 from rdae_ref.data import gaussian
 from rdae_ref.threads import LARGE, one_blas_thread, single_thread, thread_map
+from rdae_ref.workers import mapping
 
 BLAS = ThreadpoolController().select(user_api="blas")
 
@@ -227,6 +229,24 @@ def test_thousands_of_concurrent_evaluations_equal_the_sequential_one(two):
 
     with ThreadPoolExecutor(2) as executor:
         assert list(executor.map(repeatedly, range(2))) == [True, True]
+
+
+def threads_of(task):
+    """Count the threads in which tasks run within a task of a worker."""
+
+    def here(_):
+        time.sleep(0.002)
+        return threading.get_ident()
+
+    return len(set(thread_map(here, range(8)))), max(blas())
+
+
+@pytest.mark.parametrize("kind", ["processes", "executor"])
+def test_a_worker_has_one_thread(two, kind, monkeypatch):
+    monkeypatch.setenv("OPENBLAS_NUM_THREADS", "2")  # the processes of the user would have two
+    with mapping(2) as processes, ProcessPoolExecutor(2, get_context("spawn")) as executor:
+        workers = processes if kind == "processes" else mapping(executor.map)
+        assert list(workers(threads_of, range(4))) == [(1, 1)] * 4
 
 
 FORKED = """
