@@ -10,9 +10,11 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parent))
 
+import gallery  # beside this file
 import sphinx.ext.autosummary
 from docutils import nodes
-from executed import run_page  # beside this file
+from executed import run_page
+from sources import linkcode_resolve  # noqa: F401  # sphinx.ext.linkcode looks for it here
 
 import rdae_ref
 
@@ -21,7 +23,8 @@ author = "The rdae_ref developers"
 project_copyright = author
 version = release = rdae_ref.__version__
 
-extensions = ["myst_parser", "sphinx.ext.autodoc", "sphinx.ext.autosummary", "numpydoc", "mathml"]
+extensions = ["myst_parser", "sphinx.ext.autodoc", "sphinx.ext.autosummary", "sphinx.ext.linkcode", "numpydoc"]
+extensions += ["mathml", "sources", "lesson"]  # beside this file
 exclude_patterns = ["_build", "_templates", "_static"]
 templates_path = ["_templates"]
 
@@ -29,10 +32,13 @@ html_theme = "furo"
 html_title = f"rdae_ref {release}"
 html_copy_source = False
 html_static_path = ["_static"]
-html_css_files = ["mathml.css"]
+html_css_files = ["site.css"]
+html_js_files = ["copy.js"]
+html_search_scorer = str(Path(__file__).parent / "_static" / "scorer.js")
+html_show_sourcelink = False
 html_math_renderer = "mathml"
 
-# $…$ and $$…$$, which GitHub shows as well. Links to files of the repository become downloads.
+# $…$ and $$…$$, which GitHub shows as well.
 myst_enable_extensions = ["dollarmath"]
 myst_heading_anchors = 3
 
@@ -93,9 +99,15 @@ def no_empty_last_line(app, doctree):
         block.rawsource, block[:] = text, [nodes.Text(text)]
 
 
+def gallery_of_today(app):
+    """Write the gallery from the figures as they are."""
+    gallery.PAGE.write_text(gallery.gallery(), encoding="utf-8")
+
+
 def setup(app):
     """Connect the handlers, and remove the pages of modules that no longer exist."""
     shutil.rmtree(Path(__file__).parent / "_api", ignore_errors=True)
+    app.connect("builder-inited", gallery_of_today, priority=1)
     app.connect("source-read", run_executed_pages)
     app.connect("doctree-read", no_empty_last_line)
     app.connect("autodoc-skip-member", skip_imported)
