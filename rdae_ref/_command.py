@@ -6,9 +6,8 @@ The package imports this before anything else. Where the package is used as a li
 import os
 import signal
 import sys
-from typing import NoReturn
 
-__all__ = ["begin", "finish"]
+__all__ = ["begin", "end", "finish"]
 
 NAMES = ("-m", "rdae-ref", "rdae-ref.exe")  # the first is that of ``python -m`` while it imports a package
 INTERRUPTED = 130  # the exit code, as of a process that the signal ended
@@ -17,16 +16,33 @@ INTERRUPTED = 130  # the exit code, as of a process that the signal ended
 def begin() -> None:
     """Let Ctrl-C raise KeyboardInterrupt: from here on there is work to be ended in good order."""
     if signal.getsignal(signal.SIGINT) is _end:
-        signal.signal(signal.SIGINT, signal.default_int_handler)
+        signal.signal(signal.SIGINT, _interrupt)
 
 
 def finish() -> None:
     """Let Ctrl-C end the process at once again, without a traceback."""
-    if _is_command and signal.getsignal(signal.SIGINT) is signal.default_int_handler:
+    if _is_command and signal.getsignal(signal.SIGINT) in (_interrupt, signal.default_int_handler):
         signal.signal(signal.SIGINT, _end)
 
 
-def _end(*_: object) -> NoReturn:
+def end() -> None:
+    """Ignore Ctrl-C: all is done, and the exit code stays that of the work while the interpreter ends.
+
+    Python would give the signal back to the system, and one that comes then end the process by the signal.
+    """
+    if _is_command and signal.getsignal(signal.SIGINT) is _end:
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
+
+
+class _Interrupt(KeyboardInterrupt):
+    """Ctrl-C: Python ends by the signal if a KeyboardInterrupt itself has ever left the ``exec`` of a text."""
+
+
+def _interrupt(*_: object) -> None:
+    raise _Interrupt
+
+
+def _end(*_: object) -> None:
     os._exit(INTERRUPTED)
 
 

@@ -45,7 +45,11 @@ def as_array(value: npt.ArrayLike, name: str, *, finite: bool = True) -> Array:
         raise TypeError(f"{name} must hold real numbers, got dtype {array.dtype}: {hint}")
     if array.size == 0:
         raise ValueError(f"{name} must not be empty, got shape {array.shape}")
-    array = array.astype(np.float64, copy=False)
+    given = array
+    with np.errstate(over="ignore"):
+        array = array.astype(np.float64, copy=False)
+    if given.dtype.itemsize > array.dtype.itemsize and (np.isinf(array) & np.isfinite(given)).any():
+        raise ValueError(f"{name} must hold numbers that float64 can hold, got a long double beyond 1e308: rescale it")
     if finite and not np.isfinite(array).all():
         where = tuple(int(i) for i in np.argwhere(~np.isfinite(array))[0])
         raise ValueError(f"{name} must be finite, got {array[where]} at index {list(where)}: remove or impute it")

@@ -17,6 +17,7 @@ from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import AbstractContextManager, contextmanager
+from multiprocessing.reduction import ForkingPickler
 from multiprocessing.util import Finalize
 from typing import Any, TypeAlias
 
@@ -30,6 +31,10 @@ Workers: TypeAlias = int | Map | None
 
 BLAS_THREADS = ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS")
 GUARD = 'if __name__ == "__main__":'
+NOT_FOUND = (
+    "a function from a notebook, an interactive session or standard input cannot be found by other processes, so put "
+    "it into a module, and a program from standard input into a file"
+)
 
 
 def mapping(workers: int | Map) -> "Parallel":
@@ -95,7 +100,7 @@ class Processes(AbstractContextManager["Processes"]):
         before = set(multiprocessing.active_children())
         try:
             with _without_interrupts():  # not around the constructor, which starts a process that unblocks them
-                return [self._pool.submit(_called, os.getpid(), function, *task) for task in tasks]
+                return [self._pool.submit(_opened, os.getpid(), _Sealed((function, *task))) for task in tasks]
         finally:
             for process in set(multiprocessing.active_children()) - before:
                 self._own.add(process)
@@ -123,7 +128,38 @@ def _results(futures: list[Future[Any]]) -> Iterator[Any]:
             result = futures.pop().result()
         except BrokenProcessPool as error:
             raise BrokenProcessPool(_advice()) from error
-        yield result
+        yield result.open("the result of a task")
+
+
+class _Sealed:
+    """A value to be pickled, which arrives as `_Bytes`: what cannot be unpickled on the way would break the pool."""
+
+    def __init__(self, value: Any) -> None:
+        self.value = value
+
+    def __reduce__(self) -> tuple[type["_Bytes"], tuple[bytes]]:
+        return _Bytes, (bytes(ForkingPickler.dumps(self.value)),)
+
+
+class _Bytes:
+    """A value that has been pickled."""
+
+    def __init__(self, content: bytes) -> None:
+        self.content = content
+
+    def open(self, what: str) -> Any:
+        """Return the value, or say that and why it cannot be unpickled."""
+        try:
+            return pickle.loads(self.content)
+        except Exception as error:  # whatever its constructor raises
+            why = f" ({NOT_FOUND})" if isinstance(error, (AttributeError, ImportError)) else ""
+            words = f"{what} cannot be unpickled in another process: {type(error).__qualname__}: {error}{why}"
+            raise RuntimeError(words) from error
+
+
+def _opened(home: int, task: Any) -> _Sealed:  # sealed when it was sent, bytes here
+    """Run a task in a process of the pool."""
+    return _Sealed(_called(home, *task.open("a task")))
 
 
 def _advice() -> str:
@@ -131,10 +167,7 @@ def _advice() -> str:
     if path is not None and os.path.exists(path):
         why = f"or the program {path} starts processes when it is imported: put that under {GUARD}"
     else:
-        why = (
-            "or it could not import the program: a function from a notebook, an interactive session or standard input "
-            "cannot be found by other processes, so put it into a module, and a program from standard input into a file"
-        )
+        why = f"or it could not import the program: {NOT_FOUND}"
     return f"a process ended before its task was done: it was killed (for lack of memory, say), {why}"
 
 

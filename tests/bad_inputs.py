@@ -82,6 +82,7 @@ def of_array(array):
     yield "float32", array.astype(np.float32)
     yield "integers", np.rint(array).astype(int)
     yield "longdouble", array.astype(np.longdouble)
+    yield "longdouble beyond float64", array.astype(np.longdouble) * np.longdouble("1e4000")
     yield "backwards", array[::-1] if array.ndim else array
     yield "list", array.tolist()
 

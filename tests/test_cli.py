@@ -11,6 +11,7 @@ import signal
 import subprocess
 import sys
 import time
+from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
@@ -224,6 +225,33 @@ def test_escape_sequences_in_a_model_do_not_reach_the_terminal(here, model_file,
     assert all(c.isprintable() or c == "\n" for c in said + errors)
 
 
+ESCAPES = "\x1b[2J\x9b31m\u202e\r\x07"
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["transform", "MODEL", "data.csv", "-o", f"{ESCAPES}.csv"],
+        ["transform", f"{ESCAPES}.npz", "data.csv", "-o", "code.csv"],
+        ["fit", f"{ESCAPES}.csv", "-o", "m.npz"],
+        ["compare", "--template", f"{ESCAPES}.npz"],
+        ["compare", f"{ESCAPES}.npz"],
+        ["inspect", "MODEL", "--plot", ESCAPES],
+        ["figures", "1", "--output", f"data.csv/{ESCAPES}"],
+        ["figures", ESCAPES],
+        ["fetch", "--from", f"file:///{ESCAPES}", "--to", "mnist"],
+        ["fit", "data.csv", "-o", "m.npz", f"--{ESCAPES}"],
+        [ESCAPES],
+    ],
+)
+def test_escape_sequences_in_names_do_not_reach_the_terminal(arguments, here, model_file, capsys):
+    with suppress(SystemExit):
+        main([str(model_file) if argument == "MODEL" else argument for argument in arguments])
+    said, errors = capsys.readouterr()
+    assert r"\x1b[2J" in said + errors
+    assert all(c.isprintable() or c == "\n" for c in said + errors)
+
+
 BAD = {
     "no data": (["fit", "none.csv", "-o", "m.npz"], "there is no file none.csv"),
     "a word": (["fit", "bad.csv", "-o", "m.npz"], "bad.csv, line 3, column 2: 'x' is not a number"),
@@ -348,6 +376,15 @@ def test_closed_streams_and_readers_that_leave_change_neither_work_nor_exit_code
 
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="there is no /dev/full")
+@pytest.mark.parametrize("work", ["--help", "--version", "fit --help", "figures --list", "compare --template t.npz"])
+def test_words_that_are_the_work_and_are_lost_are_exit_code_2(work, here):
+    line = f'"{sys.executable}" -m rdae_ref {work} > /dev/full'
+    done = subprocess.run(["bash", "-c", line], capture_output=True, text=True, check=False)
+    assert done.returncode == 2
+    assert done.stderr == "rdae-ref: the output could not be written: [Errno 28] No space left on device\n"
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="there is no /dev/full")
 def test_output_that_is_lost_on_a_full_disk_is_told(here):
     line = f'"{sys.executable}" -m rdae_ref {FIT} --tol 1e-3 > /dev/full'
     done = subprocess.run(["bash", "-c", line], capture_output=True, text=True, check=False)
@@ -356,7 +393,10 @@ def test_output_that_is_lost_on_a_full_disk_is_told(here):
     assert load_model(here / "fitted.npz").converged_
 
 
-@pytest.mark.parametrize("start", [["-m", "rdae_ref"], [shutil.which("rdae-ref", path=Path(sys.executable).parent)]])
+STARTS = [["-m", "rdae_ref"], [shutil.which("rdae-ref", path=Path(sys.executable).parent)]]
+
+
+@pytest.mark.parametrize("start", STARTS)
 def test_ctrl_c_during_the_imports_is_exit_code_130_without_a_traceback(start, tmp_path):
     if None in start:
         pytest.skip("rdae-ref is not installed")
@@ -370,6 +410,31 @@ def test_ctrl_c_during_the_imports_is_exit_code_130_without_a_traceback(start, t
     process.send_signal(signal.SIGINT)
     said, errors = process.communicate(timeout=30)
     assert (process.returncode, said, errors) == (130, "", "")
+
+
+KILL = "import atexit, os, signal, time\ndef kill(pid=os.getpid(), kill=os.kill): kill(pid, 2)\n"
+MOMENTS = {  # what takes the place of scikit-learn and sends Ctrl-C, with the exit code
+    "the exec of a text": ("exec('kill(); time.sleep(60)')", 130),  # after which Python ends by the signal itself
+    "the end of the interpreter": ("atexit.register(kill); raise ImportError", 0),
+    "the very end": (
+        "class Last:\n    __del__ = lambda _, kill=kill: kill()\nos.last = Last()\nraise ImportError",
+        0,
+    ),
+}
+
+
+@pytest.mark.parametrize("moment", MOMENTS)
+@pytest.mark.parametrize("start", STARTS)
+def test_ctrl_c_at_any_moment_leaves_the_exit_code_of_the_work_or_130(moment, start, here):
+    text, code = MOMENTS[moment]
+    (here / "sklearn").mkdir()
+    (here / "sklearn" / "__init__.py").write_text(KILL + text)
+    environment = os.environ | {"PYTHONPATH": f"{here}:{Path(__file__).parents[1]}"}
+    command = [sys.executable, *start, *FIT.split(), "--quiet", "--tol", "1e-3"]
+    done = subprocess.run(command, capture_output=True, text=True, env=environment, timeout=60, check=False)
+    assert done.returncode == code, done.stderr
+    assert "Traceback" not in done.stderr
+    assert (here / "fitted.npz").exists() == (code == 0)
 
 
 def test_a_library_keeps_its_own_ctrl_c():

@@ -180,6 +180,13 @@ def test_the_median_of_hostile_data():
     assert median_distance(np.array([0, 0.1, 0.2, 0.3, 0.4, 1e8])[:, None]) == pytest.approx(0.3, rel=1e-12)
     assert median_distance(np.array([[0.0], [1e-200], [5e-200]])) == pytest.approx(4e-200, rel=1e-12)
     assert median_distance(np.array([[0.0], [1e139], [5e139]])) == pytest.approx(4e139, rel=1e-12)
+    # Over 300 decades: where squares of the near ones vanish beside those of the far one.
+    near = np.array([0, 1, 2, 3, 4]) * 1e-170
+    assert median_distance(np.append(near, 1e140)[:, None]) == pytest.approx(3e-170, rel=1e-12)
+    assert median_distance(np.append(near, 1e20)[:, None]) == pytest.approx(3e-170, rel=1e-12)
+    plane = np.vstack([np.outer(near, [0.6, 0.8]), [1e140, 1e140]])
+    assert median_distance(plane) == pytest.approx(3e-170, rel=1e-12)
+    assert median_distance(np.array([[1.0], [1], [1], [1e140]])) == pytest.approx(5e139, rel=1e-12)
 
 
 def test_the_median_of_many_rows_does_not_depend_on_their_order():

@@ -71,6 +71,12 @@ def test_the_ascent_is_the_recursion_of_its_docstring():
     np.testing.assert_allclose(ravel(result.x)[0], x, rtol=1e-14)
 
 
+@pytest.mark.parametrize("tolerance", [5e-324, 1e300, 1.7e308])
+def test_any_tolerance_above_zero_is_taken_without_a_warning(tolerance):
+    objective, parameters = problem()
+    assert maximize(objective, parameters, max_iterations=1, tolerance=tolerance).nit <= 1
+
+
 def test_a_line_search_never_goes_down_and_stops_at_the_top():
     values = [entry["value"] for entry in gradient_ascent(
         Parabola(), START, step_size=100.0, n_steps=50, line_search=True

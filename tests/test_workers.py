@@ -132,6 +132,54 @@ def test_an_exception_arrives_with_its_text_even_if_it_cannot_be_unpickled(how):
         assert list(pool(power, [2], [3])) == [8]
 
 
+class Made:
+    """It can be pickled, and its constructor fails when it is unpickled."""
+
+    def __init__(self, error=ValueError):
+        self.error = error
+
+    def __reduce__(self):
+        return _unmade, (self.error,)
+
+
+def _unmade(error):
+    raise error("a wrong turn at 7")
+
+
+class Odd:
+    def __reduce__(self):
+        raise ValueError("a wrong turn at 7")
+
+
+def made(what):
+    return {"result": Made(), "name": Made(AttributeError), "open": threading.Lock(), "odd": Odd()}.get(what, what)
+
+
+@pytest.mark.parametrize(
+    ("task", "words"),
+    [
+        ("result", "the result of a task cannot be unpickled in another process: ValueError: a wrong turn at 7"),
+        ("name", "the result of a task cannot be .*: AttributeError: a wrong turn at 7 .a function from a notebook"),
+        (Made(), "a task cannot be unpickled in another process: ValueError: a wrong turn at 7"),
+        (Made(ImportError), "a task cannot be .*: ImportError: a wrong turn at 7 .a function from a notebook"),
+        ("open", "cannot pickle '_thread.lock' object"),
+        ("odd", "a wrong turn at 7"),
+        (threading.Lock(), "cannot pickle '_thread.lock' object"),
+        (Odd(), "a wrong turn at 7"),
+    ],
+    ids=lambda value: value if isinstance(value, str) else type(value).__name__,
+)
+def test_what_cannot_be_pickled_or_unpickled_is_told_and_leaves_the_pool(task, words):
+    with Processes(1) as pool:
+        (before,) = (pid for pid, *_ in pool(seen, [()]))
+        with pytest.raises((RuntimeError, TypeError, ValueError), match=words) as caught:
+            list(pool(made, ["well", task, "well"]))
+        assert not isinstance(caught.value, BrokenProcessPool)
+        assert list(pool(made, ["well"])) == ["well"]
+        (after,) = (pid for pid, *_ in pool(seen, [()]))
+    assert after == before
+
+
 def test_an_exception_of_a_map_arrives_as_it_is_here_and_with_its_text_from_elsewhere():
     with pytest.raises(UnpicklableError):
         list(mapping(map)(fails, ["constructor"]))
@@ -187,7 +235,7 @@ def test_a_program_without_a_guard_is_told_to_have_one(tmp_path):
     last = done.stderr.splitlines()[-1]
     assert last.startswith("concurrent.futures.process.BrokenProcessPool: a process ended before its task was done")
     assert last.endswith('put that under if __name__ == "__main__":')
-    assert 'RuntimeError: this program starts processes while a process imports it: put that under if' in done.stderr
+    assert "RuntimeError: this program starts processes while a process imports it: put that under if" in done.stderr
 
 
 @pytest.mark.parametrize("how", ["standard input", "-c"])

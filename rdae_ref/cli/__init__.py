@@ -36,12 +36,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         sys.stdout, sys.stderr = lasting
         _command.begin()
-        code = _run(arguments)
-        out.flush()
-        if out.failed:
-            print(f"rdae-ref: the output could not be written: {out.failed}", file=err)
-            return 2
-        return code
+        try:
+            code = _run(arguments)
+        except SystemExit:  # of argparse, after --help or an error
+            if _is_lost(out, err):
+                return 2
+            raise
+        return 2 if _is_lost(out, err) else code
     except KeyboardInterrupt:
         print("\nrdae-ref: interrupted; no file is half written, and finished runs are kept", file=err)
         return _command.INTERRUPTED
@@ -50,6 +51,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
         for stream in lasting:
             stream.flush()
         sys.stdout, sys.stderr = streams
+        _command.end()
+
+
+def _is_lost(out: Lasting, err: Lasting) -> bool:
+    """Return whether the output could not be written, and say so."""
+    out.flush()
+    if out.failed:
+        print(f"rdae-ref: the output could not be written: {out.failed}", file=err)
+    return out.failed is not None
 
 
 def _run(arguments: Sequence[str] | None) -> int:

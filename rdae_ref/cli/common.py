@@ -9,7 +9,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any, TypeAlias
 
-from ..files import written_whole
+from ..files import printable, written_whole
 
 __all__ = ["Lasting", "Verbs", "add_verb", "as_seed", "check_folder", "write_json"]
 
@@ -17,7 +17,10 @@ Verbs: TypeAlias = "argparse._SubParsersAction[argparse.ArgumentParser]"
 
 
 class Lasting:
-    """A stream that outlasts its reader: what cannot be written any more is dropped, and the work goes on.
+    r"""A stream that outlasts its reader: what cannot be written any more is dropped, and the work goes on.
+
+    Control characters are written as escapes such as ``\x1b``, whoever prints them: names of files and of columns are
+    the user's or somebody else's. A carriage return stays only where a line begins, as for progress.
 
     `failed` is the error if that is a loss, such as a full disk; a reader that has left, as ``head`` does, is none.
     """
@@ -28,7 +31,8 @@ class Lasting:
 
     def write(self, text: str) -> int:
         """Write text, or drop it."""
-        self._attempt("write", text)
+        begin = text.startswith("\r")
+        self._attempt("write", "\r" * begin + printable(text[begin:], keep="\n\t"))
         return len(text)
 
     def flush(self) -> None:

@@ -5,6 +5,7 @@ mean. With few features differences are always used; with many, for pairs whose 
 """
 
 import copy
+import functools
 import math
 from typing import TypeAlias
 
@@ -22,6 +23,7 @@ FEW_FEATURES = 16  # up to here a whole matrix, of which half is enough, is as f
 FEW_FOR_BLOCKS = 4  # and a block
 STRIP, PAIRS = 256, 4096  # rows that are looked at, and pairs whose differences are taken, at once
 ORDINARY = 1e50  # samples and kernel sizes that need no scaling
+SMALLEST = 1e-140  # distance whose square has all its digits
 LARGEST = 1e140  # of scaled samples: their squares stay far from overflow
 
 
@@ -134,7 +136,10 @@ def median_distance(X: Array) -> float:
         X = X[np.random.default_rng(0).choice(len(X), MEDIAN_ROWS, replace=False)]
     spread = float(np.abs(X - X[0]).max()) or 1.0
     points, size = _scaled(X, spread)
-    return float(np.median(pdist(points))) * (spread / size)
+    median = float(np.median(pdist(points)))
+    if median > SMALLEST or np.median(pdist(X, "chebyshev")) == 0:
+        return median * (spread / size)
+    return float(np.median(functools.reduce(np.hypot, (pdist(x[:, None], "chebyshev") for x in X.T))))  # no squares
 
 
 def _scaled(X: Array, sigma: float) -> tuple[Array, float]:

@@ -15,6 +15,7 @@ __all__ = ["continuation", "maximize"]
 
 # Finding 6: a fit at μ itself often ends in the collapsed optimum from a small random start, and never did from a good
 # reconstruction, which the first factor makes.
+LARGEST_FTOL = 1e100  # SciPy divides it by the rounding unit
 FACTORS = (64.0, 32.0, 16.0, 8.0, 4.0, 2.0, 1.0)
 
 
@@ -76,7 +77,7 @@ def maximize(
             callback=accepted,
             # maxls: from a first step of length 1 into a stiff penalty SciPy's default of 20 may not suffice.
             options={"maxiter": max_iterations, "maxfun": 100 * max_iterations, "maxcor": 20, "maxls": 40}
-            | {"gtol": tolerance, "ftol": 1e-3 * tolerance},
+            | {"gtol": tolerance, "ftol": min(1e-3 * tolerance, LARGEST_FTOL)},
         )
     except KeyboardInterrupt:
         return ascent.result(False, "interrupted")
