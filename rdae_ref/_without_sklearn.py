@@ -78,9 +78,17 @@ def check_is_fitted(estimator: Any, attributes: str) -> None:
 def validate_data(
     estimator: Any, X: npt.ArrayLike, *, reset: bool = True, dtype: type = np.float64, ensure_min_samples: int = 1
 ) -> Array:
-    """Return samples in rows as float64, with ``n_features_in_`` columns, which is set if `reset`."""
+    """Return samples in rows as float64; the number and the names of their columns are set if `reset`, or compared."""
+    names = getattr(X, "columns", None)  # of a frame of pandas or polars
+    named = None if names is None or not all(isinstance(name, str) for name in names) else list(names)
+    fitted = None if reset or named is None else getattr(estimator, "feature_names_in_", None)
+    if fitted is not None and list(fitted) != named:
+        raise ValueError(f"the columns must be those of the fit in their order, {list(fitted)}, got {named}")
     X = as_samples(X, "X", None if reset else estimator.n_features_in_)
     as_count(len(X), "the number of samples", minimum=ensure_min_samples)
     if reset:
         estimator.n_features_in_ = X.shape[1]
+        vars(estimator).pop("feature_names_in_", None)
+        if named is not None:
+            estimator.feature_names_in_ = np.array(named, dtype=object)
     return X

@@ -409,13 +409,15 @@ class RateDistortionAutoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixi
         return as_samples(samples, "X")
 
     def _set_scale(self, X: Array) -> None:
-        self.mean_, self.scale_ = standardisation(X) if self.standardise else (None, None)
-        apart = None if self.standardise else columns_apart(X)
-        if apart is not None:
-            names = getattr(self, "feature_names_in_", np.arange(X.shape[1]))
-            large, small, ratio = repr(names[apart[0]]), repr(names[apart[1]]), apart[2]
-            message = f"column {large} varies {ratio:.3g} times as much as column {small}, which will hardly count: "
-            warnings.warn(message + "set standardise, or bring the columns to one scale", ScaleWarning, stacklevel=3)
+        self.mean_: Any = None
+        self.scale_: Any = None
+        if self.standardise:
+            self.mean_, self.scale_ = standardisation(X)
+        elif (apart := columns_apart(X)) is not None:
+            names = [repr(str(name)) for name in getattr(self, "feature_names_in_", range(X.shape[1]))]
+            words = f"column {names[apart[0]]} varies {apart[2]:.3g} times as much as column {names[apart[1]]}"
+            advice = "which hardly counts: set standardise, or bring the columns to one scale"
+            warnings.warn(f"{words}, {advice}", ScaleWarning, stacklevel=3)
 
     def _scaled(self, X: Array) -> Array:
         return X if getattr(self, "mean_", None) is None else (X - self.mean_) / self.scale_
@@ -529,7 +531,7 @@ class RateDistortionAutoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixi
         self, name: str, problem: FitProblem, start: Parameters, rng: np.random.Generator, callback: Callback | None
     ) -> Result:
         scale = problem.frame.scale
-        objective = problem.in_variables if name == "pca" and self.solver == "lbfgs" else problem.objective
+        objective: Any = problem.in_variables if name == "pca" and self.solver == "lbfgs" else problem.objective
         limits: dict[str, Any] = {"max_iterations": self.max_iter, "tolerance": self.tol, "callback": callback}
         steps: dict[str, Any] = {"step_size": self.step_size, "momentum": self.momentum, "callback": callback}
         if problem.bound is not None:

@@ -19,11 +19,22 @@ from sklearn.preprocessing import StandardScaler
 from sklearn.utils.estimator_checks import check_estimator
 
 import rdae_ref
-from rdae_ref import Parameters, RateDistortion, RateDistortionAutoencoder, continuation, initial_parameters, maximize
+from rdae_ref import (
+    Parameters,
+    RateDistortion,
+    RateDistortionAutoencoder,
+    _without_sklearn,
+    check_gradient,
+    continuation,
+    initial_parameters,
+    maximize,
+)
+from rdae_ref._pca_start import InVariables, PcaVariables, linear_point
+from rdae_ref.activations import Activation, as_activation
 from rdae_ref.cli import main
 from rdae_ref.data import gaussian
 from rdae_ref.data.batches import clustered_batches, random_batches
-from rdae_ref.estimator import CollapseWarning
+from rdae_ref.estimator import CollapseWarning, ScaleWarning
 from rdae_ref.optimize import BatchedObjective, DivergenceError, batch_ascent, maximize_at_distortion
 
 X = gaussian(40, np.random.default_rng(0))
@@ -710,3 +721,186 @@ def test_the_package_loads_scikit_learn_when_the_estimator_is_asked_for():
     assert said.split() == ["False", "True", "True", "True"]
     with pytest.raises(AttributeError, match="no attribute 'nothing'"):
         rdae_ref.nothing  # noqa: B018
+
+
+# ------------------------------------------------------------------------------ starts, batches, scales, frames
+
+
+def wide(n, d, seed=0):
+    return np.random.default_rng(seed).normal(size=(n, d)) * np.sqrt(np.arange(d, 0, -1))
+
+
+@pytest.mark.parametrize("activation", ["linear", "logsig", "relu", "satlin", "softplus", "tanh"])
+@pytest.mark.parametrize("p", [3, 9])
+def test_a_pca_start_reconstructs_as_principal_components_do(activation, p):
+    data = wide(50, 6) - wide(50, 6).mean(axis=0)
+    g = as_activation(activation)
+    variables = PcaVariables(data, p, g, linear_point(g))
+    outputs = rdae_ref.forward(variables.leave(variables.start(np.random.default_rng(0))), data, g).Xhat
+    _, _, axes = np.linalg.svd(data)
+    projected = data @ axes[:p].T @ axes[:p]
+    assert np.linalg.norm(outputs - projected) < 0.03 * np.linalg.norm(data)
+
+
+@pytest.mark.parametrize("shape", [(20, 4), (5, 8)])
+def test_the_gradient_by_the_variables_is_that_of_the_objective(shape):
+    data = wide(*shape)
+    g = as_activation("logsig")
+    variables = PcaVariables(data - data.mean(axis=0), 6, g, linear_point(g))
+    objective = RateDistortion(data, activation=g, alpha=1.5, mu=0.3, sigma_x=2.0, sigma_xhat=1.5)
+    inside = InVariables(objective, variables)
+    rng = np.random.default_rng(1)
+    at = Parameters(*(part + 0.3 * rng.normal(size=part.shape) for part in variables.start(rng)))
+    assert check_gradient(inside, at).passed
+    assert inside.value_and_gradient(at)[0] == objective.value_and_gradient(variables.leave(at))[0]
+    assert inside.with_mu(2.0).mu == 2.0
+    assert inside.distortion(at) == inside.terms(at).distortion == objective.distortion(variables.leave(at))
+
+
+def test_units_that_are_linear_nowhere_have_no_pca_start():
+    step = Activation("step", np.sign, np.zeros_like, np.zeros_like)
+    assert linear_point(step) is None
+    with pytest.raises(ValueError, match="units that are nearly linear, got step"):
+        quick(init="pca", activation=step).fit(X)
+    with pytest.raises(ValueError, match="samples that differ"):
+        quick(init="pca").fit(np.ones((5, 2)))
+
+
+@pytest.mark.parametrize(
+    ("settings", "data", "starts"),
+    [
+        ({"sigma": "median"}, wide(30, 5), ["pca"]),
+        ({"sigma": 0.4}, wide(30, 5), ["pca", "continuation"]),
+        ({"sigma": "median"}, wide(30, 3), ["pca", "continuation"]),
+        ({"sigma": "median", "distortion": 3.0}, wide(30, 3), ["continuation"]),
+        ({"sigma": "median", "solver": "ascent"}, wide(30, 5), ["continuation"]),
+        ({"sigma": "median"}, wide(700, 3), ["pca"]),
+    ],
+)
+@anywhere
+def test_auto_tells_the_starts_that_it_tries_and_keeps_the_best(settings, data, starts):
+    settings = {"max_iter": 60, "random_state": 0, "n_hidden": 4, "mu": 0.3, **settings}
+    auto = RateDistortionAutoencoder(**settings).fit(data)
+    told = auto.choices_["init"]
+    assert told.startswith(" and ".join(starts) + ": ")
+    if len(starts) == 1:
+        ours = RateDistortionAutoencoder(**settings, init=starts[0]).fit(data)
+        assert auto.value_ == pytest.approx(ours.value_, rel=1e-9)
+    else:
+        assert auto.value_ >= RateDistortionAutoencoder(**settings, init="pca").fit(data).value_ - 1e-6
+        assert re.findall(r"(\w+) ended at L = ", told) == starts
+        best = max(map(float, re.findall(r"ended at L = ([-\d.]+)", told)))
+        assert auto.value_ == pytest.approx(best, rel=1e-5)
+        assert auto.history_[-1]["value"] == pytest.approx(best, rel=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("data", "batches"),
+    [(wide(600, 8), False), (wide(601, 8), True), (np.random.default_rng(0).normal(size=(700, 1)), False)],
+    ids=["few", "many", "low rank"],
+)
+@anywhere
+def test_batches_are_chosen_by_the_number_of_samples_and_told(data, batches):
+    settings = {"n_hidden": 2, "max_iter": 2, "random_state": 0, "mu": 0.3, "init": "pca"}
+    model = RateDistortionAutoencoder(**settings).fit(data)
+    assert model.choices_["batch_size"].startswith("250: 601 samples" if batches else "none: ")
+    asked = RateDistortionAutoencoder(**settings, batch_size=250 if batches else None).fit(data)
+    assert np.array_equal(model.parameters_.W, asked.parameters_.W)
+    assert model.terms_ == asked.terms_
+    assert "batch_size" not in asked.choices_
+
+
+def test_rate_and_variance_are_those_of_the_fit():
+    model = quick(activation="linear", max_iter=3000).fit(X)
+    assert model.variance_ == pytest.approx(X.var(axis=0).sum())
+    assert model.input_entropy_ == pytest.approx(rdae_ref.renyi_entropy(rdae_ref.gaussian_gram(X, 0.5), 1.01))
+
+
+def test_standardised_columns_are_what_is_fitted_and_the_outputs_have_the_units_of_x():
+    data = np.column_stack([1e6 + 300 * X[:, 0], 1e-4 * X[:, 1], np.full(40, 7.0)])
+    settings = QUICK | {"activation": "linear", "sigma": 0.5}
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        model = RateDistortionAutoencoder(standardise=True, **settings).fit(data)
+    mean, scale = data.mean(axis=0), np.append(data[:, :2].std(axis=0), 1)
+    np.testing.assert_allclose(model.mean_, mean, rtol=1e-14)
+    np.testing.assert_allclose(model.scale_, scale, rtol=1e-10)
+    inside = (data - mean) / scale
+    plain = RateDistortionAutoencoder(**settings).fit(inside)
+    assert model.value_ == pytest.approx(plain.value_, abs=1e-6)
+    assert model.score(data) == pytest.approx(plain.score(inside), rel=1e-5)
+    assert model.score(data) == pytest.approx(-model.terms_.distortion, rel=1e-9)
+    np.testing.assert_allclose(model.reconstruct(data), plain.reconstruct(inside) * scale + mean, rtol=1e-6)
+    np.testing.assert_allclose(model.inverse_transform(model.transform(data)), model.reconstruct(data), rtol=1e-12)
+    assert (plain.mean_, plain.scale_) == (None, None)
+
+
+def test_columns_of_different_scales_are_named_unless_they_are_standardised():
+    data = X * [1.0, 1000.0]
+    with pytest.warns(ScaleWarning, match="column '1' varies .* as column '0'.*: set standardise"):
+        quick(max_iter=3000, sigma=500.0, mu=1e-5, activation="linear").fit(data)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", ScaleWarning)
+        quick(max_iter=3000, activation="linear").fit(X * [1.0, 50.0])
+    assert issubclass(ScaleWarning, UserWarning)
+
+
+def test_single_precision_is_fitted_in_double(model):
+    single = quick(activation="linear").fit(X.astype(np.float32))
+    double = quick(activation="linear").fit(X.astype(np.float32).astype(np.float64))
+    assert single.transform(X.astype(np.float32)).dtype == single.parameters_.W.dtype == np.float64
+    assert single.value_ == double.value_
+
+
+@pytest.mark.parametrize("library", ["pandas", "polars"])
+def test_frames_keep_their_names(library, model):
+    frames = pytest.importorskip(library)
+    table = frames.DataFrame({"height": X[:, 0], "width": X[:, 1]})
+    ours = quick(activation="linear").fit(table)
+    assert list(ours.feature_names_in_) == ["height", "width"]
+    assert np.array_equal(ours.transform(table), model.transform(X))
+    with pytest.raises(ValueError, match="feature names should match"):
+        ours.transform(frames.DataFrame({"width": X[:, 1], "height": X[:, 0]}))
+    out = quick(activation="linear").set_output(transform=library).fit_transform(table)
+    assert isinstance(out, frames.DataFrame)
+    assert list(out.columns) == list(ours.get_feature_names_out())
+
+
+class Frame:
+    """What a frame of pandas or polars has for the classes that stand in for scikit-learn's."""
+
+    def __init__(self, columns, values):
+        self.columns, self.values = columns, values
+
+    def __array__(self, dtype=None, copy=None):
+        return self.values
+
+
+def test_frames_keep_their_names_without_scikit_learn():
+    holder = _without_sklearn.BaseEstimator()
+    assert np.array_equal(_without_sklearn.validate_data(holder, Frame(["a", "b"], X)), X)
+    assert list(holder.feature_names_in_) == ["a", "b"]
+    assert np.array_equal(_without_sklearn.validate_data(holder, X, reset=False), X)
+    with pytest.raises(ValueError, match=r"in their order, \['a', 'b'\], got \['b', 'a'\]"):
+        _without_sklearn.validate_data(holder, Frame(["b", "a"], X), reset=False)
+    _without_sklearn.validate_data(holder, Frame([0, 1], X))
+    assert not hasattr(holder, "feature_names_in_")
+
+
+@pytest.mark.parametrize(
+    ("settings", "data", "advice"),
+    [
+        (
+            {"sigma": 1e4, "activation": "linear"},
+            X,
+            r"the kernel is too wide, 1e\+04 beside .*lower sigma",
+        ),
+        ({"sigma": 4.0, "n_hidden": 1, "init": "pca", "mu": 0.1}, np.eye(40), "1 units cannot do .* raise n_hidden"),
+        ({"sigma": 0.5, "mu": 0.01, "activation": "linear"}, X, "raise mu, now 0.01"),
+    ],
+    ids=["kernel", "units", "mu"],
+)
+def test_each_way_to_collapse_has_its_own_advice(settings, data, advice):
+    with pytest.warns(CollapseWarning, match=advice) as caught:
+        quick(**{"max_iter": 3000, **settings}).fit(data)
+    assert [("raise mu" in str(warning.message)) for warning in caught] == ["raise mu" in advice]
