@@ -5,7 +5,9 @@ repairs one: bad input gets a ``TypeError`` (wrong kind) or a ``ValueError`` (ri
 was expected, what came and what to do.
 """
 
+import difflib
 import functools
+import inspect
 import math
 from collections.abc import Callable, Collection, Iterable
 from numbers import Integral, Real
@@ -18,7 +20,7 @@ __all__ = [
     "LARGEST_SAMPLE", "Array", "as_array", "as_base", "as_choice", "as_count", "as_distortions", "as_fraction",
     "as_generator", "as_increasing", "as_matrix", "as_nonnegative", "as_nonnegative_array", "as_order",
     "as_positive", "as_probabilities", "as_samples", "as_symmetric", "as_vector", "as_weights",
-    "check_same_shape", "check_unit_interval", "check_unit_trace", "is_masked", "refuses_overflow",
+    "check_same_shape", "check_unit_interval", "check_unit_trace", "hints_at_names", "is_masked", "refuses_overflow",
 ]  # fmt: skip
 
 Array = npt.NDArray[np.float64]
@@ -30,6 +32,23 @@ TRACE_TOLERANCE = 1e-10  # the sum of N diagonal elements 1/N errs by at most N 
 LARGEST_SAMPLE = 1e140  # sums over the squared distances of larger ones exceed float64
 LARGEST_COUNT = 2**53
 PROBABILITY_TOLERANCE = 1e-9  # probabilities written with ten decimals pass
+
+
+def hints_at_names(cls: type) -> type:
+    """Let the constructor of a class name the argument that is nearest to one it does not know."""
+    make, known = cls.__init__, list(inspect.signature(cls).parameters)  # type: ignore[misc]
+
+    @functools.wraps(make)
+    def checked(self: Any, *args: Any, **named: Any) -> None:
+        for name in named:
+            if name not in known:
+                near = difflib.get_close_matches(name.lower(), known, 1)
+                hint = f"did you mean {near[0]!r}?" if near else f"choose from {', '.join(known)}"
+                raise TypeError(f"{cls.__name__} has no argument {name!r}: {hint}")
+        make(self, *args, **named)
+
+    cls.__init__ = checked  # type: ignore[misc]
+    return cls
 
 
 def as_array(value: npt.ArrayLike, name: str, *, finite: bool = True) -> Array:

@@ -23,6 +23,7 @@ from ._validation import (
     as_nonnegative,
     as_positive,
     as_samples,
+    hints_at_names,
     is_masked,
 )
 from .activations import Activation
@@ -78,6 +79,7 @@ class ScaleWarning(UserWarning):
     """The columns of the data differ so much in scale that the small ones do not count."""
 
 
+@hints_at_names
 class RateDistortionAutoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
     """The rate-distortion auto-encoder of (25), or of (14), with scikit-learn's conventions.
 

@@ -16,7 +16,17 @@ import numpy as np
 import numpy.typing as npt
 
 from . import paper
-from ._validation import LARGEST_SAMPLE, Array, as_base, as_choice, as_nonnegative, as_order, as_positive, as_samples
+from ._validation import (
+    LARGEST_SAMPLE,
+    Array,
+    as_base,
+    as_choice,
+    as_nonnegative,
+    as_order,
+    as_positive,
+    as_samples,
+    hints_at_names,
+)
 from .activations import Activation, as_activation
 from .autoencoder import Forward, Parameters, as_parameters, backpropagate, forward
 from .numerics.conditional import FromFactors, FromMatrices, FromSquares, OfOutputs
@@ -29,6 +39,7 @@ from .workers import Workers, mapping
 
 __all__ = ["METHODS", "AutoencoderObjective", "DataObjective", "Objective", "RateDistortion", "Terms", "distortion_of"]
 
+NOT_GIVEN = float("nan")  # told by its identity
 METHODS = ("auto", "paper", "exact", "low-rank")
 
 
@@ -115,6 +126,7 @@ class AutoencoderObjective(DataObjective):
         return forward_pass
 
 
+@hints_at_names
 @dataclass(frozen=True, eq=False)
 class RateDistortion(AutoencoderObjective):
     """The rate-distortion objective L = S_α(N K_X ∘ K_X̂) − S_α(K_X̂) − μ D_emp, with its gradient.
@@ -133,6 +145,8 @@ class RateDistortion(AutoencoderObjective):
         Trade-off μ ≥ 0.
     sigma_x, sigma_xhat : float
         Kernel sizes for inputs and outputs.
+    sigma : float, optional
+        Instead of these two, if they are equal.
     base : float
         Of the logarithm: 2 for bits, ``math.e`` for the form printed in the paper.
     method : str
@@ -166,15 +180,21 @@ class RateDistortion(AutoencoderObjective):
     _: dataclasses.KW_ONLY
     alpha: float
     mu: float
-    sigma_x: float
-    sigma_xhat: float
+    sigma_x: float = NOT_GIVEN
+    sigma_xhat: float = NOT_GIVEN
+    sigma: dataclasses.InitVar[float | None] = None
     base: float = 2
     method: str = "exact"
     workers: Workers = None
     _equations: "_Equations" = field(init=False, repr=False)
 
-    def __post_init__(self) -> None:
+    def __post_init__(self, sigma: float | None) -> None:
         super().__post_init__()
+        given = [name for name in ("sigma_x", "sigma_xhat") if getattr(self, name) is not NOT_GIVEN]
+        if len(given) != (0 if sigma is not None else 2):
+            raise TypeError(f"give sigma_x and sigma_xhat, or sigma for both, got {' and '.join(given) or 'neither'}")
+        if sigma is not None:
+            self._accept(sigma_x=as_positive(sigma, "sigma"), sigma_xhat=sigma)
         self._accept(
             alpha=as_order(self.alpha),
             mu=as_nonnegative(self.mu, "mu"),

@@ -1,5 +1,6 @@
 """The estimator: it passes scikit-learn's checks, does without it, and adds nothing to the functions."""
 
+import dataclasses
 import json
 import pickle
 import re
@@ -904,3 +905,22 @@ def test_each_way_to_collapse_has_its_own_advice(settings, data, advice):
     with pytest.warns(CollapseWarning, match=advice) as caught:
         quick(**{"max_iter": 3000, **settings}).fit(data)
     assert [("raise mu" in str(warning.message)) for warning in caught] == ["raise mu" in advice]
+
+
+def test_one_kernel_size_does_for_both_and_a_name_that_is_nearly_right_is_told():
+    settings = {"activation": "relu", "alpha": 1.01, "mu": 1.0}
+    both = RateDistortion(X, sigma=0.3, **settings)
+    assert (both.sigma_x, both.sigma_xhat) == (0.3, 0.3)
+    copies = [pickle.loads(pickle.dumps(both)), both.with_mu(2.0), dataclasses.replace(both, X=X[:5])]
+    assert [(one.sigma_x, one.sigma_xhat) for one in copies] == [(0.3, 0.3)] * 3
+    for sizes in ({}, {"sigma_x": 0.3}, {"sigma": 0.3, "sigma_xhat": 0.3}):
+        with pytest.raises(TypeError, match="give sigma_x and sigma_xhat, or sigma for both"):
+            RateDistortion(X, **sizes, **settings)
+    with pytest.raises(ValueError, match="sigma must be"):
+        RateDistortion(X, sigma=-1.0, **settings)
+    with pytest.raises(TypeError, match="has no argument 'sigmax': did you mean 'sigma_x'"):
+        RateDistortion(X, sigmax=0.3, **settings)
+    with pytest.raises(TypeError, match="has no argument 'standardize': did you mean 'standardise'"):
+        RateDistortionAutoencoder(standardize=True)
+    with pytest.raises(TypeError, match="has no argument 'volume': choose from n_hidden, activation"):
+        RateDistortionAutoencoder(volume=11)
