@@ -80,12 +80,13 @@ def frame(data, k):
     """Draw one value of μ as an image."""
     points = {name: np.frombuffer(base64.b64decode(run["Xhat"][k]), "<u2") for name, run in data["runs"].items()}
     X = decoded(np.frombuffer(base64.b64decode(data["X"]), "<u2")).reshape(-1, 2)
-    with new_figure(7.2, 2.75) as figure:
+    with new_figure(7.2, 2.85) as figure:
+        figure.set_layout_engine("compressed")
         for axes, (name, codes) in zip(figure.subplots(1, 3, sharex=True, sharey=True), points.items(), strict=True):
             axes.plot(*X.T, "o", ms=2.5, mew=0, color=COLOURS["grey"], alpha=0.55)
             axes.plot(*decoded(codes).reshape(-1, 2).T, "o", ms=3, mew=0, color=COLOURS["vermilion"])
             axes.set(title=f"{name} units", xlim=(-3.2, 3.2), ylim=(-3.2, 3.2), aspect="equal")
-        figure.supxlabel(f"µ = {data['mu'][k]:.3g}", fontsize=10)
+        figure.suptitle(f"µ = {data['mu'][k]:.3g}", fontsize=10)
         figure.set_dpi(125)
         canvas = FigureCanvasAgg(figure)
         canvas.draw()

@@ -109,6 +109,11 @@ class Page:
         content = self._cdp("Page.captureScreenshot", how)
         Path(path).write_bytes(base64.b64decode(content["data"]))
 
+    def pages_printed(self) -> int:
+        """Return the number of pages of the page printed as PDF."""
+        content = base64.b64decode(self._cdp("Page.printToPDF", {"preferCSSPageSize": True})["data"])
+        return len(re.findall(rb"/Type\s*/Page\b", content))
+
     def _clip(self, whole: bool) -> dict[str, Any]:
         if not whole:
             return {}

@@ -46,6 +46,7 @@ def springs() -> None:
         axes.plot(x, 0 * x, "o", color=OUTPUT, ms=22, clip_on=False)
         axes.quiver(x, 0 * x, push, 0 * x, angles="xy", scale_units="xy", scale=1, width=0.008, zorder=3)
         axes.set(xlim=(-1, 4), ylim=(-1, 1), yticks=[], xticks=[0, 1, 3])
+        axes.spines[:].set_visible(False)
 
 
 def sweep() -> None:

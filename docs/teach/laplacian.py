@@ -8,7 +8,7 @@ import sys
 
 import numpy as np
 
-from rdae_ref import check_gradient, renyi_entropy, renyi_entropy_gradient
+from rdae_ref import check_gradient, graph_laplacian, renyi_entropy, renyi_entropy_gradient  # noqa: F401
 
 
 def pullback(G, K, Xhat, sigma):
