@@ -16,3 +16,12 @@ environment() {
     "$root/.venv/bin/python" -m pip install --quiet --disable-pip-version-check --editable "$root${extras:+[$extras]}"
     echo "$wanted" > "$made"
 }
+
+# Install Chromium and its driver where they are missing, from the packages of Debian and Ubuntu.
+browser() {
+    if command -v chromedriver > /dev/null; then return; fi
+    local as_root=()
+    [ "$(id -u)" = 0 ] || as_root=(sudo)
+    "${as_root[@]+"${as_root[@]}"}" apt-get update -qq
+    "${as_root[@]+"${as_root[@]}"}" apt-get install -y -qq --no-install-recommends chromium chromium-driver
+}
