@@ -33,6 +33,7 @@ SETTINGS = [
     {"betas": (0.5, 0.9), "epsilon": 1e-3},
     {"betas": (0.0, 0.0), "step_size": 0.01},
     {"betas": (0.9, 0.99), "epsilon": 10.0},
+    {"step_size": 0.05, "decay": 0.3},
 ]
 
 
@@ -50,6 +51,7 @@ def test_every_step_is_that_of_algorithm_1(settings):
         g = -ravel(Valley().value_and_gradient(theta)[1])[0]  # of the loss
         m, v = b1 * m + (1 - b1) * g, b2 * v + (1 - b2) * g**2
         m_hat, v_hat = m / (1 - b1**t), v / (1 - b2**t)
+        theta = theta * (1 - step_size * settings.get("decay", 0.0))
         theta = theta - step_size * m_hat / (np.sqrt(v_hat) + settings.get("epsilon", 1e-8))
         np.testing.assert_allclose(got, theta, rtol=1e-12, atol=1e-13)
 
@@ -59,8 +61,9 @@ def test_every_step_is_that_of_pytorch(settings):
     needed("torch")
     torch = pytest.importorskip("torch")
     x = torch.tensor(ravel(START)[0], dtype=torch.float64, requires_grad=True)
-    names = {"step_size": "lr", "betas": "betas", "epsilon": "eps"}
-    optimizer = torch.optim.Adam([x], maximize=True, **{names[key]: value for key, value in settings.items()})
+    names = {"step_size": "lr", "betas": "betas", "epsilon": "eps", "decay": "weight_decay"}
+    method = torch.optim.AdamW if "decay" in settings else torch.optim.Adam
+    optimizer = method([x], maximize=True, **{names[key]: value for key, value in settings.items()})
     k, target = torch.tensor(Valley.k), torch.tensor(Valley.target)
     for got in path(settings):
         optimizer.zero_grad()

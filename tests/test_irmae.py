@@ -3,6 +3,7 @@ import autograd.numpy as anp
 import numpy as np
 import pytest
 from cases import BAD_MATRICES
+from frameworks import needed
 
 from rdae_ref import DivergenceError
 from rdae_ref.data import curved_manifold
@@ -183,3 +184,27 @@ def test_parameters_that_overflow_are_a_divergence():
         model.value_and_gradient(twice)
     with pytest.raises(DivergenceError):
         gradient_ascent(model, parameters, step_size=1e9, n_steps=50)
+
+
+def test_decoupled_decay_takes_every_step_that_pytorchs_adamw_takes():
+    """The whole recipe: encoder, stack and decoder, the gradient of one by hand and of the other by PyTorch."""
+    needed("torch")
+    torch = pytest.importorskip("torch")
+    rng = np.random.default_rng(0)
+    X, start = rng.normal(size=(12, 6)), initial_irmae_parameters(6, 3, 4, rng, hidden=[5], gain=2.0)
+    flat, unravel = ravel(start)
+    tensors = [torch.tensor(array, requires_grad=True) for _, array in leaves(start)]
+    optimizer = torch.optim.AdamW(tensors, lr=0.01, weight_decay=0.05)
+
+    def follow(step):
+        W1, b1, W2, b2, *stack, V1, c1, V2, c2 = tensors
+        Z = torch.relu(torch.tensor(X) @ W1.T + b1) @ W2.T + b2
+        for M in stack:
+            Z = Z @ M.T
+        optimizer.zero_grad()
+        ((torch.relu(Z @ V1.T + c1) @ V2.T + c2 - torch.tensor(X)) ** 2).sum(axis=1).mean().backward()
+        optimizer.step()
+        theirs = np.concatenate([tensor.detach().numpy().ravel() for tensor in tensors])
+        np.testing.assert_allclose(ravel(step.parameters)[0], theirs, rtol=1e-10, atol=1e-12)
+
+    adam(IRMAE(X, activation="relu"), unravel(flat), step_size=0.01, n_steps=60, decay=0.05, callback=follow)

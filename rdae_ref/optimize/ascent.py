@@ -112,14 +112,15 @@ def adam(
     n_steps: int,
     betas: tuple[float, float] = (0.9, 0.999),
     epsilon: float = 1e-8,
+    decay: float = 0.0,
     callback: Callback | None = None,
 ) -> Result:
-    """Maximise by Adam.
+    """Maximise by Adam, or with `decay` by AdamW.
 
     With the gradient g, element by element, and t = 1, 2, …::
 
         m ← β₁ m + (1 − β₁) g      v ← β₂ v + (1 − β₂) g²
-        θ ← θ + step_size · m/(1 − β₁ᵗ) / (√(v/(1 − β₂ᵗ)) + ε)
+        θ ← θ + step_size · (m/(1 − β₁ᵗ) / (√(v/(1 − β₂ᵗ)) + ε) − decay · θ)
 
     Parameters
     ----------
@@ -135,6 +136,9 @@ def adam(
         β₁ and β₂, each from 0 to below 1.
     epsilon : float
         ε > 0.
+    decay : float
+        Decoupled weight decay, 0 or above, of all parameters. A penalty in L instead, as `WeightDecay` has, would be
+        divided by √v: parameters without a gradient would then move by whole steps towards 0, and others hardly.
     callback : callable, optional
         Called with a `Step` after each one.
 
@@ -154,6 +158,8 @@ def adam(
     Notes
     -----
     D. P. Kingma, J. Ba: Adam: a method for stochastic optimization, ICLR 2015, Algorithm 1, with its defaults.
+    I. Loshchilov, F. Hutter: Decoupled weight decay regularization, ICLR 2019, Algorithm 2 with the schedule in the
+    step size.
 
     Examples
     --------
@@ -168,7 +174,7 @@ def adam(
     if not isinstance(betas, Sequence) or len(betas) != 2:
         raise TypeError(f"betas must be a pair of numbers, got {betas!r}")
     beta1, beta2 = (as_fraction(beta, f"betas[{i}]") for i, beta in enumerate(betas))
-    epsilon = as_positive(epsilon, "epsilon")
+    epsilon, decay = as_positive(epsilon, "epsilon"), as_nonnegative(decay, "decay")
 
     ascent = Ascent(objective, parameters, callback)
     x, value, g = ascent.start
@@ -178,7 +184,7 @@ def adam(
             m = beta1 * m + (1 - beta1) * g
             v = beta2 * v + (1 - beta2) * g**2
             step = m / (1 - beta1**t) / (np.sqrt(v / (1 - beta2**t)) + epsilon)
-            x, value, g = ascent.evaluate(x + step_size * step)
+            x, value, g = ascent.evaluate(x + step_size * (step - decay * x))
             ascent.accept(x, value, g)
     except KeyboardInterrupt:
         return ascent.result(False, "interrupted")
