@@ -29,6 +29,8 @@ PROBES, MOST_PROBES = 16, 256
 STEPS, STEPS_BELOW_ONE = 20, 40  # of Lanczos; for α < 1 small eigenvalues matter more, which come late
 PRECISION = 1e-3  # of S_α: probes are added until the interval is that narrow on either side
 EPS = float(np.finfo(np.float32).eps)
+TRACE_ERROR = 10 * EPS  # of tr P A P and tr (P A P)², relative to those of A
+TINY = 1e-20  # norms in which float32 has nothing left
 
 Function = Callable[[Array], Array]
 Single = npt.NDArray[np.float32]
@@ -43,10 +45,18 @@ class _Leading(NamedTuple):
 
 
 class _Sample(NamedTuple):
-    """For each probe, nodes and weights of both quadratures."""
+    """Both quadratures: nodes and weights, shape (2, probes, nodes)."""
 
-    gauss: tuple[Array, Array]
-    radau: tuple[Array, Array]
+    gauss: Array
+    radau: Array
+
+
+class _Estimate(NamedTuple):
+    """A trace, and the parts of its interval: of the random vectors, and of quadratures and control variates."""
+
+    value: float
+    random: float
+    fixed: float
 
 
 def estimated_entropy(
@@ -57,23 +67,26 @@ def estimated_entropy(
     K, squares = _single_precision(kernel)
     Q, AQ = _krylov_space(K, rng)
     first, second = np.einsum("ij,ij->j", Q, AQ), np.einsum("ij,ij->j", AQ, AQ)
+    above = np.flatnonzero(first > EPS * first.max())
+    first, second = first[above], second[above]
     function = trace_function(alpha, N, float(first.max()))
     leakage = LEAKAGE * (first * first / second * function.f(second / first) - function.f(first))
     order = np.argsort(np.abs(leakage))
     kept = order[np.cumsum(np.abs(leakage[order])) <= LEAST_LEAKAGE * abs(function.f(first).sum())]
-    lead, leakage = _Leading(Q[:, kept], first[kept], second[kept]), leakage[kept].sum() / 2
+    lead, leakage = _Leading(Q[:, above[kept]], first[kept], second[kept]), leakage[kept].sum() / 2
     known = float(function.f(lead.first).sum() + leakage)
     traces = np.array([N - len(kept), 1 - lead.first.sum(), squares / N / N - (2 * lead.second - lead.first**2).sum()])
+    errors = TRACE_ERROR * np.array([0.0, 1.0, squares / N / N])
     noise = EPS * math.sqrt(squares / N) / N  # more than an eigenvalue changes by the rounding of K
-    fixed = abs(leakage) + N * float(function.f(np.array(noise)))
+    fixed, quantile = abs(leakage) + N * float(function.f(np.array(noise))), float(ndtri((1 + confidence) / 2))
     samples: list[_Sample] = []
     while True:
         samples.append(_sample(K, lead.Q, STEPS if alpha >= 1 else STEPS_BELOW_ONE, rng))
-        rest, deviation, difference = _trace(samples, function.f, traces)
-        total, random = known + rest, float(ndtri((1 + confidence) / 2)) * deviation
-        half = random + difference + fixed + EPS * abs(total)
+        rest = _trace(samples, function.f, traces, errors, quantile)
+        total = known + rest.value
+        half = rest.random + rest.fixed + fixed + 4 * EPS * abs(total)
         found = within(N, function, total, total - half, total + half)
-        enough = found.upper - found.lower <= 2 * PRECISION * found.value or random < half / 2
+        enough = found.upper - found.lower <= 2 * PRECISION * found.value or rest.random < half / 2
         if enough or len(samples) * PROBES >= MOST_PROBES:
             return found, len(kept)
 
@@ -129,35 +142,42 @@ def _sample(K: Single, Q: Array, steps: int, rng: np.random.Generator) -> _Sampl
         for j in range(k + 1):
             W -= V[j] * np.einsum("ij,ij->j", W, V[j])
         norm = np.linalg.norm(W, axis=0)
+        norm[norm < TINY] = 0  # nothing is left
         tridiagonal[:, k, k + 1] = tridiagonal[:, k + 1, k] = norm
         if k + 1 < steps:
-            V[k + 1] = W / np.maximum(norm, np.finfo(float).tiny)
+            V[k + 1] = W / np.where(norm > 0, norm, 1)
     gauss, vectors = np.linalg.eigh(tridiagonal[:, :steps, :steps])
     gauss = np.maximum(gauss, np.finfo(np.float32).eps / N)
     tridiagonal[:, steps, steps] = (vectors[:, -1] ** 2 / gauss).sum(axis=1) * tridiagonal[:, steps, steps - 1] ** 2
     radau, others = np.linalg.eigh(tridiagonal)
     weights, more = (squared[:, None] * x[:, 0] ** 2 for x in (vectors, others))
-    return _Sample((gauss, weights), (np.maximum(radau, 0), more))
+    return _Sample(np.stack([gauss, weights]), np.stack([np.maximum(radau, 0), more]))
 
 
-def _trace(samples: list[_Sample], f: Function, traces: Array) -> tuple[float, float, float]:
-    """Return an estimate of tr f(P A P), a bound on its standard deviation, and half the quadratures' difference."""
-    x, weights = (np.concatenate(arrays) for arrays in zip(*(sample.gauss for sample in samples), strict=True))
-    y, more = (np.concatenate(arrays) for arrays in zip(*(sample.radau for sample in samples), strict=True))
-    found, variances, differences = [], [], []
-    for mine in (np.arange(len(x)) % 2 == 0, np.arange(len(x)) % 2 == 1):  # the quadratic of one half from the other
-        c = _quadratic(x[~mine].ravel(), weights[~mine].ravel(), f)
-        h_x, h_y = (f(nodes) - np.polynomial.polynomial.polyval(nodes, c) for nodes in (x[mine], y[mine]))
+def _trace(samples: list[_Sample], f: Function, traces: Array, errors: Array, quantile: float) -> _Estimate:
+    """Return tr f(P A P) with as many control variates as make its interval narrowest: what they add is their error."""
+    gauss, radau = (np.concatenate(rules, axis=1) for rules in zip(*samples, strict=True))
+    estimates = [_controlled(gauss, radau, f, traces[:k], errors[:k], quantile) for k in range(len(traces) + 1)]
+    return min(estimates, key=lambda found: found.random + found.fixed)
+
+
+def _controlled(gauss: Array, radau: Array, f: Function, traces: Array, errors: Array, quantile: float) -> _Estimate:
+    """Return tr f(P A P) with the traces of some powers as control variates."""
+    (x, weights), (y, more), count = gauss, radau, gauss.shape[1]
+    found, variances, fixed = [], [], []
+    for mine in (np.arange(count) % 2 == 0, np.arange(count) % 2 == 1):  # the polynomial of one half from the other
+        c = _polynomial(x[~mine].ravel(), weights[~mine].ravel(), f, len(traces))
+        h_x, h_y = (f(nodes) - np.polynomial.polynomial.polyval(nodes, [*c, 0.0]) for nodes in (x[mine], y[mine]))
         one, other = (weights[mine] * h_x).sum(axis=1), (more[mine] * h_y).sum(axis=1)
         found.append((one + other) / 2 + c @ traces)
-        differences.append(np.abs(one - other) / 2)
+        fixed.append(np.abs(one - other) / 2 + np.abs(c) @ errors)
         variances.append(2 * (weights[mine] * h_x**2).sum(axis=1))
-    deviation = np.sqrt(np.mean(variances) / len(x))
-    return float(np.mean(found)), float(deviation), float(np.mean(differences))
+    random = quantile * math.sqrt(float(np.mean(variances)) / count)
+    return _Estimate(float(np.mean(found)), random, float(np.mean(fixed)))
 
 
-def _quadratic(x: Array, weights: Array, f: Function) -> Array:
-    """Return the coefficients of the quadratic that is nearest to f at these nodes, by least squares."""
-    scale = x.max()
-    powers = np.stack([np.ones_like(x), x / scale, (x / scale) ** 2], axis=1) * np.sqrt(weights)[:, None]
-    return np.linalg.lstsq(powers, f(x) * np.sqrt(weights), rcond=None)[0] / scale ** np.arange(3)
+def _polynomial(x: Array, weights: Array, f: Function, count: int) -> Array:
+    """Return so many coefficients of the polynomial that is nearest to f at these nodes, by least squares."""
+    scale, orders = x.max(), np.arange(count)
+    powers = (x / scale)[:, None] ** orders * np.sqrt(weights)[:, None]
+    return np.linalg.lstsq(powers, f(x) * np.sqrt(weights), rcond=None)[0] / scale**orders
