@@ -175,7 +175,9 @@ def test_the_estimate_agrees_with_all_eigenvalues(alpha):
 
 
 @pytest.mark.parametrize("alpha", [0.5, 1.0, 1.01, 3.0])
-@pytest.mark.parametrize("name", ["far apart", "equal", "duplicates", "five points", "far outlier", "smooth", "two scales"])
+@pytest.mark.parametrize(
+    "name", ["far apart", "equal", "duplicates", "five points", "far outlier", "smooth", "two scales"]
+)
 def test_the_estimate_survives_odd_spectra(name, alpha):
     """With eigenvalues that repeat, end early or fall below the rounding of float32, the interval gets wide instead."""
     n, rng = 640, np.random.default_rng(0)
