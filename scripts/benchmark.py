@@ -21,6 +21,7 @@ from pathlib import Path
 
 import numpy as np
 import scipy
+from baselines import entropies
 from baselines.cases import DIGITS, MNIST, ROOT, SMALL_DIGITS, Case, FigureCase
 from baselines.process import answer, peak_memory, take_turns
 
@@ -146,7 +147,8 @@ def many_features(quick, threads):
 ROWS = {  # and the threads that they are for
     1: (exact, "1"), 2: (exact_floor, "1"), 3: (low_rank, "1"), 4: (order_two, "1"), 5: (low_rank_tiles, "1"),
     6: (digits_at_once, "1"), 7: (figures, "1"), 8: (epoch, "1"), 9: (processes, "1"), 10: (best_of_others, "started"),
-    11: (large, "started"), 14: (many_features, "started"),
+    11: (large, "started"), 13: (entropies.certified, "started"), 14: (many_features, "started"),
+    15: (entropies.estimated, "started"), 17: (entropies.streamed, "started"),
 }  # fmt: skip
 
 
@@ -265,6 +267,8 @@ def sizes(case):
     """Return what is computed, in short."""
     if "figure" in case:
         return f"Figure {case['figure']}, one seed"
+    if case["method"] == "S":
+        return f"S, N = {case['N']}, d = {case['d']}, α = {case['alpha']:g}"
     units = f"d = {case['d']}, p = {case['p']} {case['activation']}"
     path = "" if case["alpha"] == 2 else f", {case['method']}"
     batches = f" in batches of {case['batch']}" if case["batch"] else ""
