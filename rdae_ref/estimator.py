@@ -66,6 +66,8 @@ START = 0.5  # standard deviation of the normal start, as for the figures
 APPROACH = 60  # iterations of L-BFGS at each multiple of μ during the continuation, as for the figures
 APPROACH_ALPHA = 2.0  # the order then: it needs no eigenvalues, and leads to higher optima than 1.01 does
 
+SHOWN = 500  # samples that are kept for the report
+
 # A fit has collapsed if the entropy of its outputs is below a share of the joint entropy, or below so many bits, or if
 # its distortion exceeds a share of the variance, which is the distortion of the mean.
 LEAST_ENTROPY, LEAST_BITS, LARGEST_DISTORTION = 0.01, 0.001, 0.95
@@ -156,10 +158,9 @@ class RateDistortionAutoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixi
         Multiplier and kernel sizes that were used.
     history_ : list of dict
         value and gradient_norm after each iteration, or pass through the batches; the ``factor`` by which μ was
-        multiplied (values at other factors than 1 are of order 2) or, for (14), ``mu``. The iterations from the start
-        that was kept come last.
+        multiplied (values at other factors than 1 are of order 2) or, for (14), ``mu``.
     n_iter_ : int
-        The number of iterations.
+        The number of iterations, from the start that was kept if several were tried.
     converged_ : bool or None
         None after steps on one batch after another, which have no test of convergence.
     collapsed_ : bool
@@ -307,7 +308,7 @@ class RateDistortionAutoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixi
         if self.converged_ is False:
             warnings.warn(self._advice(), ConvergenceWarning, stacklevel=2)
         if self.collapsed_:
-            warnings.warn(self._advice_on_collapse(samples), CollapseWarning, stacklevel=2)
+            warnings.warn(self._advice_on_collapse(), CollapseWarning, stacklevel=2)
         return self
 
     def transform(self, X: npt.ArrayLike) -> Array:
@@ -392,6 +393,29 @@ class RateDistortionAutoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixi
         """
         return float(self.score_samples(X).mean())
 
+    def report(self, X: npt.ArrayLike | None = None) -> str:
+        """Return one HTML page on the model, which needs no network; matplotlib draws its figures.
+
+        Parameters
+        ----------
+        X : array_like, shape (N, d), optional
+            Samples for the spectra, the outputs and the energies; without them, at most 500 of those of the fit. The
+            estimator and a pickle of it keep these, a file that `save_model` writes does not.
+
+        Returns
+        -------
+        str
+            Settings, history, spectra, inputs and outputs on two principal components, energies.
+        """
+        from .model_report import report_page  # noqa: PLC0415  # loads what draws figures
+
+        check_is_fitted(self, "parameters_")
+        samples = getattr(self, "_shown", None) if X is None else self._samples(X)
+        outputs = None if samples is None else forward(self.parameters_, samples, self.fitted_settings_["activation"])
+        said = [self._advice()] if self.converged_ is False else []
+        said += [self._advice_on_collapse()] if self.collapsed_ else []
+        return report_page(self, samples, None if outputs is None else outputs.Xhat, said)
+
     @property
     def _n_features_out(self) -> int:
         return len(self.parameters_.W)
@@ -461,17 +485,15 @@ class RateDistortionAutoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixi
     def _best(self, problem: FitProblem, rng: np.random.Generator, bar: Callback | None) -> Result:
         """Return the best result of all starts, as far as they were tried before a Ctrl-C, in the units of the data."""
         best: Result | None = None
-        history: list[dict[str, float]] = []
+        before = 0
         for start in problem.starts:
-            result = self._fitted_from(start, problem, rng, bar, len(history))
+            result = self._fitted_from(start, problem, rng, bar, before)
+            before += len(result.history)
             interrupted = result.message == "interrupted"
             if best is None or (result.fun > best.fun and not interrupted):
-                best, result.history = result, history + result.history
-            else:
-                best.history = result.history + best.history
-            history = best.history
+                best = result
             if len(problem.starts) > 1:
-                problem.choices["init"] += f"; {start} ended at L = {result.fun:.6g}"
+                problem.choices["init"] += f"; {start} {'reached' if interrupted else 'ended at'} L = {result.fun:.6g}"
             if interrupted:
                 best.message = "interrupted"
                 break
@@ -569,6 +591,7 @@ class RateDistortionAutoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixi
             self.message_ = describe_bound(self.terms_.distortion, self.distortion, self.mu_)
         self.converged_ = self._has_converged(result)
         self.collapsed_ = self._has_collapsed()
+        self._shown = problem.X[np.sort(np.random.default_rng(0).permutation(len(problem.X))[:SHOWN])]
         self.fitted_settings_ = self.get_params(deep=False)
 
     def _has_converged(self, result: Result) -> bool | None:
@@ -592,7 +615,7 @@ class RateDistortionAutoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixi
             f"now {self.tol:g}, or scale the data"
         )
 
-    def _advice_on_collapse(self, X: Array) -> str:
+    def _advice_on_collapse(self) -> str:
         entropy, distortion = self.terms_.output_entropy, self.terms_.distortion
         found = f"the outputs have collapsed: their entropy is {entropy:.3g}, and the distortion is {distortion:.3g} "
         found += f"for data of variance {self.variance_:.3g}; "
@@ -600,9 +623,10 @@ class RateDistortionAutoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixi
             size, data = max(self.sigma_x_, self.sigma_xhat_), math.sqrt(2 * self.variance_)
             words = f"{size:.3g} beside distances of about {data:.3g} between samples, so the entropies hardly count"
             return f"{found}the kernel is too wide, {words}: lower sigma, or take sigma='median'"
-        unexplained = np.linalg.eigvalsh(np.cov(X.T, ddof=0).reshape(X.shape[1], -1))[: -len(self.parameters_.W)].sum()
-        if unexplained > LARGEST_DISTORTION * self.variance_:
-            return f"{found}{len(self.parameters_.W)} units cannot do better on {X.shape[1]} features: raise n_hidden"
+        units, d = self.parameters_.W.shape
+        spread = np.linalg.eigvalsh(np.atleast_2d(np.cov(self._shown.T))) if hasattr(self, "_shown") else np.ones(1)
+        if spread[: max(d - units, 0)].sum() > LARGEST_DISTORTION * spread.sum():
+            return f"{found}{units} units cannot do better on {d} features: raise n_hidden"
         change = f"raise mu, now {self.mu:g}" if self.distortion is None else f"lower the bound {self.distortion:g}"
         if self.init == "random":
             change += ", use init='auto'"

@@ -350,10 +350,32 @@ def test_ctrl_c_goes_on_to_the_caller_and_the_estimator_keeps_what_was_reached(i
     assert model.transform(X).shape == (40, 4)
 
 
+def test_ctrl_c_in_the_second_start_keeps_the_first_that_is_whole():
+    stages = []
+
+    def interrupt(step):
+        stages.append(round(step.objective.mu / 1.5))
+        if stages[-1] == 32:
+            raise KeyboardInterrupt
+
+    model = quick(activation="linear", callback=interrupt)
+    with pytest.raises(KeyboardInterrupt):
+        model.fit(X)
+    assert stages[0] == 1
+    assert model.converged_ is False
+    assert model.value_ == pytest.approx(quick(activation="linear", init="pca").fit(X).value_, rel=1e-12)
+
+
 def test_a_callback_sees_every_iteration_and_nothing_is_drawn_where_nobody_sees_it(capfd):
     steps = []
-    model = quick(activation="linear", callback=lambda step: steps.append(step.iteration), verbose=True).fit(X)
+    counting = {"callback": lambda step: steps.append(step.iteration), "activation": "linear", "verbose": True}
+    model = quick(**counting, init="continuation").fit(X)
     assert steps == list(range(1, model.n_iter_ + 1))
+    steps.clear()
+    both = quick(**counting).fit(X)
+    assert both.choices_["init"].startswith("pca and continuation")
+    assert steps == list(range(1, len(steps) + 1))
+    assert len(steps) > both.n_iter_
     assert capfd.readouterr() == ("", "")
 
 
@@ -366,7 +388,8 @@ def test_one_seed_of_any_kind_gives_one_model():
     assert not np.array_equal(free[0].parameters_.W, free[1].parameters_.W)
 
 
-def test_a_model_is_where_another_one_starts(model):
+def test_a_model_is_where_another_one_starts():
+    model = quick(activation="linear", init="continuation").fit(X)
     further = quick(activation="linear", init=model.parameters_, tol=1e-9).fit(X)
     assert further.value_ >= model.value_
     assert further.n_iter_ < model.n_iter_
