@@ -15,7 +15,7 @@ from rdae_ref.data import gaussian
 from rdae_ref.numerics import trace_estimate
 from rdae_ref.numerics.distances import GaussianKernel
 from rdae_ref.numerics.enclosure import enclosure
-from rdae_ref.numerics.low_rank import kernel_factor
+from rdae_ref.numerics.low_rank import _foreseen_rank, kernel_factor
 from rdae_ref.verify.oracles import mpmath_oracle as oracle
 
 ORDERS = (0.5, 0.99, 1.0, 1.01, 1.3, 2.0, 5.0, 60.0, math.inf)
@@ -162,6 +162,16 @@ def test_a_hopeless_factor_is_given_up_early():
     assert kernel.columns < 400
     easy = Counting(np.random.default_rng(0).normal(size=(2000, 2)), 0.3)
     assert kernel_factor(easy, 2000, 1e-12, 1200).shape[1] == easy.columns > 400
+
+
+@pytest.mark.parametrize("b", [0.2, 0.5, 1.0, 1.7])
+def test_the_rank_is_foreseen_where_the_decay_keeps_its_law(b):
+    def law(rank):
+        return rank, math.exp(-(10 ** (1 - b)) * (rank / 100) ** b)
+
+    needed = 100 * (12 * math.log(10) / 10 ** (1 - b)) ** (1 / b)
+    assert _foreseen_rank(law(128), law(256), 1e-12) == pytest.approx(needed, rel=1e-10)
+    assert _foreseen_rank((128, 0.5), (256, 0.5), 1e-12) == math.inf
 
 
 @pytest.mark.parametrize("alpha", [0.5, 0.9, 1.0, 1.01, 1.5, 2.5, 7.0])
