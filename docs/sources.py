@@ -19,12 +19,13 @@ from sphinx.addnodes import download_reference
 from sphinx.application import Sphinx
 
 ROOT = Path(__file__).parents[1]
+FOLDERS = ("rdae_ref", "scripts")
 SHOWN = (".png", ".gif", ".json", ".csv", ".html", ".cff", ".txt")  # what a browser opens rather than saves
 
 
 def page_of(path: Path) -> str | None:
     """Return the name of the page that shows a module, or None for other files."""
-    inside = path.suffix == ".py" and path.is_relative_to(ROOT / "rdae_ref")
+    inside = path.suffix == ".py" and any(path.is_relative_to(ROOT / folder) for folder in FOLDERS)
     return f"_source/{path.relative_to(ROOT).with_suffix('')}" if inside else None
 
 
@@ -55,7 +56,7 @@ def lines_of(path: Path) -> dict[str, int]:
 def source_pages(app: Sphinx) -> Iterator[tuple[str, dict[str, Any], str]]:
     """Yield a page for each module."""
     format_ = HtmlFormatter(linenos="inline", lineanchors="line", anchorlinenos=True, cssclass="highlight source")
-    for path in sorted((ROOT / "rdae_ref").rglob("*.py")):
+    for path in sorted(path for folder in FOLDERS for path in (ROOT / folder).rglob("*.py")):
         name = path.relative_to(ROOT)
         code = highlight(path.read_text(encoding="utf-8"), PythonLexer(), format_)
         yield page_of(path), {"title": str(name), "body": f"<h1>{name}</h1>{code}"}, "page.html"

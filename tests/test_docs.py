@@ -12,6 +12,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import browser
 import executed
 import numpy as np
 import pytest
@@ -19,7 +20,7 @@ from test_structure import PUBLIC, USER
 
 from rdae_ref import RateDistortion, theory
 from rdae_ref.cli import _parser, main
-from rdae_ref.experiments import load
+from rdae_ref.experiments import FIGURES, load
 from rdae_ref.theory import gaussian_kernel
 from rdae_ref.verify.compare import compare_file
 
@@ -273,13 +274,37 @@ def test_formulas_keep_the_rules_of_tex(tex, expected):
     assert expected in re.sub(r"\s*\n\s*", "", as_mathml(tex, block=True))
 
 
-@pytest.mark.slow
-def test_the_pages_build_without_a_warning_and_need_no_network(tmp_path):
+def test_the_gallery_shows_what_the_figures_measured():
+    import gallery
+
+    assert gallery.gallery() == gallery.PAGE.read_text(encoding="utf-8"), "run python docs/gallery.py"
+    assert gallery.gallery().count("![") == 1 + len(FIGURES)
+
+
+def test_each_name_of_the_notation_has_a_line_that_defines_it():
+    needed("sphinx")
+    from sources import lines_of
+
+    for names, path in notation():
+        lines, text = lines_of(path), path.read_text(encoding="utf-8").splitlines()
+        for name in set(names) - {"len(X)"}:
+            assert re.search(rf"\b{name.split('.')[-1]}\b", text[lines[name] - 1]), f"{name} in {path.name}"
+
+
+@pytest.fixture(scope="module")
+def html(tmp_path_factory):
+    """Build the pages, where a warning is an error."""
     for module in ("sphinx", "myst_parser", "numpydoc", "furo"):
         needed(module)
-    html = tmp_path / "html"
-    build = [sys.executable, "-m", "sphinx", "--fail-on-warning", "--keep-going", "-q", "-d", tmp_path / "doctrees"]
-    subprocess.run([*build, DOCS, html], check=True, env=os.environ | {"PYTHONPATH": str(ROOT), "MPLBACKEND": "Agg"})
+    folder = tmp_path_factory.mktemp("site")
+    build = [sys.executable, "-m", "sphinx", "--fail-on-warning", "--keep-going", "-q", "-d", folder / "doctrees"]
+    environment = os.environ | {"PYTHONPATH": str(ROOT), "MPLBACKEND": "Agg"}
+    subprocess.run([*build, DOCS, folder / "html"], check=True, env=environment)
+    return folder / "html"
+
+
+@pytest.mark.slow
+def test_the_pages_build_without_a_warning_and_need_no_network(html):
     written = {str(path.relative_to(html)) for path in html.rglob("*.html")}
     assert {page.removesuffix(".md") + ".html" for page in PAGES} <= written
     assert "_api/rdae_ref.verify.oracles.jax_oracle.html" in written
@@ -288,3 +313,113 @@ def test_the_pages_build_without_a_warning_and_need_no_network(tmp_path):
     for path in html.rglob("*.html"):
         loaded = re.findall(r'(?:src|<link[^>]*href)="(https?:[^"]*)"', path.read_text(encoding="utf-8"))
         assert not loaded, f"{path.name} loads {loaded}"
+
+
+@pytest.mark.slow
+def test_each_equation_leads_to_its_lines_in_highlighted_source(html):
+    text = (html / "notation.html").read_text(encoding="utf-8")
+    links = re.findall(r'href="(_source/[^"#]+)#line-(\d+)"><code[^>]*>(.*?)</code>', text)
+    assert len(links) > 60
+    for page, line, code in links:
+        name = re.sub("<[^>]+>", "", code)
+        source = (ROOT / page.removeprefix("_source/")).with_suffix(".py").read_text(encoding="utf-8").splitlines()
+        assert re.search(rf"\b{name.split('.')[-1]}\b", source[int(line) - 1]), (name, page, line)
+        assert f'name="line-{line}"' in (html / page).read_text(encoding="utf-8")
+    shown = {name for page, _, code in links if page.endswith("/paper.html") for name in re.findall(r"\w+", code)}
+    assert set(paper_functions()) - {"forward"} <= shown
+
+
+def paper_functions():
+    """Name the public functions of paper.py."""
+    tree = ast.parse((ROOT / "rdae_ref" / "paper.py").read_text(encoding="utf-8"))
+    return [node.name for node in tree.body if isinstance(node, ast.FunctionDef) and not node.name.startswith("_")]
+
+
+@pytest.mark.slow
+def test_no_link_to_a_module_is_a_download(html):
+    for page in PAGES:
+        text = (html / page).with_suffix(".html").read_text(encoding="utf-8")
+        files = set(re.findall(r'href="[^"]*_downloads/[^"]*/([^"/]+\.py)"', text))
+        assert files <= {"laplacian.py", "kernel_size.py"}, page  # the exercises, which a student edits
+
+
+@pytest.mark.slow
+def test_every_page_leads_on(html):
+    """By the theme's link to the next page; the last leads to the one before."""
+    for page in PAGES:
+        text = (html / page).with_suffix(".html").read_text(encoding="utf-8")
+        assert 'class="next-page"' in text or page in ("teach/slides.md", "teach/sheet.md"), page
+
+
+# ------------------------------------------------------------------------------------------------------------- browser
+
+
+@pytest.fixture(scope="module")
+def page():
+    with browser.started() as page:
+        yield page
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("query", ["overfit", "graph laplacian", "distortion"])
+def test_search_finds_prose_before_the_api(html, page, query):
+    page.open(f"{(html / 'search.html').as_uri()}?q={query.replace(' ', '+')}")
+    found = page.run("""
+        return new Promise(done => { const ask = (n) => {
+            const links = [...document.querySelectorAll("#search-results .search a")].map(a => a.getAttribute("href"));
+            if ((links.length && !Search._pulse_status) || n === 0) done(links); else setTimeout(ask, 200, n - 1); };
+            setTimeout(ask, 500, 50); })""")
+    assert found
+    inside = [link.startswith(("_api/", "api.html")) for link in found]
+    assert inside == sorted(inside)
+    assert not inside[0]
+
+
+@pytest.mark.slow
+def test_the_copy_button_copies_what_is_typed(html, page):
+    page.open(html / "tutorial.html")
+    copied = page.run("""
+        const buttons = [...document.querySelectorAll("div.highlight button.copy")];
+        return buttons.map(button => { button.click(); return button.dataset.copied; })""")
+    made = [executed.doctest.DocTestParser().get_examples(block) for _, block in executed.blocks(PAGES["tutorial.md"])]
+    typed = ["".join(example.source for example in examples).rstrip() for examples in made]
+    assert [text.rstrip() for text in copied] == typed
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("width", [1400, 400])
+def test_no_page_is_wider_than_its_window(html, page, width):
+    page.size(width)
+    page.errors()
+    for name in PAGES:
+        page.open((html / name).with_suffix(".html"))
+        assert page.run("return document.documentElement.scrollWidth") <= width, name
+        wide = "e => e.scrollWidth > e.clientWidth + 1"
+        if width < 600:  # code wraps on a phone
+            assert page.run(f"return [...document.querySelectorAll('.highlight pre')].filter({wide}).length") == 0, name
+        assert page.errors() == [], name
+
+
+@pytest.mark.slow
+def test_brackets_are_as_high_as_their_matrix_without_math_fonts(html, page):
+    """Where only the font of these pages is asked for."""
+    page.size(1400)
+    page.open(html / "tutorial.html")
+    heights = page.run("""
+        const style = document.createElement("style");
+        style.textContent = "math { font-family: 'RDAE Math' !important; }";
+        document.head.append(style);
+        return document.fonts.load("20px 'RDAE Math'").then(fonts => {
+            const table = document.querySelector("mtable"), around = [...table.parentElement.children];
+            const bracket = around.find(e => e.localName === "mo" && e.textContent === "(");
+            return [fonts.length, ...[bracket, table].map(e => e.getBoundingClientRect().height)]; })""")
+    assert heights[0] == 1
+    assert heights[1] >= 0.9 * heights[2]
+
+
+@pytest.mark.slow
+def test_figures_have_a_light_frame_in_dark_mode(html, page):
+    page.size(1400, dark=True)
+    page.open(html / "gallery.html")
+    read = "return getComputedStyle(document.querySelector('.content img')).backgroundColor"
+    assert page.run(read) == "rgb(255, 255, 255)"
