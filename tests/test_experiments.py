@@ -13,8 +13,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 from scipy.optimize import OptimizeResult
+from scipy.stats import binom
 
-from rdae_ref import paper
+from rdae_ref import initial_parameters, paper
 from rdae_ref.cli import main
 from rdae_ref.cli.figures import _update
 from rdae_ref.experiments import FIGURES, LITERAL, figure1, figure2, figure3, load, stem
@@ -26,6 +27,7 @@ from rdae_ref.experiments.claims import (
     claim,
     claims_table,
     literal_table,
+    median_interval,
     with_literal,
 )
 from rdae_ref.experiments.output import palette_png, read_claims, write_csv, write_figure, write_json
@@ -37,9 +39,11 @@ FIGURE_FOLDER = Path(__file__).parents[1] / "figures"
 TINY = Training(n_hidden=4, factors=(8, 1), max_iterations=(5, 5), plain_iterations=20)
 SETTINGS = {
     "figure1": figure1.Settings(n_samples=20, training=TINY, seeds=(0, 1)),
-    "figure2": figure2.Settings(n_samples=20, training=TINY, sweep=(3.0, 0.5), sweep_iterations=5, seeds=(0, 1)),
+    "figure2": figure2.Settings(
+        n_samples=20, training=TINY, sweep=(3.0, 0.5), sweep_samples=20, sweep_iterations=5, seeds=(0, 1)
+    ),
     "figure3": figure3.Settings(
-        n_samples=20, training=TINY, n_copies=1, noise_iterations=10, n_fresh=50, step=2.0, seeds=(0, 1)
+        n_samples=20, training=TINY, n_copies=1, noise_iterations=10, n_fresh=150, step=2.0, seeds=(0, 1)
     ),
 }
 MODULES = {"figure1": figure1, "figure2": figure2, "figure3": figure3}
@@ -158,15 +162,37 @@ def test_processes_that_are_given_go_on_after_a_run_that_fails(tmp_path):
         assert (outcome["cube"], next(later)["cube"]) == (1, 27)
 
 
-def test_claims_hold_by_the_median_and_say_how_many_seeds_do():
-    held = claim("1", "says", "angle", [1.0, 2.0, 9.0], at_most=5)
-    assert (held.median, held.low, held.high, held.holds, held.seeds_that_hold) == (2.0, 1.0, 9.0, True, "2 of 3")
-    broken = claim("1", "says", "ratio", [0.1, 0.2, 0.9], at_least=0.75)
-    assert not broken.holds
+@pytest.mark.parametrize("n", [5, 6, 8, 9, 12, 20, 51])
+def test_the_interval_of_the_median_is_the_narrowest_between_order_statistics_that_covers_it(n):
+    """P(x_(k) <= median <= x_(n+1−k)) = P(k <= Bin(n, ½) <= n − k), from SciPy's binomial."""
+    values = np.random.default_rng(n).permutation(np.arange(1.0, n + 1))
+    covers = [k for k in range(1, n // 2 + 1) if binom.cdf(n - k, n, 0.5) - binom.cdf(k - 1, n, 0.5) >= 0.95]
+    assert median_interval(values) == ((max(covers), n + 1 - max(covers)) if covers else None)
+
+
+def test_a_claim_is_decided_by_the_whole_interval():
+    low, high, outlier = [1.0] * 9, [9.0] * 9, [1.0] * 8 + [9.0]
+    for values, verdict in ((low, "yes"), (high, "no"), (outlier, "yes"), ([1.0] * 7 + [9.0] * 2, "undecided")):
+        found = claim("1", "says", "angle", values, at_most=5)
+        assert (found.verdict, found.holds) == (verdict, verdict == "yes")
+        assert claim("1", "says", "angle", [-v for v in values], at_least=-5).verdict == verdict
+    found = claim("1", "says", "angle", outlier, at_most=5)
+    assert (found.median, found.low, found.high, found.interval, found.seeds_that_hold) == (1, 1, 9, (1, 1), "8 of 9")
+
+
+def test_with_three_seeds_all_must_agree():
+    undecided = claim("1", "says", "angle", [1.0, 2.0, 9.0], at_most=5)
+    assert (undecided.median, undecided.low, undecided.high, undecided.interval) == (2.0, 1.0, 9.0, None)
+    assert (undecided.verdict, undecided.seeds_that_hold) == ("undecided", "2 of 3")
+    assert claim("1", "says", "angle", [1.0, 2.0, 3.0], at_most=5).verdict == "yes"
+    broken = claim("1", "says", "ratio", [0.1, 0.2, 0.3], at_least=0.75)
+    assert broken.verdict == "no"
     assert broken.threshold == ">= 0.75"
-    table = claims_table([held, broken._replace(quantity="|std|")])
+    decided = claim("1", "says", "ratio", range(1, 10), at_least=0.75)
+    table = claims_table([undecided, broken._replace(quantity="|std|"), decided])
     assert {len(re.findall(r"(?<!\\)\|", line)) for line in table.splitlines()} == {8}
-    assert "**no**" in table
+    for said in ("**no**", "**undecided**", "2 (1 to 9)", "5 [2, 8]"):
+        assert said in table
     assert table.count("| says |") == 1
     for bounds in ({}, {"at_most": 1, "at_least": 0}):
         with pytest.raises(ValueError, match="one of at_most and at_least"):
@@ -205,10 +231,31 @@ def test_displaced_points_are_displaced_by_delta():
     from rdae_ref.data import mixture, project_on_ridge
 
     fresh = mixture(400, np.random.default_rng(0)).X
-    for delta in (0.5, 1.0, 2.0):
-        points = figure3._displaced(fresh, delta)
-        np.testing.assert_allclose(project_on_ridge(points).distance, delta, rtol=1e-3)
+    for delta in (0.0, 0.5, 1.0, 2.0):
+        points, rows = figure3._displaced(fresh, delta)
+        np.testing.assert_allclose(project_on_ridge(points).distance, delta, rtol=1e-3, atol=1e-9)
+        foot = project_on_ridge(fresh).foot[rows]
+        np.testing.assert_allclose(np.linalg.norm(points - foot, axis=1), delta, rtol=1e-9, atol=1e-12)
         assert len(points) > 400
+
+
+def test_energies_by_arm_are_those_of_the_points_on_it():
+    """An auto-encoder whose outputs are zero has the energy |x|²."""
+    from rdae_ref.data import mixture, project_on_ridge
+
+    fresh, nothing = mixture(900, np.random.default_rng(0)).X, initial_parameters(2, 3, np.random.default_rng(0), 0.0)
+    settings = replace(SETTINGS["figure3"], n_places=3)
+    found = {name: np.array(value) for name, value in figure3._along_arms(nothing, fresh, settings).items()}
+    assert found["arm_energies"].shape == (4, 3)
+    assert found["place_energies"].shape == (4, 3, 3)
+    feet = project_on_ridge(fresh).foot
+    for k, (low, high) in enumerate(((-np.inf, 0), (0, 4), (4, np.inf))):
+        arm = feet[(feet[:, 0] > low) & (feet[:, 0] <= high)]
+        E = np.sum(arm**2, axis=1)[np.argsort(arm[:, 0])]
+        assert found["arm_energies"][0, k] == pytest.approx(np.median(E))
+        if len(E) % 3 == 0:
+            np.testing.assert_allclose(found["place_energies"][0, k], np.median(E.reshape(3, -1), axis=1))
+    assert found["energies"][0] == pytest.approx(np.median(np.sum(feet**2, axis=1)))
 
 
 def test_writing_figures_leaves_the_users_style_alone(tmp_path):
@@ -410,11 +457,11 @@ def test_the_command_draws_literal_figures_and_only_those_of_the_paper(tmp_path,
 
 
 def test_the_methods_are_compared_row_by_row():
-    held = claim("1", "says", "angle", [1.0, 2.0, 9.0], at_most=5)
+    held = claim("1", "says", "angle", [1.0, 2.0, 3.0], at_most=5)
     turned = claim("1", "says", "angle", [1.0, 7.0, 9.0], at_most=5)
     never = claim("1", "says", "angle", [6.0, 7.0, 9.0], at_most=5)
     last = [line.split("|")[-2].strip() for line in literal_table([held] * 3, [held, turned, never]).splitlines()[2:]]
-    assert last == ["yes", "rounding", "**no**"]
+    assert last == ["yes", "**no**", "**no**"]
     with pytest.raises(ValueError, match="draw both runs again"):
         literal_table([held], [held._replace(threshold="<= 6")])
     with pytest.raises(ValueError, match="argument 2"):

@@ -14,29 +14,23 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from scipy.stats import entropy
 from test_digits import SHARED, files, needs_mnist
 
-from rdae_ref import RateDistortion, initial_parameters
+from rdae_ref import RateDistortion, forward, initial_parameters
 from rdae_ref.cli import main
 from rdae_ref.data.digits import centred, mnist
 from rdae_ref.experiments import digit_runs, figure4, figure4_sweep
+from rdae_ref.experiments.filters import window_shares
 from rdae_ref.experiments.output import read_claims
 from rdae_ref.experiments.supplement import figure_batches as batching
+from rdae_ref.models import FixedDenoising, Reconstruction, WeightDecay
+from rdae_ref.optimize import adam
 from rdae_ref.optimize.checkpoint import read_checkpoint
-from rdae_ref.pytree import ravel
+from rdae_ref.pytree import ravel, tree_map
 
 FIGURES = Path(__file__).parents[1] / "figures"
-SMALL = digit_runs.Settings(
-    full=digit_runs.Budget(60, 25, 3),
-    short=digit_runs.Budget(50, 20, 2),
-    n_hidden=12,
-    sigma=2.0,
-    start=0.1,
-    sweep=(2.0, 0.05),
-    kernels=(1.0, 0.5),
-    kernel_mus=(0.5, 0.1),
-    seeds=(0, 1),
-)
+SMALL = digit_runs.Settings(n_samples=60, largest=25, epochs=3, n_hidden=12, start=0.1, seeds=(0, 1))
 FEW = batching.Settings(
     n_digits=60,
     n_samples=50,
@@ -79,11 +73,11 @@ def test_the_figure_leaves_its_files_and_with_the_sweep_more(source, swept, tmp_
     folder, result, claims = swept
     only = figure4.run(SMALL, folder=tmp_path, workers=map, source=source)
     alone = figure4.write(only, tmp_path, all_files=True)
-    own = {f"figure4.{kind}" for kind in ("png", "svg", "csv", "json")} | {"figure4_history.csv"}
+    own = {f"figure4.{kind}" for kind in ("png", "svg", "csv", "json")} | {"figure4_history.csv", "figure4_filters.npz"}
     assert {path.name for path in tmp_path.iterdir()} == own | {".runs"}
-    for name in own:
+    for name in own - {"figure4_filters.npz"}:  # after a sweep it has the filters of the plain auto-encoder, too
         assert (folder / name).read_bytes() == (tmp_path / name).read_bytes(), name
-    more = {f"figure4_{what}.{kind}" for what in ("control", "sweep", "kernels", "inactive") for kind in ("png", "svg")}
+    more = {f"figure4_{what}.{kind}" for what in ("sweep", "regimes", "inactive") for kind in ("png", "svg")}
     more |= {"figure4_sweep.csv", "figure4_sweep.json", "figure4_sweep_history.csv"}
     assert {path.name for path in folder.iterdir()} == own | more | {".runs"}
     default = tmp_path / "default"
@@ -97,7 +91,7 @@ def test_the_figure_leaves_its_files_and_with_the_sweep_more(source, swept, tmp_
     assert len({item.quantity for item in claims}) == len(claims)
     assert len(rows(folder / "figure4.csv")) == 12 * 2 * len(SMALL.seeds)
     assert len(rows(folder / "figure4_sweep.csv")) == 12 * 2 * (len(result.runs) - len(SMALL.seeds))
-    assert len(rows(folder / "figure4_history.csv")) == 3 * len(SMALL.seeds)
+    assert len(rows(folder / "figure4_history.csv")) == SMALL.epochs * len(SMALL.seeds)
     content = json.loads((folder / "figure4.json").read_text(encoding="utf-8"))
     assert content["settings"]["digits"] == "MNIST"
     assert len(content["settings"]["pixels"]) == 64
@@ -112,50 +106,114 @@ def test_the_committed_claims_are_those_that_the_code_makes(swept):
     assert said == [(item.sentence, item.quantity, item.threshold) for item in committed], "draw figure 4 again"
 
 
-def test_each_model_is_what_its_name_says(source):
-    """Every objective of the figure against central differences, and as the settings say."""
-    X = centred(mnist(source, 60))
-    for model, mu in (("rate-distortion", 0.7), ("plain", 0.7), ("decay", 0.7)):
-        task = digit_runs.Task(digit_runs.Run(model, mu, 1.7, SMALL.full, 0), SMALL, "", source, "")
-        batched, rng = digit_runs.batched_objective(X, task), np.random.default_rng(0)
-        x, unravel = ravel(initial_parameters(72, 3, rng))
+REGIMES = {
+    **{name: digit_runs.REGIMES[name]._replace(sigma=1.7) for name in digit_runs.REGIMES},
+    "everything": digit_runs.Regime(mu=0.3, noise=0.4, decay=0.01, sparsity=0.2, sigma=1.7),
+}
+
+
+@pytest.mark.parametrize("name", REGIMES)
+def test_every_gradient_is_that_of_its_value(name):
+    regime, rng = REGIMES[name], np.random.default_rng(0)
+    X = rng.random(size=(20, 12))
+    batch, inputs = digit_runs.batch_of(X, regime, 1.01), X + regime.noise * rng.normal(size=X.shape)
+    start = initial_parameters(12, 7, rng, scale=0.5)
+    x, unravel = ravel(start._replace(c=rng.normal(size=7), b=rng.normal(size=12)))
+    gradient = ravel(digit_runs.value_and_gradient(unravel(x), batch, inputs, regime, 2)[1])[0]
+    for _ in range(5):
         step = 1e-5 * rng.normal(size=x.size)
-        slope = batched.value_and_gradient(unravel(x + step))[0] - batched.value_and_gradient(unravel(x - step))[0]
-        gradient = ravel(batched.value_and_gradient(unravel(x))[1])[0]
-        assert slope == pytest.approx(2 * gradient @ step, rel=1e-6)
-        parts = [getattr(one, "objective", one) for one in batched.objectives]
-        assert sum(len(part.X) for part in parts) == 60
-        assert max(len(part.X) for part in parts) <= 25
-        inside = parts[0]
-        assert isinstance(inside, RateDistortion) == (model != "plain")
-        if model != "plain":
-            assert (inside.mu, inside.sigma_x, inside.sigma_xhat, inside.alpha) == (0.7, 1.7, 1.7, 1.01)
+        up, down = (digit_runs.value_and_gradient(unravel(x + s * step), batch, inputs, regime, 2)[0] for s in (1, -1))
+        assert up - down == pytest.approx(2 * gradient @ step, rel=1e-6)
 
 
-def test_the_plain_control_has_the_steps_of_the_distortion_alone(source, tmp_path):
-    """Without the entropy the rate-distortion one would go the very same way: at a large μ it nearly does."""
-    one = {"settings": replace(SMALL, mu=1e9), "pixels": "", "source": source, "checkpoints": str(tmp_path)}
-    plain, ours = (
-        digit_runs.train_one(digit_runs.Task(digit_runs.Run(model, 1e9, 2.0, SMALL.full, 0), **one))
-        for model in ("plain", "rate-distortion")
-    )
-    for name in ("W", "c", "A", "b"):
-        np.testing.assert_allclose(ours[name], plain[name], rtol=1e-6, atol=1e-9)
+def test_every_regime_is_the_sum_of_what_its_name_says():
+    """L/μ of `RateDistortion`, the denoising error, weight decay, and the divergence of two coins, each by itself."""
+    rng = np.random.default_rng(0)
+    X, point = rng.random(size=(20, 12)), initial_parameters(12, 7, rng, scale=0.5)
+    noisy = X + 0.4 * rng.normal(size=X.shape)
+
+    def value(inputs=X, **regime):
+        chosen = digit_runs.Regime(**{"mu": None, "noise": 0.0, "decay": 0.0, "sigma": 1.7} | regime)
+        return digit_runs.value_and_gradient(point, digit_runs.batch_of(X, chosen, 1.01), inputs, chosen, 2)[0]
+
+    objective = RateDistortion(X, activation="logsig", alpha=1.01, mu=0.3, sigma_x=1.7, sigma_xhat=1.7)
+    assert value(mu=0.3) == pytest.approx(objective.value_and_gradient(point)[0] / 0.3, rel=1e-12)
+    error = FixedDenoising(X, activation="logsig", corrupted=noisy[None]).terms(point).denoising_error
+    assert value(noisy) == pytest.approx(-error, rel=1e-12)
+    plain = WeightDecay(Reconstruction(X, activation="logsig"), strength=0.01)
+    assert value(decay=0.01) == pytest.approx(plain.value_and_gradient(point)[0], rel=1e-12)
+    activity = forward(point, X, "logsig").Zhat.mean(axis=0)
+    coins = [entropy([0.05, 0.95], [q, 1 - q]) for q in activity]
+    assert value(sparsity=0.2) - value() == pytest.approx(-0.2 * sum(coins), rel=1e-9)
+
+
+def test_the_steps_are_those_of_adam(source):
+    """With one batch and without noise a run is `rdae_ref.optimize.adam` on L/μ."""
+    settings = replace(SMALL, largest=60, epochs=5, seeds=(0,))
+    regime = digit_runs.Regime(noise=0.0, decay=0.0, sigma=2.0)
+    X = centred(mnist(source, 60))
+    training = digit_runs._Training(digit_runs.Task(digit_runs.Run("", 0), regime, settings, "", source, ""), X)
+    for _ in range(5):
+        training.epoch()
+    objective = RateDistortion(X, activation="logsig", alpha=1.01, mu=0.5, sigma_x=2.0, sigma_xhat=2.0)
+    start = initial_parameters(72, 12, np.random.default_rng([0, 1]), scale=0.1)
+
+    class Scaled:
+        def value_and_gradient(self, parameters):
+            value, gradient = objective.value_and_gradient(parameters)
+            return 2 * value, tree_map(lambda part: 2 * part, gradient)
+
+    expected = ravel(adam(Scaled(), start, n_steps=5).x)[0]
+    np.testing.assert_allclose(training.x, expected, rtol=1e-9, atol=1e-12)
+
+
+def test_batches_are_clustered_or_new_in_each_epoch(source):
+    X = centred(mnist(source, 60))
+    task = digit_runs.Task(digit_runs.Run("", 0), digit_runs.Regime(), SMALL, "", source, "")
+    training = digit_runs._Training(task, X)
+    assert sum(len(batch.X) for batch in training.batches) == 60
+    assert max(len(batch.X) for batch in training.batches) <= 25
+    training = digit_runs._Training(replace(task, regime=digit_runs.Regime(clustered=False)), X)
+    assert not training.batches
+    first, second = training._random(), training._random()
+    assert [len(batch.X) for batch in first] == [20, 20, 20]
+    np.testing.assert_array_equal(np.sort(np.vstack([batch.X for batch in first]), axis=0), np.sort(X, axis=0))
+    assert not np.array_equal(first[0].X, second[0].X)
 
 
 def test_decay_and_noise_are_in_their_runs(swept):
     _, result, _ = swept
-    models = ("rate-distortion", "decay", "noise")
-    as_it_is, decayed, noisy = (result.outcomes(model, swept=True)[0] for model in models)
+    plain, decayed, noisy = (result.outcomes(name)[0] for name in ("plain", "without noise", "without decay"))
     start = initial_parameters(72, 12, np.random.default_rng([0, 1]), scale=0.1)
     idle = figure4_sweep._inactive(result).reshape(8, 9)
     assert idle[0].all()
     assert idle[:, 0].all()
     assert not idle[1:7, 1:8].any()
-    np.testing.assert_array_equal(as_it_is["W"][:, idle.ravel()], start.W[:, idle.ravel()])  # nothing ever moves them
-    assert (np.abs(decayed["W"][:, idle.ravel()]) < np.abs(start.W[:, idle.ravel()])).all()
+    np.testing.assert_array_equal(plain["W"][:, idle.ravel()], start.W[:, idle.ravel()])  # nothing ever moves them
+    assert np.linalg.norm(decayed["W"][:, idle.ravel()]) < 0.97 * np.linalg.norm(start.W[:, idle.ravel()])
     assert not np.array_equal(noisy["W"][:, idle.ravel()], start.W[:, idle.ravel()])
-    assert noisy["distortion"] > as_it_is["distortion"]  # that of 72 noisy pixels
+
+
+def test_the_filters_are_kept_as_data(swept):
+    folder, result, _ = swept
+    with np.load(folder / "figure4_filters.npz") as kept:
+        assert set(kept) == {f"{a}_{n}_{s}" for a in "WA" for n in ("rate_distortion", "plain") for s in (0, 1)}
+        for letter, filters in (("W", result.outcomes()[1]["W"]), ("A", result.outcomes()[1]["A"].T)):
+            scaled = kept[f"{letter}_rate_distortion_1"]
+            assert (scaled.dtype, scaled.shape) == (np.int8, (12, 72))
+            largest = np.abs(filters).max(axis=1, keepdims=True)
+            np.testing.assert_allclose(scaled * largest / 127, filters, atol=0.51 * largest.max() / 127)
+
+
+def test_the_committed_filters_have_the_shares_that_are_claimed():
+    path = FIGURES / "figure4_filters.npz"
+    assert path.stat().st_size < 1_000_000
+    with np.load(path) as kept:
+        for basis, letter in (("analysis", "W"), ("synthesis", "A")):
+            (row,) = (c for c in read_claims(FIGURES, "figure4") if f"decay, {basis}: share" in c.quantity)
+            images = [kept[f"{letter}_rate_distortion_{seed}"].astype(float) for seed in range(3)]
+            shares = [np.mean(window_shares(image, (28, 28)) > digit_runs.LOCAL) for image in images]
+            assert np.median(shares) == pytest.approx(row.median, abs=0.011)  # rounding to 127 levels
 
 
 def test_a_run_that_was_broken_off_goes_on_from_its_checkpoint(source, swept, tmp_path, monkeypatch):
@@ -168,17 +226,15 @@ def test_a_run_that_was_broken_off_goes_on_from_its_checkpoint(source, swept, tm
         if len(epochs) == 2:
             raise KeyboardInterrupt
 
-    from rdae_ref.optimize import batched as module
-
-    real = module.write_checkpoint
-    monkeypatch.setattr(module, "write_checkpoint", breaks)
+    real = digit_runs.write_checkpoint
+    monkeypatch.setattr(digit_runs, "write_checkpoint", breaks)
     with pytest.raises(KeyboardInterrupt):
         figure4.run(one_seed, folder=tmp_path, workers=map, source=source)
     (checkpoint,) = (path for path in (tmp_path / ".runs").iterdir() if ".previous." not in path.name)
     assert len(read_checkpoint(checkpoint).values) == 2
     resumed = figure4.run(one_seed, folder=tmp_path, workers=map, source=source)
     assert epochs == [1, 2, 3]
-    run = digit_runs.Run("rate-distortion", 0.5, 2.0, SMALL.full, 0)
+    run = digit_runs.Run(digit_runs.STATED, 0)
     for name, value in result.runs[run].items():
         np.testing.assert_array_equal(resumed.runs[run][name], value)
     assert len(list((tmp_path / ".runs").iterdir())) == 1
@@ -191,8 +247,7 @@ def test_where_the_digits_lie_does_not_name_a_run_but_what_they_are_does(source,
     before = {path.name for path in (folder / ".runs").iterdir()}
     figure4.run(SMALL, folder=tmp_path / "figures", workers=map, source=str(moved), sweep=True)
     assert {path.name for path in (tmp_path / "figures" / ".runs").iterdir()} == before
-    fewer = digit_runs.Budget(59, 25, 3)
-    other = figure4.run(replace(SMALL, full=fewer), folder=tmp_path / "figures", workers=map, source=str(moved))
+    other = figure4.run(replace(SMALL, n_samples=59), folder=tmp_path / "figures", workers=map, source=str(moved))
     assert len({path.name for path in (tmp_path / "figures" / ".runs").iterdir()}) == len(before) + 2
     assert not np.array_equal(other.outcomes()[0]["W"], result.outcomes()[0]["W"])
 
@@ -203,20 +258,11 @@ def test_measures_of_a_basis_of_digits(source):
     basis = digit_runs.ordered_basis(digit_runs.Parameters(X[:5], np.zeros(5), X[:5].T, np.zeros(72)))
     found = digit_runs.measures(digits, basis, "synthesis")
     assert found.similarity == pytest.approx(1)
-    assert 0.5 < found.extent < 2
     point = np.eye(72)[40:41]
-    alone = digit_runs.Basis(point, point)
-    assert digit_runs.measures(digits, alone, "analysis").extent == 0
-    loud = digit_runs.Basis(np.vstack([X[:1], point]), np.vstack([1e-6 * X[:1], point]))
-    assert digit_runs.measures(digits, loud, "analysis").extent < 1e-9  # the first unit says nothing in the outputs
-
-
-def test_a_timed_epoch_is_the_first_epoch_of_the_objective(source):
-    digits = mnist(source, 60)
-    epoch = digit_runs.timed_epoch(digits, SMALL)
-    first, second = epoch(), epoch()
-    assert first.nit == 1
-    np.testing.assert_array_equal(first.x.W, second.x.W)
+    alone = digit_runs.measures(digits, digit_runs.Basis(point, point), "analysis")
+    assert (alone.local, alone.window) == (1, 1)
+    both = digit_runs.Basis(np.vstack([np.arange(72) % 7 - 3.0, point]), np.ones((2, 72)))
+    assert digit_runs.measures(digits, both, "analysis").local == 0.5
 
 
 # ------------------------------------------------------------------------------------------------------------- batching
@@ -312,7 +358,7 @@ def test_a_folder_without_mnist_is_named(tmp_path, capsys):
 
 def test_the_small_digits_of_scikit_learn_have_files_of_their_own(tmp_path):
     pytest.importorskip("sklearn", reason="scikit-learn, which has the small digits, is not installed")
-    settings = replace(SMALL, full=digit_runs.Budget(40, 40, 1))
+    settings = replace(SMALL, n_samples=40, largest=40, epochs=1)
     figure4.write(figure4.run(settings, folder=tmp_path, workers=map, source="sklearn"), tmp_path)
     assert "figure4_small.png" in os.listdir(tmp_path)
     content = json.loads((tmp_path / "figure4_small.json").read_text(encoding="utf-8"))
@@ -322,13 +368,12 @@ def test_the_small_digits_of_scikit_learn_have_files_of_their_own(tmp_path):
 KILLED = """
 import sys, time
 from rdae_ref.experiments import digit_runs
-from rdae_ref.optimize import batched
-write = batched.write_checkpoint
+write = digit_runs.write_checkpoint
 def slowly(*arguments):
     write(*arguments)
     time.sleep(float(sys.argv[3]))
-batched.write_checkpoint = slowly
-settings = digit_runs.Settings(full=digit_runs.Budget(60, 25, 6), n_hidden=12, sigma=2.0, start=0.1, seeds=(0,))
+digit_runs.write_checkpoint = slowly
+settings = digit_runs.Settings(n_samples=60, largest=25, epochs=6, n_hidden=12, start=0.1, seeds=(0,))
 digit_runs.run(settings, folder=sys.argv[1], workers=map, source=sys.argv[2])
 """
 
@@ -353,7 +398,7 @@ def test_a_killed_figure_goes_on_to_the_same_bits(source, tmp_path):
 
 @needs_mnist
 def test_on_mnist_it_learns(tmp_path):
-    settings = digit_runs.Settings(full=digit_runs.Budget(400, 100, 15), n_hidden=30, start=0.05, seeds=(0,))
+    settings = digit_runs.Settings(n_samples=400, epochs=40, n_hidden=30, start=0.05, seeds=(0,))
     result = figure4.run(settings, folder=tmp_path, workers=map, source=str(SHARED))
     (outcome,) = result.outcomes()
     assert outcome["distortion"] < 0.8 * centred(result.digits).var(axis=0).sum()

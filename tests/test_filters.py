@@ -1,12 +1,10 @@
 """Measures of filters against figures whose measure is known, and against loops."""
 
-import math
-
 import numpy as np
 import pytest
 
 from rdae_ref import Parameters, forward, initial_parameters
-from rdae_ref.experiments.filters import extents, neighbour_correlations, ordered_basis, resemblances, tiled
+from rdae_ref.experiments.filters import neighbour_correlations, ordered_basis, resemblances, tiled, window_shares
 
 SHAPE = (7, 9)
 RNG = np.random.default_rng(0)
@@ -20,22 +18,28 @@ def drawn(*points):
     return image.ravel()
 
 
-def test_extents_of_a_point_a_pair_a_line_and_a_full_image():
-    line = drawn(*((2, x) for x in range(9)))
-    images = np.array([drawn((3, 4)), drawn((0, 0), (6, 8)), line, np.ones(63)])
-    wanted = [0, math.hypot(3, 4), math.sqrt((81 - 1) / 12), math.sqrt((49 + 81 - 2) / 12)]
-    np.testing.assert_allclose(extents(images, SHAPE), wanted, atol=1e-7)
+def test_window_shares_are_those_of_every_window():
+    images = RNG.normal(size=(6, 784))
+    for size in (1, 9, 28):
+        slow = [
+            max(np.sum(image[i : i + size, j : j + size] ** 2) for i in range(29 - size) for j in range(29 - size))
+            / np.sum(image**2)
+            for image in images.reshape(-1, 28, 28)
+        ]
+        np.testing.assert_allclose(window_shares(images, (28, 28), size), slow, rtol=1e-9)
 
 
-def test_the_extent_of_a_large_disc_is_its_radius_over_the_root_of_two():
-    y, x = np.indices((101, 121))
-    disc = ((y - 40) ** 2 + (x - 60) ** 2 < 30**2).astype(float).reshape(1, -1)
-    assert extents(disc, (101, 121))[0] == pytest.approx(30 / math.sqrt(2), rel=0.01)
+def test_a_window_holds_all_of_a_blob_and_a_tenth_of_an_even_image():
+    blob, pair = np.zeros((2, 28, 28))
+    blob[19:28, 3:12] = RNG.normal(size=(9, 9))
+    pair[0, 0], pair[27, 27] = 1, -3
+    shares = window_shares(np.array([blob, pair, np.full((28, 28), -2.0)]).reshape(3, 784), (28, 28))
+    np.testing.assert_allclose(shares, [1, 0.9, 81 / 784])
 
 
-def test_extents_do_not_see_scale_sign_or_place():
-    moved = np.array([drawn((1, 1), (1, 3)), drawn((5, 2), (5, 4)) * -7.0])
-    assert extents(moved, SHAPE) == pytest.approx(np.ones(2))
+def test_window_shares_do_not_see_scale_sign_or_place():
+    moved = np.array([drawn((1, 1), (1, 4)), drawn((5, 2), (5, 5)) * -7.0])
+    assert window_shares(moved, SHAPE) == pytest.approx(np.full(2, 0.5))  # on 7 × 9 pixels a window of 2 × 2
 
 
 def test_neighbour_correlations_are_those_of_numpy():

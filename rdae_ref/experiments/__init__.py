@@ -26,6 +26,7 @@ FIGURES = {
     "3": Experiment("Mixture data: energy landscapes of three auto-encoders with softplus units"),
     "4": Experiment("Handwritten digits: analysis and synthesis bases of 200 logsig units", digits=True),
     "ascent": Experiment("Figure 1 by the paper's own gradient ascent: from a reconstruction, in nats, direct", True),
+    "samples": Experiment("Claims of Figures 1 to 3 over the number of samples", True),
     "choices": Experiment("Figure 1 again, with other answers to what the paper leaves open", True),
     "constraint": Experiment("Jumps of D(µ), and the rate–distortion curve of Eq. (14)", True),
     "motivation": Experiment("Gaussian data: water-filling, PCA and the auto-encoder (§2.1)", True),

@@ -1,10 +1,13 @@
 """Sentences of the paper, the quantities that test them, what was measured, and the tables of docs/claims.md."""
 
+import math
 import statistics
 from collections.abc import Iterable, Sequence
 from typing import Any, NamedTuple
 
-__all__ = ["Claim", "claim", "claims_table", "literal_table", "with_claims", "with_literal", "with_table"]
+__all__ = [
+    "Claim", "claim", "claims_table", "literal_table", "median_interval", "with_claims", "with_literal", "with_table",
+]  # fmt: skip
 
 BEGIN, END = "<!-- claims: written by rdae-ref figures --claims -->", "<!-- end of claims -->"
 LITERAL_BEGIN, LITERAL_END = "<!-- literal: begin -->", "<!-- literal: end -->"
@@ -16,22 +19,34 @@ class Claim(NamedTuple):
     figure: str
     sentence: str
     quantity: str  # what tests the sentence
-    threshold: str  # as in "<= 5"; the claim holds if the median over seeds meets it
+    threshold: str  # as in "<= 5"
     median: float
-    low: float
+    low: float  # smallest over the seeds
     high: float
-    holds: bool
-    seeds_that_hold: str  # as in "4 of 5"
+    interval: tuple[float, float] | None  # of the median: see `median_interval`
+    verdict: str  # "yes", "no" or "undecided"
+    seeds_that_hold: str  # as in "4 of 9"
 
     def to_dict(self) -> dict[str, Any]:
         """Return the claim with its field names, for a JSON file."""
         return self._asdict()
 
     @property
-    def depends_on_seed(self) -> bool:
-        """Whether some seeds meet the threshold and others do not: rounding can then change the verdict."""
-        held, _, seeds = self.seeds_that_hold.partition(" of ")
-        return held not in ("0", seeds)
+    def holds(self) -> bool:
+        """Whether the verdict is "yes"."""
+        return self.verdict == "yes"
+
+
+def median_interval(values: Sequence[float], confidence: float = 0.95) -> tuple[float, float] | None:
+    """Return the distribution-free interval of the median between two order statistics, or None if n is too small.
+
+    The median of any continuous distribution lies outside [x_(k), x_(n+1−k)] with probability 2 P(Bin(n, ½) < k). Six
+    values are the fewest for 95 %: k = 1, the range. Nine leave out one at each end, twelve two.
+    """
+    ordered, n, k, outside = sorted(values), len(values), 0, 0.0
+    while (outside := outside + 2 * math.comb(n, k) / 2**n) <= 1 - confidence:
+        k += 1
+    return (ordered[k - 1], ordered[n - k]) if k else None
 
 
 def claim(
@@ -43,7 +58,11 @@ def claim(
     at_most: float | None = None,
     at_least: float | None = None,
 ) -> Claim:
-    """Compare a quantity, measured once for each seed, with a threshold: `at_most` or `at_least`."""
+    """Compare a quantity, measured once for each seed, with a threshold: `at_most` or `at_least`.
+
+    It is decided if all of the 95 % interval of the median is on one side of the threshold, and with fewer than six
+    seeds, which have no such interval, if all seeds are.
+    """
     if (at_most is None) == (at_least is None):
         raise ValueError(f"give one of at_most and at_least, got {at_most} and {at_least}")
     values = [float(value) for value in measured]
@@ -51,23 +70,25 @@ def claim(
     def meets(value: float) -> bool:
         return value <= at_most if at_most is not None else value >= at_least  # type: ignore[operator]
 
-    median = statistics.median(values)
+    interval = median_interval(values)
+    ends = {meets(value) for value in interval or (min(values), max(values))}
     return Claim(
         figure,
         sentence,
         quantity,
         f"<= {at_most:g}" if at_most is not None else f">= {at_least:g}",
-        median,
+        statistics.median(values),
         min(values),
         max(values),
-        meets(median),
+        interval,
+        "undecided" if len(ends) > 1 else "yes" if ends.pop() else "no",
         f"{sum(map(meets, values))} of {len(values)}",
     )
 
 
 def claims_table(claims: Sequence[Claim]) -> str:
     """Return claims as a Markdown table with one row each; a sentence is shown in the first row that tests it."""
-    heads = ("figure", "the paper says", "measured", "threshold", "median (range)", "holds", "seeds")
+    heads = ("figure", "the paper says", "measured", "threshold", "median [95 % interval] or (range)", "holds", "seeds")
     rows, sentence = [], None
     for item in claims:
         said = item.sentence if item.sentence != sentence else ""
@@ -78,30 +99,26 @@ def claims_table(claims: Sequence[Claim]) -> str:
 
 
 def literal_table(claims: Sequence[Claim], literal: Sequence[Claim]) -> str:
-    """Return a Markdown table of the same claims measured with the default method and with ``method="paper"``.
-
-    A row whose verdict differs is marked "rounding" where both methods meet the threshold for some seeds only.
-    """
-    heads = ("figure", "measured", "threshold", "default: median (range)", "holds", "paper: median (range)", "holds")
+    """Return a Markdown table of the same claims measured with the default method and with ``method="paper"``."""
+    heads = ("figure", "measured", "threshold", "default: median [interval]", "holds", "paper", "holds")
     rows = []
     for ours, paper in zip(claims, literal, strict=True):
         if ours[:4] != paper[:4]:
             raise ValueError(f"the rows differ: {ours.quantity!r} and {paper.quantity!r}; draw both runs again")
-        if ours.holds == paper.holds:
-            same = "yes"
-        else:
-            same = "rounding" if ours.depends_on_seed and paper.depends_on_seed else "**no**"
         values = (_values(ours), _verdict(ours), _values(paper), _verdict(paper))
+        same = "yes" if ours.verdict == paper.verdict else "**no**"
         rows.append((ours.figure, ours.quantity, ours.threshold, *values, same))
     return _markdown((*heads, "same verdict"), rows)
 
 
 def _values(item: Claim) -> str:
-    return f"{item.median:.3g} ({item.low:.3g} to {item.high:.3g})"
+    if item.interval is None:
+        return f"{item.median:.3g} ({item.low:.3g} to {item.high:.3g})"
+    return f"{item.median:.3g} [{item.interval[0]:.3g}, {item.interval[1]:.3g}]"
 
 
 def _verdict(item: Claim) -> str:
-    return "yes" if item.holds else "**no**"
+    return item.verdict if item.holds else f"**{item.verdict}**"
 
 
 def _markdown(heads: Sequence[str], rows: Iterable[Sequence[str]]) -> str:

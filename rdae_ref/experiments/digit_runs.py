@@ -1,80 +1,96 @@
 """The auto-encoders of §4.2, trained on handwritten digits: what the paper fixes, and what it leaves open."""
 
+import math
 import os
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 
+from .. import paper
 from .._validation import Array
-from ..autoencoder import Parameters, initial_parameters
-from ..data.batches import clustered_batches
+from ..activations import LOGSIG
+from ..autoencoder import Parameters, backpropagate, forward, initial_parameters
+from ..data.batches import clustered_batches, random_batches
 from ..data.digits import SMALL, Digits, centred, fingerprint, load_digits
-from ..models import Reconstruction, WeightDecay
-from ..objective import RateDistortion
-from ..optimize import BatchedObjective, batch_ascent
-from ..optimize.checkpoint import previous
+from ..numerics.conditional import FromMatrices, OfOutputs
+from ..numerics.distances import GaussianKernel
+from ..numerics.entropy import order_of
+from ..optimize.checkpoint import Checkpoint, CheckpointError, previous, read_checkpoint, write_checkpoint
+from ..pytree import ravel
 from ..workers import Workers
 from .claims import Claim
-from .filters import Basis, extents, neighbour_correlations, ordered_basis, resemblances
+from .filters import Basis, neighbour_correlations, ordered_basis, resemblances, window_shares
 from .output import Figure, Table, write_files
 from .protocol import run_tasks
 from .runs import Outcome, digest
-from .training import finished
 
 __all__ = [
-    "Budget", "Measures", "Result", "Run", "Settings", "Task", "basis_of", "batched_objective", "measures",
-    "run", "timed_epoch", "train_one", "write_runs",
+    "REGIMES", "STATED", "Batch", "Measures", "Regime", "Result", "Run", "Settings", "Task", "basis_of", "measures",
+    "run", "train_one", "value_and_gradient", "write_runs",
 ]  # fmt: skip
 
-UNIT = "logsig"
+
+class Regime(NamedTuple):
+    """What is trained: the largest −D' − λ (‖W‖² + ‖A‖²) + S/μ − KL, with D' for noisy inputs and clean targets."""
+
+    mu: float | None = 0.5  # None: without the entropy S, that is, μ = ∞
+    noise: float = 0.5  # std of Gaussian noise on the inputs, drawn at each step; the targets are clean
+    decay: float = 1e-3  # λ
+    clustered: bool = True  # batches by pre-clustering, as §4.2 has them, or random ones, new in each epoch
+    sparsity: float = 0.0  # weight of Σ_units KL(0.05 ‖ mean activity in the batch)
+    sigma: float = 8.4  # of both kernels
 
 
-class Budget(NamedTuple):
-    """How much a run sees, and for how long."""
-
-    n_samples: int  # N, the first digits
-    largest: int  # most samples in a batch
-    epochs: int
-
-
-FULL = Budget(n_samples=20_000, largest=500, epochs=80)
-SHORT = Budget(n_samples=5000, largest=250, epochs=40)
+STATED = "rate-distortion"  # Figure 4: the paper's μ, σ and batches
+REGIMES = {
+    STATED: Regime(),
+    "without entropy": Regime(mu=None),
+    "without noise": Regime(noise=0.0),
+    "without decay": Regime(decay=0.0),
+    "plain": Regime(mu=None, noise=0.0, decay=0.0),
+    "µ = 0.1": Regime(mu=0.1),
+    "µ = 0.01, no noise, no decay": Regime(mu=0.01, noise=0.0, decay=0.0),
+    "random batches": Regime(clustered=False),
+    "random batches, without entropy": Regime(mu=None, clustered=False),
+    "random batches, without noise": Regime(noise=0.0, clustered=False),
+    "random batches, µ = 0.1": Regime(mu=0.1, clustered=False),
+    "entropy alone, σ = 2.1": Regime(noise=0.0, decay=0.0, sigma=2.1),
+    "sparse code": Regime(mu=None, noise=0.0, decay=0.0, sparsity=0.05),
+    "sparse code and entropy": Regime(noise=0.0, decay=0.0, sparsity=0.05),
+}
+ACTIVITY = 0.05  # of a unit in a sparse code
 
 
 @dataclass(frozen=True)
 class Settings:
-    """Everything that the numbers of the figure depend on. The paper states N, `n_hidden`, `mu` and `sigma`."""
+    """Everything that the numbers of the figure depend on. The paper states N, `n_hidden`, and μ and σ of `STATED`."""
 
-    full: Budget = FULL  # of the figure and of the plain auto-encoder
+    n_samples: int = 20_000  # N, the first digits
+    largest: int = 100  # most samples in a batch
+    epochs: int = 30
     n_hidden: int = 200
-    mu: float = 0.5
-    sigma: float = 8.4
     alpha: float = 1.01  # close to Shannon's entropy, as in the authors' other work
     base: float = 2
     start: float = 0.01  # std of the normal start: small, so that no noise of it remains in the filters
-    # The step size is rate/μ, so that the distortion has the same step at every trade-off; for the plain auto-encoder,
-    # which maximises −D, it is the rate itself.
-    rate: float = 0.0025
-    momentum: float = 0.9
-    sweep: tuple[float, ...] = (2.0, 0.05, 0.01)  # further values of μ
-    kernels: tuple[float, ...] = (4.2, 2.1)  # smaller σ
-    kernel_mus: tuple[float, ...] = (0.5, 0.1, 0.02)  # μ at each of them
-    short: Budget = SHORT  # of the sweep, also at `mu`, and of the runs with smaller kernels, decay and noise
-    decay: float = 0.02  # λ of the weight decay λ (|W|² + |A|²)
-    noise: float = 0.3  # std of Gaussian noise that is added to the digits, once
-    seeds: tuple[int, ...] = (0, 1, 2)  # of clustering, start and order of the batches
+    step_size: float = 1e-3  # of Adam
+    betas: tuple[float, float] = (0.9, 0.999)
+    epsilon: float = 1e-8
+    regimes: tuple[str, ...] = tuple(REGIMES)  # of `--sweep`
+    replicated: tuple[str, ...] = (
+        STATED,
+        "without entropy",
+        "plain",
+    )  # trained for every seed, the others for the first
+    seeds: tuple[int, ...] = (0, 1, 2)  # of clustering, start, noise and order of the batches
 
 
 class Run(NamedTuple):
     """What distinguishes a run from the others with the same settings."""
 
-    model: str  # "rate-distortion", "plain", "decay" or "noise"
-    mu: float
-    sigma: float
-    budget: Budget
+    regime: str
     seed: int
 
 
@@ -83,6 +99,7 @@ class Task:
     """One training run. Neither `source` nor `checkpoints` changes the numbers, nor the name of the run."""
 
     run: Run
+    regime: Regime
     settings: Settings
     pixels: str  # a digest of the digits
     source: str = field(repr=False)  # where they are: see `rdae_ref.data.digits.load_digits`
@@ -102,82 +119,118 @@ class Result(NamedTuple):
         """The name of the files, which differs for digits that are not those of the paper."""
         return "figure4_small" if self.source == SMALL else "figure4"
 
-    def outcomes(
-        self,
-        model: str = "rate-distortion",
-        mu: float | None = None,
-        sigma: float | None = None,
-        *,
-        swept: bool = False,
-    ) -> list[Outcome]:
-        """Return the outcomes of a model for all seeds, at the stated μ and σ unless others are given.
-
-        With `swept` those of the shorter runs of the sweep; an empty list if there are none.
-        """
-        s = self.settings
-        kind = (model, s.mu if mu is None else mu, s.sigma if sigma is None else sigma, s.short if swept else s.full)
-        return [self.runs[run] for seed in s.seeds if (run := Run(*kind, seed)) in self.runs]
+    def outcomes(self, regime: str = STATED) -> list[Outcome]:
+        """Return the outcomes of a regime for all its seeds, or an empty list if it was not trained."""
+        return [self.runs[run] for seed in self.settings.seeds if (run := Run(regime, seed)) in self.runs]
 
 
-def batched_objective(X: Array, task: Task) -> BatchedObjective:
-    """Return Σ_b (N_b/N) L_b over batches by pre-clustering: the objective of a run on centred digits."""
-    batches = clustered_batches(X, task.run.budget.largest, np.random.default_rng([task.run.seed, 0]))
-    return BatchedObjective([_objective(X[rows], task) for rows in batches], [len(rows) for rows in batches])
+class Batch(NamedTuple):
+    """Samples, and the entropy of them given their outputs where the objective has it."""
+
+    X: Array
+    entropy: OfOutputs | None
 
 
-def _objective(X: Array, task: Task) -> Any:
-    run, s = task.run, task.settings
-    if run.model == "plain":
-        return Reconstruction(X, activation=UNIT)
-    objective = RateDistortion(
-        X, activation=UNIT, alpha=s.alpha, mu=run.mu, sigma_x=run.sigma, sigma_xhat=run.sigma, base=s.base
-    )
-    return WeightDecay(objective, strength=s.decay) if run.model == "decay" else objective
+def batch_of(X: Array, regime: Regime, alpha: float) -> Batch:
+    """Return a batch; the Gram matrix of its inputs is computed now."""
+    if regime.mu is None:
+        return Batch(X, None)
+    return Batch(X, FromMatrices(GaussianKernel(X, regime.sigma), regime.sigma, order_of(alpha, len(X))))
 
 
-def timed_epoch(digits: Digits, settings: Settings | None = None) -> Callable[[], Any]:
-    """Return a function that goes through all batches once from the start, to measure how long an epoch takes.
-
-    Clustering and the Gram matrices of the inputs are computed once per run, so they are computed here. A framework
-    that does the same has for each batch: forward pass, distances, kernel, eigenvalues of K and N K_X ∘ K with their
-    backward pass, the distortion, and one step of its SGD with momentum.
-    """
-    s, X = settings or Settings(), centred(digits)
-    batched = batched_objective(X, Task(Run("rate-distortion", s.mu, s.sigma, s.full, s.seeds[0]), s, "", "", ""))
-    start = initial_parameters(X.shape[1], s.n_hidden, np.random.default_rng(1), scale=s.start)
-
-    def epoch() -> Any:
-        rng = np.random.default_rng(2)
-        return batch_ascent(batched, start, step_size=s.rate / s.mu, momentum=s.momentum, n_epochs=1, rng=rng)
-
-    return epoch
+def value_and_gradient(
+    parameters: Parameters, batch: Batch, inputs: Array, regime: Regime, base: float
+) -> tuple[float, Parameters]:
+    """Return what is maximised on a batch, L/μ of (25) with noise and penalties, and its gradient."""
+    W, _, A, _ = parameters
+    forward_pass, N = paper.forward(parameters, inputs, LOGSIG), len(inputs)
+    error = batch.X - forward_pass.Xhat
+    value, dXhat = -float(np.sum(error**2)) / N, 2 / N * error
+    if batch.entropy is not None and regime.mu is not None:
+        joint, output, dS = batch.entropy.with_gradient(forward_pass.Xhat)
+        unit = math.log(base) * regime.mu
+        value, dXhat = value + (joint - output) / unit, dXhat + dS / unit
+    gradient = backpropagate(dXhat, forward_pass, parameters, inputs)
+    value -= regime.decay * float(np.sum(W**2) + np.sum(A**2))
+    gradient = gradient._replace(W=gradient.W - 2 * regime.decay * W, A=gradient.A - 2 * regime.decay * A)
+    if regime.sparsity:
+        q, r = forward_pass.Zhat.mean(axis=0), ACTIVITY
+        value -= regime.sparsity * float(np.sum(r * np.log(r / q) + (1 - r) * np.log((1 - r) / (1 - q))))
+        dZ = -regime.sparsity / N * ((1 - r) / (1 - q) - r / q) * forward_pass.Gprime
+        gradient = gradient._replace(W=gradient.W + dZ.T @ inputs, c=gradient.c + dZ.sum(axis=0))
+    return value, gradient
 
 
 def train_one(task: Task) -> dict[str, Any]:
-    """Train one auto-encoder, with a checkpoint after each epoch.
+    """Train one auto-encoder by Adam, with a checkpoint after each epoch.
 
-    The outcome has W, c, A, b; values, L of each epoch; distortion, and conditional_entropy unless the model is plain.
+    The outcome has W, c, A, b; values, what is maximised, of each epoch; distortion, without noise.
     """
-    (model, mu, _, budget, seed), s = task.run, task.settings
-    X = centred(load_digits(task.source, budget.n_samples))
-    if model == "noise":
-        X = X + s.noise * np.random.default_rng([seed, 3]).normal(size=X.shape)
-    batched = batched_objective(X, task)
-    found = finished(
-        batch_ascent(
-            batched,
-            initial_parameters(X.shape[1], s.n_hidden, np.random.default_rng([seed, 1]), scale=s.start),
-            step_size=s.rate if model == "plain" else s.rate / mu,
-            momentum=s.momentum,
-            n_epochs=budget.epochs,
-            rng=np.random.default_rng([seed, 2]),
-            checkpoint=_checkpoint(task),
-        )
-    )
-    terms = batched.terms(found.x)
-    terms = terms.inside if model == "decay" else terms
-    kept = {name: getattr(terms, name) for name in ("conditional_entropy", "distortion") if hasattr(terms, name)}
-    return {**found.x._asdict(), "values": [entry["value"] for entry in found.history], **kept}
+    s = task.settings
+    training = _Training(task, centred(load_digits(task.source, s.n_samples)))
+    path = _checkpoint(task)
+    training.resume(path)
+    while len(training.values) < s.epochs:
+        training.epoch()
+        write_checkpoint(path, training.checkpoint())
+    found = training.unravel(training.x)
+    distortion = paper.distortion(training.X, forward(found, training.X, LOGSIG).Xhat)
+    return {**found._asdict(), "values": training.values, "distortion": distortion}
+
+
+class _Training:
+    """Adam over batches: the parameters and both moments, one vector each."""
+
+    def __init__(self, task: Task, X: Array) -> None:
+        (self.regime, s), seed = (task.regime, task.settings), task.run.seed
+        self.X, self.settings, self.name = X, s, digest(train_one, task)
+        start = initial_parameters(X.shape[1], s.n_hidden, np.random.default_rng([seed, 1]), scale=s.start)
+        self.x, self.unravel = ravel(start)
+        self.m, self.v, self.values = np.zeros_like(self.x), np.zeros_like(self.x), list[float]()
+        self.rng, self.steps = np.random.default_rng([seed, 2]), 0
+        self.batches = [
+            batch_of(X[rows], self.regime, s.alpha)
+            for rows in clustered_batches(X, s.largest, np.random.default_rng([seed, 0]))
+            if self.regime.clustered
+        ]
+
+    def epoch(self) -> None:
+        batches, value = self.batches or self._random(), 0.0
+        for k in self.rng.permutation(len(batches)):
+            batch, share = batches[k], len(batches[k].X) / len(self.X)
+            noise = self.regime.noise
+            inputs = batch.X + noise * self.rng.normal(size=batch.X.shape) if noise else batch.X
+            one, gradient = value_and_gradient(self.unravel(self.x), batch, inputs, self.regime, self.settings.base)
+            self._step(share * len(batches) * ravel(gradient)[0])  # a batch of the mean size has weight 1
+            value += share * one
+        self.values.append(value)
+
+    def _random(self) -> list[Batch]:
+        sizes = [len(rows) for rows in np.array_split(self.X, -(-len(self.X) // self.settings.largest))]
+        return [batch_of(self.X[rows], self.regime, self.settings.alpha) for rows in random_batches(sizes, self.rng)]
+
+    def _step(self, g: Array) -> None:
+        """Take a step of Adam, as `rdae_ref.optimize.adam`, which has no epochs, does."""
+        (beta1, beta2), s = self.settings.betas, self.settings
+        self.steps += 1
+        self.m = beta1 * self.m + (1 - beta1) * g
+        self.v = beta2 * self.v + (1 - beta2) * g**2
+        corrected = self.m / (1 - beta1**self.steps), self.v / (1 - beta2**self.steps)
+        self.x = self.x + s.step_size * corrected[0] / (np.sqrt(corrected[1]) + s.epsilon)
+
+    def checkpoint(self) -> Checkpoint:
+        state, values = dict(self.rng.bit_generator.state), np.array(self.values)
+        x, velocity = np.concatenate([self.x, self.m]), np.concatenate([self.v, np.full_like(self.x, self.steps)])
+        return Checkpoint(self.name, x, velocity, values, np.zeros_like(values), state)
+
+    def resume(self, path: Path) -> None:
+        found = read_checkpoint(path)
+        if found is None:
+            return
+        if found.run != self.name or len(found.x) != 2 * len(self.x):
+            raise CheckpointError(f"{path} is of a run with another start, batches or settings: use another file")
+        (self.x, self.m), (self.v, steps) = np.split(found.x, 2), np.split(found.velocity, 2)
+        self.steps, self.values, self.rng.bit_generator.state = int(steps[0]), found.values.tolist(), found.generator
 
 
 def _checkpoint(task: Task) -> Path:
@@ -192,21 +245,15 @@ def run(
     source: str,
     sweep: bool = False,
 ) -> Result:
-    """Train the auto-encoder of the figure; with `sweep` the control, other μ and σ, and with decay and noise.
+    """Train the auto-encoder of the figure; with `sweep` those of the other regimes, too.
 
     Checkpoints of unfinished runs are kept beside the finished runs.
     """
     s, kept = settings or Settings(), Path(folder) / ".runs"
-    digits = load_digits(source, s.full.n_samples)
-    kinds = [("rate-distortion", s.mu, s.sigma, s.full)]
-    if sweep:
-        kinds += [("plain", s.mu, s.sigma, s.full)]
-        kinds += [("rate-distortion", mu, s.sigma, s.short) for mu in (s.mu, *s.sweep)]
-        kinds += [("rate-distortion", mu, sigma, s.short) for sigma in s.kernels for mu in s.kernel_mus]
-        kinds += [(model, s.mu, s.sigma, s.short) for model in ("decay", "noise")]
-    pixels = fingerprint(digits)
-    runs = [Run(*kind, seed) for kind in kinds for seed in s.seeds]
-    tasks = {run: Task(run, s, pixels, source, str(kept)) for run in runs}
+    digits = load_digits(source, s.n_samples)
+    pixels, names = fingerprint(digits), s.regimes if sweep else (STATED,)
+    runs = [Run(name, seed) for name in names for seed in (s.seeds if name in s.replicated else s.seeds[:1])]
+    tasks = {run: Task(run, REGIMES[run.regime], s, pixels, source, str(kept)) for run in runs}
     outcomes = run_tasks(train_one, tasks, folder, workers, "figure 4")
     for task in tasks.values():  # their outcomes are on the disk
         for path in (_checkpoint(task), previous(_checkpoint(task))):
@@ -220,36 +267,33 @@ def basis_of(outcome: Outcome) -> Basis:
 
 
 class Measures(NamedTuple):
-    """Means over the filters of a basis, weighted by the energy of the unit's synthesis filter.
+    """What a basis looks like."""
 
-    Units that have hardly left the start, as most do at large distortion, have as little weight here as in the outputs.
-    """
-
-    extent: float  # of a filter over that of a digit
-    smoothness: float  # correlation of neighbouring pixels
-    similarity: float  # |cos| of the angle to the nearest digit
+    local: float  # share of the filters with above `LOCAL` of their energy in one window
+    window: float  # median over the filters of that share of energy
+    smoothness: float  # mean correlation of neighbouring pixels
+    similarity: float  # mean |cos| to the nearest digit of the twenty filters of the largest synthesis norm
 
 
+LOCAL = 0.6
 N_COMPARED = 2000  # digits, among which the nearest to a filter is found
 
 
 def measures(digits: Digits, basis: Basis, kind: str) -> Measures:
     """Measure one basis of an auto-encoder, ``"analysis"`` or ``"synthesis"``."""
-    energy = np.sum(basis.synthesis**2, axis=1)
-    extent, *others = (
-        float(np.average(column, weights=energy)) for column in filter_columns(digits, getattr(basis, kind))
-    )
-    return Measures(extent / float(np.median(extents(digits.pixels[:N_COMPARED], digits.shape))), *others)
+    window, smoothness, similarity = filter_columns(digits, getattr(basis, kind))
+    local = float(np.mean(window > LOCAL))
+    return Measures(local, float(np.median(window)), float(smoothness.mean()), float(similarity[:20].mean()))
 
 
 def filter_columns(digits: Digits, filters: Array) -> tuple[Array, Array, Array]:
-    """Return, for each filter: its extent in pixels, correlation of neighbours, similarity to the nearest digit."""
+    """Return, for each filter: its energy in the best window, correlation of neighbours, similarity to a digit."""
     shape, compared = digits.shape, centred(digits)[:N_COMPARED]
-    return extents(filters, shape), neighbour_correlations(filters, shape), resemblances(filters, compared)
+    return window_shares(filters, shape), neighbour_correlations(filters, shape), resemblances(filters, compared)
 
 
-COLUMNS = ("model", "mu", "sigma", *Budget._fields, "seed")
-MEASURED = ("unit", "basis", "norm", "extent", "neighbour_correlation", "digit_resemblance")
+COLUMNS = ("regime", "seed")
+MEASURED = ("unit", "basis", "norm", "window_share", "neighbour_correlation", "digit_resemblance")
 
 
 def write_runs(
@@ -263,13 +307,13 @@ def write_runs(
     long: bool = False,
     all_files: bool,
 ) -> Sequence[Claim]:
-    """Write figures, NAME.csv, the measures of every filter, NAME_history.csv, L of every epoch, and NAME.json."""
-    history = (
-        (*_said(run), epoch, float(value)) for run in runs for epoch, value in enumerate(result.runs[run]["values"], 1)
-    )
+    """Write figures, NAME.csv, the measures of every filter, NAME_history.csv, values of every epoch, and NAME.json."""
+    history = ((*run, epoch, float(value)) for run in runs for epoch, value in enumerate(result.runs[run]["values"], 1))
     ended = [
-        dict(zip(COLUMNS, _said(run), strict=True))
-        | {term: float(value) for term, value in result.runs[run].items() if np.ndim(value) == 0}
+        run._asdict()
+        | REGIMES[run.regime]._asdict()
+        | {"distortion": float(result.runs[run]["distortion"])}
+        | {kind: measures(result.digits, basis_of(result.runs[run]), kind)._asdict() for kind in Basis._fields}
         for run in runs
     ]
     data = {"digits": "scikit-learn" if result.source == SMALL else "MNIST", "pixels": fingerprint(result.digits)}
@@ -279,15 +323,11 @@ def write_runs(
         table,
         settings=asdict(result.settings) | {"units": "bits"} | data,
         figures=figures,
-        tables={f"{name}_history": ((*COLUMNS, "epoch", "L"), history), **({} if long else measured)},
+        tables={f"{name}_history": ((*COLUMNS, "epoch", "value"), history), **({} if long else measured)},
         long_tables=measured if long else {},
         all_files=all_files,
         runs=ended,
     )
-
-
-def _said(run: Run) -> tuple[object, ...]:
-    return run.model, run.mu, run.sigma, *run.budget, run.seed
 
 
 def _measured(result: Result, runs: Sequence[Run]) -> Iterator[tuple[object, ...]]:
@@ -295,4 +335,4 @@ def _measured(result: Result, runs: Sequence[Run]) -> Iterator[tuple[object, ...
         for kind, filters in basis_of(result.runs[run])._asdict().items():
             columns = np.linalg.norm(filters, axis=1), *filter_columns(result.digits, filters)
             for unit, numbers in enumerate(zip(*columns, strict=True)):
-                yield *_said(run), unit, kind, *(float(f"{number:.5g}") for number in numbers)
+                yield *run, unit, kind, *(float(f"{number:.5g}") for number in numbers)

@@ -6,27 +6,41 @@ a point is reconstructed; in a ravine it is low on the data only.
 
 import os
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from .._validation import Array
-from ..autoencoder import Parameters, forward, initial_parameters
-from ..data import mixture, project_on_ridge
+from ..autoencoder import Parameters, forward
+from ..data import RIDGE, mixture, project_on_ridge
 from ..models import Denoising
 from ..optimize import maximize
 from ..workers import Workers
 from .claims import Claim, claim
-from .output import COLOURS, Figure, new_figure, plain_ticks, write_files
+from .output import COLOURS, Figure, legend_below, new_figure, plain_ticks, write_files
 from .protocol import Result, run_tasks
 from .runs import Outcome
-from .training import Training, finished, literal_name, train_plain, train_rate_distortion
+from .training import (
+    MIXTURE,
+    N_MIXTURE,
+    SEEDS,
+    Training,
+    finished,
+    literal_name,
+    starting_point,
+    train_plain,
+    train_rate_distortion,
+)
 
-__all__ = ["Result", "Settings", "Task", "claims", "draw", "draw_sensitivity", "energy", "run", "train_one", "write"]
+__all__ = [
+    "Result", "Settings", "Task", "claims", "draw", "draw_arms", "draw_sensitivity", "energy", "run", "train_one",
+    "write",
+]  # fmt: skip
 
 UNIT = "softplus"
 MODELS = ("plain", "denoising", "rate-distortion")
+ARMS = ("left", "middle", "right")
 TITLES = {"plain": "non-regularised", "denoising": "denoising", "rate-distortion": "rate-distortion"}
 
 NOISE_CHOICE = (
@@ -40,17 +54,18 @@ NOISE_CHOICE = (
 class Settings:
     """Everything that the numbers of the figure depend on."""
 
-    n_samples: int = 200  # N, not stated
-    training: Training = field(default_factory=lambda: Training(n_hidden=20))
+    n_samples: int = N_MIXTURE  # N, not stated
+    training: Training = MIXTURE
     noise: float = 0.5  # std, of the denoising auto-encoder; not stated: see `NOISE_CHOICE`
     noises: tuple[float, ...] = (0.125, 0.25, 0.5, 1.0)  # compared, to show what depends on that choice
     n_copies: int = 5  # noisy copies of each sample
     noise_iterations: int = 1000  # of L-BFGS, for the denoising auto-encoder
     displacements: tuple[float, ...] = (0.5, 1.0, 2.0)  # distances δ from the curve at which the energy is taken
-    n_fresh: int = 1000  # samples for the claims
+    n_fresh: int = 4000  # samples for the claims
+    n_places: int = 8  # along each arm of the curve, with as many fresh samples in each
     margin: float = 3.0  # of the landscape around the data
     step: float = 0.2  # of its grid
-    seeds: tuple[int, ...] = (0, 1, 2, 3, 4)
+    seeds: tuple[int, ...] = SEEDS
 
 
 class Task(NamedTuple):
@@ -83,9 +98,7 @@ def train_one(task: Task) -> dict[str, Any]:
     return {
         "X": X,
         "on_data": float(np.median(energy(parameters, fresh))),
-        "off_curve": [
-            float(np.median(energy(parameters, _displaced(fresh, delta)))) for delta in settings.displacements
-        ],
+        **_along_arms(parameters, fresh, settings),
         "grid_x": grid[0],
         "grid_y": grid[1],
         "landscape": energy(parameters, plane).reshape(len(grid[1]), len(grid[0])),
@@ -94,17 +107,44 @@ def train_one(task: Task) -> dict[str, Any]:
 
 def _train_denoising(X: Array, task: Task, rng: np.random.Generator) -> Parameters:
     settings = task.settings
-    start = initial_parameters(2, settings.training.n_hidden, rng, scale=settings.training.start)
+    start = starting_point(X, settings.training, rng)
     objective = Denoising(X, activation=UNIT, noise=task.noise, rng=rng).with_fixed_noise(settings.n_copies)
     return finished(maximize(objective, start, max_iterations=settings.noise_iterations)).x
 
 
-def _displaced(fresh: Array, delta: float) -> Array:
-    """Return the points at distance δ from the principal curve, on both sides, that belong to fresh samples."""
-    ridge = project_on_ridge(fresh)
+def _along_arms(parameters: Parameters, fresh: Array, settings: Settings) -> dict[str, Any]:
+    """Return medians of the energy on the curve (δ = 0) and at each δ from it, at the feet of fresh samples.
+
+    Shapes: (δ,) over the whole curve, (δ, arm) over each of its three arms, and (δ, arm, place) along them; ``place``
+    has the coordinate x₁ of the places.
+    """
+    x = project_on_ridge(fresh).foot[:, 0]  # the curve goes from left to right, so x₁ says where on it
+    arm, place, n = np.searchsorted(RIDGE[:, 0], x), np.zeros(len(x), dtype=int), settings.n_places
+    for k in range(len(ARMS)):
+        place[arm == k] = x[arm == k].argsort().argsort() * n // np.sum(arm == k)
+    cells = [[(arm == k) & (place == j) for j in range(n)] for k in range(len(ARMS))]
+    whole, arms, places = [], [], []
+    for delta in (0.0, *settings.displacements):
+        points, rows = _displaced(fresh, delta)
+        E = energy(parameters, points)
+        whole.append(np.median(E))
+        arms.append([np.median(E[arm[rows] == k]) for k in range(len(ARMS))])
+        places.append([[_median(E[cell[rows]]) for cell in of_arm] for of_arm in cells])
+    middle = [[np.median(x[cell]) for cell in of_arm] for of_arm in cells]
+    return {"energies": whole, "arm_energies": arms, "place_energies": places, "place": middle}
+
+
+def _median(values: Array) -> float:
+    return float(np.median(values)) if len(values) else np.nan  # a place at a corner may have no points at δ = 2
+
+
+def _displaced(fresh: Array, delta: float) -> tuple[Array, Any]:
+    """Return the points at distance δ from the principal curve, on both sides, and the fresh sample of each."""
+    ridge, rows = project_on_ridge(fresh), np.tile(np.arange(len(fresh)), 2)
     points = np.vstack([ridge.foot + sign * delta * ridge.normal for sign in (-1, 1)])
     # At the inner side of a corner the other arm is nearer than δ: such a point is not displaced by δ.
-    return points[project_on_ridge(points).distance > 0.999 * delta]
+    far = project_on_ridge(points).distance > 0.999 * delta - 1e-9
+    return points[far], rows[far]
 
 
 def run(
@@ -125,17 +165,48 @@ def draw(result: Result) -> Figure:
     """Draw the energy landscapes in three panels, as in the paper, on one logarithmic colour scale."""
     from matplotlib.colors import LogNorm  # noqa: PLC0415  # only drawing needs it
 
-    with new_figure(7.2, 2.6) as figure:
+    with new_figure(7.2, 2.7) as figure:
         panels = figure.subplots(1, 3, sharex=True, sharey=True)
         for axes, model in zip(panels, MODELS, strict=True):
             outcome = _shown(result, model)[0]
-            look = {"norm": LogNorm(1e-3, 30), "cmap": "viridis", "shading": "gouraud", "rasterized": True}
-            image = axes.pcolormesh(outcome["grid_x"], outcome["grid_y"], outcome["landscape"], **look)
-            axes.plot(*outcome["X"].T, ".", ms=1.2, mew=0, color="white")
+            look = {"norm": LogNorm(*COLOUR_RANGE), "cmap": "viridis", "shading": "gouraud", "rasterized": True}
+            energies = np.maximum(outcome["landscape"], COLOUR_RANGE[0])
+            image = axes.pcolormesh(outcome["grid_x"], outcome["grid_y"], energies, **look)
+            axes.plot(*outcome["X"][:N_SHOWN].T, "o", ms=1.7, mew=0.25, mec="black", mfc="white")
             axes.set(title=TITLES[model], xlabel="$x_1$", aspect="equal")
         panels[0].set_ylabel("$x_2$")
-        figure.colorbar(image, ax=panels, label=r"energy $\|x - \hat x\|^2$", extend="both", shrink=0.62, pad=0.02)
+        figure.colorbar(image, ax=panels, label=r"energy $\|x - \hat x\|^2$", extend="both", shrink=0.7, pad=0.02)
     return figure
+
+
+COLOUR_RANGE = (1e-5, 30.0)  # down to energies of the non-regularised auto-encoder
+N_SHOWN = 150  # samples: all of them would hide the ravines
+
+
+def draw_arms(result: Result) -> Figure:
+    """Draw the energy of the rate-distortion auto-encoder on the curve and beside it, along each arm.
+
+    Medians over seeds, with the range of the energy on the curve as a band.
+    """
+    outcomes, settings = _shown(result, "rate-distortion"), result.settings
+    place = np.median([out["place"] for out in outcomes], axis=0)
+    energies = np.array([out["place_energies"] for out in outcomes])
+    labels = ("on the curve", *(rf"$\delta$ = {delta:g} from it" for delta in settings.displacements))
+    with new_figure(7.2, 2.6) as figure:
+        panels = figure.subplots(1, len(ARMS), sharey=True)
+        for k, (axes, arm) in enumerate(zip(panels, ARMS, strict=True)):
+            for j, (label, colour) in enumerate(zip(labels, ("blue", "vermilion", "orange", "purple"), strict=True)):
+                values = np.nanmedian(energies[:, j, k], axis=0)
+                axes.semilogy(place[k], values, "o-", ms=3, color=COLOURS[colour], label=label)
+            axes.fill_between(place[k], *_range(energies[:, 0, k]), color=COLOURS["blue"], alpha=0.2, lw=0)
+            axes.set(title=f"{arm} arm", xlabel="place on the arm, $x_1$")
+        panels[0].set_ylabel(r"energy $\|x - \hat x\|^2$")
+        legend_below(figure, panels, ncols=4)
+    return figure
+
+
+def _range(values: Array) -> tuple[Array, Array]:
+    return values.min(axis=0), values.max(axis=0)
 
 
 def draw_sensitivity(result: Result) -> Figure:
@@ -167,7 +238,7 @@ def _median_energy(result: Result, model: str, noise: float, delta: float) -> fl
 def _scaled(outcome: Outcome, settings: Settings, delta: float) -> float:
     if delta == 0:
         return float(outcome["on_data"])
-    return float(outcome["off_curve"][settings.displacements.index(delta)]) / delta**2
+    return float(outcome["energies"][1 + settings.displacements.index(delta)]) / delta**2
 
 
 RAVINES = (
@@ -184,33 +255,47 @@ def claims(result: Result) -> list[Claim]:
 
 
 def _claims(result: Result) -> Iterator[Claim]:
-    settings = result.settings
-    bounds: dict[str, dict[str, float]] = {"plain": {"at_most": 0.05}, "denoising": {"at_least": 0.2}}
-    bounds["rate-distortion"] = bounds["denoising"]
-    sentences = {"plain": PLAIN, "denoising": DENOISING, "rate-distortion": RAVINES}
-    for model in MODELS:
-        outcomes = _shown(result, model)
-        for delta in settings.displacements:
-            values = [_scaled(out, settings, delta) for out in outcomes]
-            quantity = f"{TITLES[model]}: median energy over δ², at δ = {delta:g} from the curve"
-            yield claim("3", sentences[model], quantity, values, **bounds[model])
-        if model == "rate-distortion":
-            depth = [_scaled(out, settings, 1.0) / float(out["on_data"]) for out in outcomes]
-            quantity = "rate-distortion: median energy at δ = 1 over that on fresh data"
-            yield claim("3", sentences[model], quantity, depth, at_least=5.0)
+    deltas = np.array(result.settings.displacements)
+    for model, sentence, of, bound in (
+        ("plain", PLAIN, "largest", {"at_most": 0.05}),
+        ("denoising", DENOISING, "smallest", {"at_least": 0.2}),
+    ):
+        arms = np.array([out["arm_energies"][1:] for out in _shown(result, model)])
+        extreme = getattr(arms, "max" if of == "largest" else "min")(axis=2) / deltas**2
+        for delta, values in zip(deltas, extreme.T, strict=True):
+            quantity = f"{TITLES[model]}: median energy over δ² at δ = {delta:g} from the curve, {of} of the three arms"
+            yield claim("3", sentence, quantity, values, **bound)
+    outcomes = _shown(result, "rate-distortion")
+    for k, arm in enumerate(ARMS):
+        E = np.array([out["arm_energies"][:, k] for out in outcomes])
+        for delta, values in zip(deltas, (E[:, 1:] / deltas**2).T, strict=True):
+            quantity = f"rate-distortion, {arm} arm: median energy over δ² at δ = {delta:g} from the curve"
+            yield claim("3", RAVINES, quantity, values, at_least=0.2)
+        j = 1 + result.settings.displacements.index(1.0)
+        quantity = f"rate-distortion, {arm} arm: median energy at δ = 1 over that on the curve"
+        yield claim("3", RAVINES, quantity, E[:, j] / E[:, 0], at_least=5.0)
+        places = np.array([out["place_energies"][:, k] for out in outcomes])
+        quantity = f"rate-distortion, {arm} arm: the same at the worst of {places.shape[2]} places along it"
+        yield claim("3", RAVINES, quantity, np.nanmin(places[:, j] / places[:, 0], axis=1), at_least=1.0)
+    depth = [_scaled(out, result.settings, 1.0) / float(out["on_data"]) for out in outcomes]
+    yield claim("3", RAVINES, "rate-distortion: median energy at δ = 1 over that on fresh data", depth, at_least=5.0)
 
 
 def write(result: Result, folder: str | os.PathLike[str], *, all_files: bool = False) -> Sequence[Claim]:
-    """Write figure3.png, .csv and .json, figure3_noise.png and .csv; with ``method="paper"`` as figure3_literal."""
+    """Write figure3.png, .csv and .json, figure3_arms and figure3_noise.png and .csv.
+
+    With ``method="paper"`` the names begin with figure3_literal.
+    """
     settings, name = result.settings, literal_name("figure3", result.settings)
     return write_files(
         folder,
         claims(result),
         settings=asdict(settings) | {"noise_choice": NOISE_CHOICE},
-        figures={name: draw(result), f"{name}_noise": draw_sensitivity(result)},
+        figures={name: draw(result), f"{name}_arms": draw_arms(result), f"{name}_noise": draw_sensitivity(result)},
         tables={
             name: (("model", "x1", "x2", "energy"), _grid_rows(result)),
             f"{name}_noise": (("model", "noise", "seed", "delta", "energy"), _energy_rows(result)),
+            f"{name}_arms": (("model", "seed", "arm", "place", "x1", "delta", "energy"), _arm_rows(result)),
         },
         all_files=all_files,
         seed=settings.seeds[0],
@@ -227,5 +312,14 @@ def _grid_rows(result: Result) -> Iterator[tuple[object, ...]]:
 def _energy_rows(result: Result) -> Iterator[tuple[object, ...]]:
     for (model, noise, seed), out in result.runs.items():
         yield model, noise, seed, 0.0, float(out["on_data"])
-        for delta, value in zip(result.settings.displacements, out["off_curve"], strict=True):
+        for delta, value in zip(result.settings.displacements, out["energies"][1:], strict=True):
             yield model, noise, seed, delta, float(value)
+
+
+def _arm_rows(result: Result) -> Iterator[tuple[object, ...]]:
+    deltas = (0.0, *result.settings.displacements)
+    for model in MODELS:
+        for seed, out in zip(result.settings.seeds, _shown(result, model), strict=True):
+            for (j, k, place), energy_there in np.ndenumerate(out["place_energies"]):
+                x1 = float(out["place"][k, place])
+                yield model, seed, ARMS[k], place, x1, deltas[j], float(energy_there)

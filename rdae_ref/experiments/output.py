@@ -198,7 +198,8 @@ def read_claims(folder: Folder, name: str) -> list[Claim]:
     path = Path(folder) / f"{name}.json"
     with open_file(path) as file:
         try:
-            return [Claim(**entry) for entry in json.load(file)["claims"]]
+            entries = json.load(file)["claims"]
+            return [Claim(**entry | {"interval": entry["interval"] and tuple(entry["interval"])}) for entry in entries]
         except (ValueError, TypeError, LookupError, RecursionError) as error:
             raise ContentError(f"{path} has no claims that can be read ({error}): draw the figure again") from None
 

@@ -166,51 +166,53 @@ def _held_by_discs(Xhat: Array) -> list[float]:
 
 
 def draw(result: Result) -> Figure:
-    """Draw a block of panels for each start: units in rows, α and logarithms in columns."""
-    settings = result.settings
-    answers = [(alpha, logarithm) for alpha in settings.alphas for logarithm in LOGARITHMS]
-    with new_figure(7.2, 1.0 + 0.93 * len(STARTS) * len(UNITS)) as figure:
-        blocks = figure.subfigures(len(STARTS) + 1, 1, height_ratios=[1.0] * len(STARTS) + [0.13], hspace=0)
-        for start, (block, title) in enumerate(zip(blocks, STARTS.values(), strict=False)):
-            block.suptitle(title[0].upper() + title[1:], fontsize=9, fontweight="bold", x=0.04, ha="left")
-            panels = block.subplots(len(UNITS), len(answers), sharex=True, sharey=True, squeeze=False)
-            for row, unit in zip(panels, UNITS, strict=True):
-                for axes, answer in zip(row, answers, strict=True):
-                    _draw_panel(axes, result, (unit, *answer), start)
-                row[0].set_ylabel(NAMES[unit])
-            for axes, (alpha, logarithm) in zip(panels[0], answers, strict=True):
-                axes.set_title(rf"$\alpha$ = {alpha:g}, {logarithm}", fontsize=7.5, pad=3)
-        _draw_legend(blocks[-1])
+    """Draw an example of each kind of outputs, and below which kind every choice gave for every seed."""
+    kinds = _kinds(result)
+    with new_figure(7.2, 4.1) as figure:
+        above, below = figure.subfigures(2, 1, height_ratios=[1.0, 1.7])
+        for axes, kind in zip(above.subplots(1, len(KINDS), sharex=True, sharey=True), KINDS, strict=True):
+            key = next((key for key, found in kinds.items() if kind in found), None)
+            axes.set(aspect="equal", xlim=(-3.4, 3.4), ylim=(-3.4, 3.4), xticks=[], yticks=[])
+            axes.set_title(kind, fontsize=8, color=COLOURS[KINDS[kind]])
+            if key is not None:
+                _draw_example(axes, result, key, kinds[key].index(kind), COLOURS[KINDS[kind]])
+        panels = below.subplots(1, len(STARTS), sharey=True)
+        for axes, (start, title) in zip(panels, STARTS.items(), strict=True):
+            _draw_kinds(axes, {key[1:]: found for key, found in kinds.items() if key[0] == start}, result.settings)
+            axes.set_title(title[0].upper() + title[1:], fontsize=8)
     return figure
 
 
-def _draw_panel(axes: Any, result: Result, answer: tuple[str, float, str], start: int) -> None:
-    outcomes = result.over_seeds(*answer)
-    kinds = [ending(outcome["X"], outcome["Xhat"][start]).kind for outcome in outcomes]
-    shown, colour = outcomes[0], COLOURS[KINDS[kinds[0]]]
-    look = {"mew": 0, "rasterized": True}  # tens of thousands of points: as paths they would make 2 MB of SVG
-    axes.plot(*shown["X"].T, "o", ms=1.2, color=COLOURS["grey"], alpha=0.5, **look)
-    axes.plot(*shown["Xhat"][start].T, "o", ms=2.0, color=colour, **look)
-    axes.set(aspect="equal", xlim=(-3.4, 3.4), ylim=(-3.4, 3.4), xticks=[], yticks=[])
-    axes.spines[["top", "right"]].set_visible(True)
-    for spine in axes.spines.values():
-        spine.set(linewidth=0.5, color=COLOURS["grey"])
-    words = {"fontsize": 6, "transform": axes.transAxes}
-    axes.text(0.04, 0.95, f"$L$ {shown['L'][start]:.2f}", va="top", **words)
-    axes.text(0.97, 0.04, f"$D$ {shown['distortion'][start]:.2f}", ha="right", **words)
-    for k, kind in enumerate(kinds):
-        axes.plot(0.07 + 0.09 * k, 0.07, "s", ms=2.8, mew=0, color=COLOURS[KINDS[kind]], transform=axes.transAxes)
+def _kinds(result: Result) -> dict[tuple[str, str, float, str], list[str]]:
+    """Return the kind of the outputs of each seed by (start, unit, α, logarithm)."""
+    return {
+        (start, *answer): [ending(out["X"], out["Xhat"][k]).kind for out in result.over_seeds(*answer)]
+        for k, start in enumerate(STARTS)
+        for answer in product(UNITS, result.settings.alphas, LOGARITHMS)
+    }
 
 
-def _draw_legend(block: Any) -> None:
-    from matplotlib.lines import Line2D  # noqa: PLC0415  # only drawing needs it
+def _draw_example(axes: Any, result: Result, key: tuple[Any, ...], seed: int, colour: str) -> None:
+    start, unit, alpha, logarithm = key
+    shown = result.over_seeds(unit, alpha, logarithm)[seed]
+    axes.plot(*shown["X"].T, "o", ms=1.8, mew=0, color=COLOURS["grey"], alpha=0.6, rasterized=True)
+    axes.plot(*shown["Xhat"][[*STARTS].index(start)].T, "o", ms=2.6, mew=0, color=colour, rasterized=True)
+    axes.set_xlabel(f"{NAMES[unit]}, $\\alpha$ = {alpha:g}, {logarithm}", fontsize=7)
 
-    def dot(colour: str) -> Line2D:
-        return Line2D([], [], ls="", marker="o", ms=4, mew=0, color=COLOURS[colour])
 
-    handles = [dot("grey"), *map(dot, KINDS.values()), Line2D([], [], ls="", marker="s", ms=3.5, mew=0, color="black")]
-    labels = ["inputs", *(f"outputs {kind}" if kind == "on the component" else kind for kind in KINDS), "each seed"]
-    block.legend(handles, labels, loc="center", ncols=len(labels), fontsize=7, handletextpad=0, columnspacing=0.8)
+def _draw_kinds(axes: Any, kinds: dict[tuple[Any, ...], list[str]], settings: Settings) -> None:
+    """Draw a square for each seed: units, in bits and in nats, in rows; α in columns."""
+    lines = [*product(UNITS, LOGARITHMS)]
+    for (unit, alpha, logarithm), found in kinds.items():
+        y = -lines.index((unit, logarithm)) - 0.4 * UNITS.index(unit)
+        for k, kind in enumerate(found):
+            x = settings.alphas.index(alpha) + 0.2 * (k - (len(found) - 1) / 2)
+            axes.plot(x, y, "s", ms=6, mew=0, color=COLOURS[KINDS[kind]])
+    axes.set_xticks(range(len(settings.alphas)), [f"{alpha:g}" for alpha in settings.alphas])
+    places = [-k - 0.4 * UNITS.index(unit) for k, (unit, _) in enumerate(lines)]
+    axes.set_yticks(places, [f"{NAMES[unit]}, {logarithm}" for unit, logarithm in lines])
+    axes.set(xlabel=r"$\alpha$", xlim=(-0.5, len(settings.alphas) - 0.5))
+    axes.tick_params(length=0)
 
 
 ORDER = "left open: the order α, bits as in (10) or nats as in (15), (16)"
