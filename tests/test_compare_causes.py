@@ -21,23 +21,23 @@ EVIDENCE = {
 OF_THE_NETWORK = {"activation", "output_activation", "bias_dropped"}
 
 
-def arrays_of(name, N=12):
+def arrays_of(name, N=12, **settings):
     """Return the point of an entry and its arrays."""
-    p = 3 if "d = p" in name else 4
+    p, settings = 3 if "d = p" in name else 4, SETTINGS | settings
     X, theta = corpus.point(N=N, p=p)
     if name in corpus.WRONG:
-        return X, theta, corpus.run(X, theta, **SETTINGS, **corpus.WRONG[name][0])
-    arrays = corpus.run(X, theta, **SETTINGS)
+        return X, theta, corpus.run(X, theta, **settings, **corpus.WRONG[name][0])
+    arrays = corpus.run(X, theta, **settings)
     arrays = {key: arrays[key] for key in ("value", "Xhat")}
-    return X, theta, arrays | corpus.by_hand(X, theta, **SETTINGS, **corpus.HANDWRITTEN[name][0])
+    return X, theta, arrays | corpus.by_hand(X, theta, **settings, **corpus.HANDWRITTEN[name][0])
 
 
-def judged(name, evidence="all", N=12):
-    X, theta, arrays = arrays_of(name, N)
+def judged(name, evidence="all", N=12, **settings):
+    X, theta, arrays = arrays_of(name, N, **settings)
     chosen = {key: array for key, array in arrays.items() if key in (EVIDENCE[evidence] or arrays)}
     if "parameters" in evidence:
-        return compare(X, results=chosen, Xhat=arrays["Xhat"], **SETTINGS)
-    return compare(X, Parameters(*theta), chosen, **SETTINGS)
+        return compare(X, results=chosen, Xhat=arrays["Xhat"], **SETTINGS | settings)
+    return compare(X, Parameters(*theta), chosen, **SETTINGS | settings)
 
 
 def ours():
@@ -71,6 +71,36 @@ def test_the_cause_is_named(name):
     assert names(comparison) & ENTRIES[name][1], str(comparison)
     assert not comparison.agrees
     assert all(cause.text in str(comparison) for cause in comparison.causes if cause.name in ENTRIES[name][1])
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("alpha", [1.5, 2.0])
+@pytest.mark.parametrize("name", [name for name in ENTRIES if name not in UNSEEN and name != "a clamp and ln"])
+def test_the_cause_is_named_at_other_orders(name, alpha):
+    if name == f"alpha {alpha:g}":
+        return
+    comparison = judged(name, alpha=alpha)
+    assert names(comparison) & ENTRIES[name][1], str(comparison)
+
+
+OF_ENTROPIES = {
+    "kernel_power",
+    "kernel_laplacian",
+    "standardised_inputs",
+    "centred_gram",
+    "zero_diagonal",
+    "gram_of_code",
+}
+KERNELS = [name for name in ENTRIES if ENTRIES[name][1] & OF_ENTROPIES]
+
+
+@pytest.mark.parametrize("alpha", [1.01, 2.0])
+@pytest.mark.parametrize("name", KERNELS)
+def test_a_kernel_is_found_from_value_and_gradient(name, alpha):
+    comparison = judged(name, "value and gradient", alpha=alpha)
+    assert names(comparison) & ENTRIES[name][1], str(comparison)
+    if "code" not in name:  # which nobody knows without parameters
+        assert names(judged(name, "outputs, no parameters", alpha=alpha)) & ENTRIES[name][1]
 
 
 @pytest.mark.slow
@@ -263,6 +293,112 @@ def test_without_parameters_their_gradients_are_refused():
         compare(X, results={"value": 1.0}, Xhat=arrays["Xhat"][:3], **SETTINGS)
     with pytest.raises(TypeError, match="activation must be given"):
         compare(X, Parameters(*corpus.point()[1]), {"value": 1.0}, **SETTINGS | {"activation": None})
+
+
+@pytest.mark.parametrize(
+    ("change", "numbers", "cause"),
+    [
+        ({}, {}, None),
+        ({"logs": (1, 1)}, {}, "natural_log"),
+        ({"guard": lambda v: corpus.np.maximum(v, 1e-3)}, {"eigenvalue_floor": 1e-3}, "eigenvalue_floor"),
+        ({"unit": corpus.np.tanh}, {}, "activation"),
+        ({"bias": lambda c, b: (0 * c, b)}, {}, "bias_dropped"),
+        ({"orders": lambda alpha: (2.0, 2.0)}, {"alpha": 2}, "alpha"),
+        ({"total": lambda J, S, D, SX, mu: SX + S - J - mu * D}, {}, "mutual_information"),
+    ],
+)
+def test_a_loss_curve_is_compared_beside_a_list_of_parameters(change, numbers, cause):
+    rng = np.random.default_rng(1)
+    X, theta = corpus.point()
+    points = [[array + 0.3 * rng.normal(size=array.shape) for array in theta] for _ in range(5)]
+    losses = [-corpus.run(X, point, **SETTINGS, **change)["value"] for point in points]
+    for decimals in (4, 6, 15):
+        curve = np.round(losses, decimals)
+        comparison = compare(X, [Parameters(*point) for point in points], {"loss": curve}, **SETTINGS)
+        found = {one.name: one.number for one in comparison.causes}
+        assert comparison.agrees if cause is None else cause in found, str(comparison)
+        assert {name: found[name] for name in numbers} == pytest.approx(numbers)
+        assert len(str(comparison).splitlines()) < 12
+
+
+def test_curves_that_do_not_fit_are_refused():
+    X, theta = corpus.point()
+    points = [Parameters(*theta), dict(zip("WcAb", theta, strict=True))]
+    assert not compare(X, points, {"loss": [1.0, 2.0], "distortion": [0.5, 0.25]}, **SETTINGS).agrees
+    for results, words in (
+        ({"loss": [1.0]}, r"value must have shape \(2,\), as"),
+        ({"loss": 1.0}, r"value must have shape \(2,\), as"),
+        ({"dW": theta[0]}, "beside a list of parameters only distortion, .* can be compared, got dW"),
+    ):
+        with pytest.raises(ValueError, match=words):
+            compare(X, points, results, **SETTINGS)
+    with pytest.raises(ValueError, match="at least one point"):
+        compare(X, [], {"loss": []}, **SETTINGS)
+    with pytest.raises(ValueError, match="c must have shape"):
+        compare(X, [points[0], Parameters(theta[0], theta[1][:2], *theta[2:])], {"loss": [1.0, 2.0]}, **SETTINGS)
+
+
+@pytest.mark.parametrize("decimals", [2, 3, 6, 9])
+def test_one_number_beside_one_array(decimals):
+    X, parameters, arrays = ours()
+    value = round(arrays["value"], decimals)
+    comparison = compare(X, parameters, {"value": value, "dW": np.round(arrays["dW"], 4)}, **SETTINGS)
+    assert comparison.agrees
+    assert [row.precision for row in comparison.arrays] == [f"{decimals} decimals", "4 decimals"]
+    off = compare(
+        X, parameters, {"value": round(value + 3 * 10.0**-decimals, decimals), "dW": arrays["dW"]}, **SETTINGS
+    )
+    assert [row.verdict for row in off.arrays] == ["wrong", "agrees"]
+
+
+def test_float32_is_a_hint_only_where_every_array_is_that_near():
+    X, parameters, arrays = ours()
+    near = {"value": arrays["value"] * (1 + 1e-7), "dW": arrays["dW"] * (1 + 1e-7)}
+    assert "float32" in str(compare(X, parameters, near, **SETTINGS))
+    assert "float32" not in str(compare(X, parameters, near | {"value": arrays["value"] + 0.1}, **SETTINGS))
+
+
+# Two at once ---------------------------------------------------------------------------------------------------------
+
+FLOOR = {"guard": lambda v: corpus.np.maximum(v, 1e-3)}
+PAIRS = {
+    "another kernel and a clamp": ({**FLOOR, **corpus.WRONG["exp(-d²/σ²)"][0]}, {"kernel_sigma2", "eigenvalue_floor"}),
+    "ln and a clamp": ({**FLOOR, "logs": (1, 1)}, {"natural_log", "eigenvalue_floor"}),
+    "alpha 2 and another kernel": (
+        {"orders": lambda alpha: (3.0, 3.0), **corpus.WRONG["exp(-d²/σ²)"][0]},
+        {"kernel_sigma2", "alpha"},
+    ),
+    "a Laplacian kernel and ln": (
+        {"logs": (1, 1), **corpus.WRONG["a Laplacian kernel"][0]},
+        {"kernel_laplacian", "natural_log"},
+    ),
+    "z-scores and no mu": (
+        {**corpus.WRONG["z-scored inputs"][0], **corpus.WRONG["no mu"][0]},
+        {"standardised_inputs", "mu_missing"},
+    ),
+    "a clamp and a detached distortion": (
+        {**FLOOR, **corpus.WRONG["the distortion detached"][0]},
+        {"eigenvalue_floor", "detached_distortion"},
+    ),
+    "tanh and a clamp": ({**FLOOR, "unit": corpus.np.tanh}, {"activation", "eigenvalue_floor"}),
+    "mutual information in nats": (
+        {"logs": (1, 1), **corpus.WRONG["mutual information"][0]},
+        {"mutual_information", "natural_log"},
+    ),
+}
+
+
+@pytest.mark.parametrize("alpha", [1.01, pytest.param(1.5, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("name", PAIRS)
+def test_both_of_two_causes_are_named(name, alpha):
+    change, causes = PAIRS[name]
+    settings = SETTINGS | {"alpha": alpha}
+    X, theta = corpus.point()
+    arrays = corpus.run(X, theta, **settings, **change)
+    chosen = {key: arrays[key] for key in ("Xhat", "value", "dXhat", *GRADIENTS)}
+    found = names(compare(X, Parameters(*theta), chosen, **settings))
+    same = {"natural_log": {"natural_log", "gradient_in_nats", "wrong_factor_entropy"}}
+    assert all(found & same.get(one, {one}) for one in causes), (found, causes)
 
 
 def test_every_cause_of_the_table_is_one_that_the_corpus_shows():

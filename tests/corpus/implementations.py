@@ -211,6 +211,22 @@ WRONG = {
     ),
     "z-scored inputs": ({"gram": lambda Y, s: gaussian(z_scored(Y), s)}, {"standardised_inputs"}),
     "a centred Gram matrix": ({"gram": centred, "guard": lambda v: v * (v > 1e-12)}, {"centred_gram"}),
+    "d to the power 4": (
+        {"gram": lambda Y, s: np.exp(-(squared(Y) ** 2) / (2 * s**2)) / len(Y), "guard": np.abs},
+        {"kernel_power"},
+    ),
+    "z-scored with n - 1": (
+        {"gram": lambda Y, s: gaussian(z_scored(Y) * math.sqrt(1 - 1 / len(Y)), s)},
+        {"standardised_inputs"},
+    ),
+    "z-scored as nicolasigor/entropy does": (
+        {"gram": lambda Y, s: gaussian((Y - np.mean(Y, axis=0)) / np.sqrt(np.var(Y, axis=0) + 1e-8), s)},
+        {"standardised_inputs"},
+    ),
+    "the size of Directed-Information": (
+        {"sigmas": lambda X, Y, a, b: tuple(1.06 * float(numpy.std(Z)) * len(Z) ** -0.2 / 2**0.5 for Z in (X, Y))},
+        {"kernel_size"},
+    ),
     "a zero diagonal": ({"gram": masked_gram, "guard": np.abs}, {"zero_diagonal"}),
     "the Gram matrix of the code": ({"of_outputs": lambda Y, H, X: H}, {"gram_of_code"}),
     "the kernels swapped": ({"sigmas": lambda X, Y, a, b: (b, a)}, {"sigmas_swapped"}),

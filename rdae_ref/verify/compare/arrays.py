@@ -22,7 +22,7 @@ from ..._validation import (
 )
 from ...activations import Activation, as_activation
 from ...autoencoder import Parameters
-from .variants import GRADIENTS, NAMES, SLOPES, Problem
+from .variants import GRADIENTS, NAMES, NUMBERS, SLOPES, Problem
 
 __all__ = ["Given", "Reading", "accept", "layouts"]
 
@@ -30,7 +30,8 @@ __all__ = ["Given", "Reading", "accept", "layouts"]
 LIMITS = {"float64": 1e-10, "float32": 1e-5, "float16": 1e-2, "bfloat16": 5e-2}
 NEAR_ONE = {"value": 0.02, "gradient": 0.2}  # 1/(1−α) magnifies rounding: at α = 1.01 by 3 and by 21
 ROUNDING = 1e-12  # of a sum that is zero, (18), in units of 1/σ: float32 leaves more, float64 less
-DECIMALS = range(3, 9)  # numbers that were typed or printed, with so many
+DECIMALS = range(2, 11)  # numbers that were typed or printed, with so many
+FEWEST = {True: 2, False: 3}  # of a number, and of an array: 0.5 or 0.25 may be exact
 LARGEST_N = 20_000  # its Gram matrices have 3 GB each
 
 EXACT = ("Xhat", "K_X", "K_Xhat", "distortion")  # which α does not enter
@@ -67,7 +68,7 @@ class Reading(NamedTuple):
 
 def accept(
     X: npt.ArrayLike,
-    parameters: Parameters | Mapping[str, npt.ArrayLike] | None,
+    parameters: Parameters | Mapping[str, npt.ArrayLike] | list[Any] | None,
     Xhat: npt.ArrayLike | None,
     results: Mapping[str, npt.ArrayLike] | None,
     settings: Mapping[str, Any],
@@ -82,6 +83,8 @@ def accept(
         return [_without_parameters(X, Xhat, named, checked, sign)]
     if Xhat is not None:
         named = {"Xhat": Xhat, **named}
+    if isinstance(parameters, list) and all(isinstance(one, (tuple, Mapping)) for one in parameters):
+        return [_as_curve(X, parameters, named, checked, sign)]
     W, c, A, b = _as_four(parameters)
     p, d = c.size, b.size
     ways = {"X": _ways("X", X, (None, d)), "W": _ways("W", W, (p, d)), "A": _ways("A", A, (d, p))}
@@ -107,6 +110,24 @@ def _without_parameters(
         raise ValueError(f"{unknown[0]} can be compared only with the parameters W, c, A, b; dXhat without them")
     problem = Problem(X, None, *settings)._replace(Xhat=as_matrix(outputs, "Xhat", X.shape))
     return Reading(problem, _as_results(results, problem, sign), frozenset(), ())
+
+
+def _as_curve(X: Array, parameters: list[Any], named: Mapping[str, npt.ArrayLike], settings: Any, sign: int) -> Reading:
+    """Read numbers beside a list of parameters."""
+    if not parameters:
+        raise ValueError("parameters must hold at least one point, got an empty list")
+    unknown = [name for name in named if name not in NUMBERS]
+    if unknown:
+        raise ValueError(f"beside a list of parameters only {', '.join(NUMBERS)} can be compared, got {unknown[0]}")
+    first = _as_four(parameters[0])
+    p, d = len(first.c), X.shape[1]
+    points = list[Problem]()
+    for theta in map(_as_four, parameters):
+        shapes = zip(theta, Parameters._fields, ((p, d), (p,), (d, p), (d,)), strict=True)
+        arrays = (as_matrix(a, n, s) if len(s) == 2 else as_vector(a, n, s[0]) for a, n, s in shapes)
+        points.append(Problem(X, Parameters(*arrays), *settings))
+    problem = points[0]._replace(others=tuple(points[1:]))
+    return Reading(problem, _as_results(named, problem, sign), frozenset(), ())
 
 
 def layouts(array: Array, shape: tuple[int, ...]) -> Iterator[tuple[str, Array]]:
@@ -150,7 +171,7 @@ def _plain(value: Any, name: str) -> tuple[npt.NDArray[Any], str]:
     return array, array.dtype.name
 
 
-def _as_four(parameters: Parameters | Mapping[str, npt.ArrayLike]) -> Parameters:
+def _as_four(parameters: Any) -> Parameters:
     if isinstance(parameters, Mapping):
         names = list(parameters)
         if set(names) == set(Parameters._fields):
@@ -160,7 +181,7 @@ def _as_four(parameters: Parameters | Mapping[str, npt.ArrayLike]) -> Parameters
                 "parameters must have the names W, c, A, b, or be the state_dict of two linear layers, got "
                 + ", ".join(map(str, names))
             )
-        parameters = Parameters(*(parameters[name] for name in names))  # type: ignore[arg-type]
+        parameters = Parameters(*(parameters[name] for name in names))
     try:
         W, c, A, b = parameters
     except (TypeError, ValueError):
@@ -213,13 +234,16 @@ def _as_results(results: Mapping[str, npt.ArrayLike], problem: Problem, sign: in
         raise ValueError(f"there is nothing to compare: bring at least one of {', '.join(NAMES)}")
     N, d = problem.X.shape
     shapes: dict[str, tuple[int, ...]] = {"Xhat": (N, d), "dXhat": (N, d), "K_X": (N, N), "K_Xhat": (N, N)}
+    if problem.others:
+        shapes |= dict.fromkeys(NUMBERS, (1 + len(problem.others),))
     if problem.parameters is not None:
         shapes |= {f"d{name}": array.shape for name, array in problem.parameters._asdict().items()}
     given = []
     for name in (name for name in NAMES if name in results):
         raw, kind = _plain(results[name], name)
         array = _as_shape(as_array(raw, name, finite=False), name, shapes.get(name, ()))
-        precision = _precision(array, kind, ROUNDING / problem.sigma_xhat if name == "db" else 0.0)
+        rounding = ROUNDING / problem.sigma_xhat if name == "db" else 0.0
+        precision = _precision(array, kind, rounding, FEWEST[name in NUMBERS])
         limit, resolution = rounding_limit(name, precision, problem.alpha), 0.0
         if precision.endswith("decimals"):
             resolution = 0.5 * 10.0 ** -int(precision.split()[0])
@@ -237,7 +261,7 @@ def _as_shape(array: Array, name: str, shape: tuple[int, ...]) -> Array:
     return array
 
 
-def _precision(array: Array, kind: str, rounding: float) -> str:
+def _precision(array: Array, kind: str, rounding: float, fewest: int) -> str:
     """Return the precision of a computation; float64 that only holds float32 numbers came from one in float32.
 
     Elements of the size of rounding do not count: those of float64 have few digits, and most are float32 numbers.
@@ -247,9 +271,10 @@ def _precision(array: Array, kind: str, rounding: float) -> str:
     if not np.isfinite(array).all():
         return "float64"
     array = np.where(np.abs(array) > rounding, array, 0)
-    typed = [k for k in DECIMALS if np.array_equal(np.round(array, k), array)]
+    known = 1e-12 * float(np.abs(array).max(initial=0.0))  # float64 has no more decimals than that
+    typed = [k for k in DECIMALS if 10.0**-k > known and np.array_equal(np.round(array, k), array)]
     if typed:
-        exact = np.array_equal(np.round(array, DECIMALS[0] - 1), array)  # as 0.5 is, or K of equal samples
+        exact = np.array_equal(np.round(array, fewest - 1), array)  # as 0.5 is, or K of equal samples
         return "float64" if exact else f"{typed[0]} decimals"
     with np.errstate(over="ignore", under="ignore"):
         narrow = array.astype(np.float32)

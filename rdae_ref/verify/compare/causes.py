@@ -14,7 +14,7 @@ import numpy as np
 from ..._validation import Array
 from .guards import GUARDS
 
-__all__ = ["CAUSES", "SETTINGS", "Cause", "Factors", "cause", "known_factors"]
+__all__ = ["CAUSES", "Cause", "Factors", "cause", "known_factors"]
 
 # What ends the sentence "equal ours with …"; {} is the number. docs/conventions.md has this table.
 CAUSES = {
@@ -22,6 +22,7 @@ CAUSES = {
     "detached_output": "the outputs detached in the entropy of the outputs, or without that entropy",
     "detached_entropy": "both entropies detached, or without them",
     "detached_distortion": "the distortion detached, or without it",
+    "minimised": "the sign of a loss: −L",
     "natural_log": "the natural logarithm",
     "natural_log_joint": "the natural logarithm in the joint entropy only",
     "natural_log_output": "the natural logarithm in the entropy of the outputs only",
@@ -86,6 +87,11 @@ class Cause:
     array: str  # the first array in which it shows
     number: float | None
     text: str
+
+    @property
+    def of_settings(self) -> bool:
+        """Whether it is another setting or convention, and no mistake."""
+        return self.name in SETTINGS or self.name not in CAUSES
 
 
 def cause(name: str, array: str, number: float | None = None, more: str = "") -> Cause:

@@ -9,7 +9,7 @@ import numpy as np
 
 from ..._validation import Array
 from .arrays import Given
-from .causes import CAUSES, SETTINGS, Cause, Factors, cause, general_factors, known_factors, product
+from .causes import CAUSES, Cause, Factors, cause, general_factors, known_factors, product
 from .guards import GUARDS
 from .kernels import other_kernels
 from .search import Candidate, Search
@@ -59,53 +59,72 @@ class Diagnosis:
         """Return the explanations with the fewest causes that fit, or the nearest one."""
         found = list[Account]()
         for level in (self._bases, self._hypotheses, self._structures):
-            for account in level(given):
-                self.tried += 1
-                found.append(account)
-            fitting = [account for account in found if account.fits]
-            if fitting:
-                fewest = min(len(account.causes) for account in fitting)
-                simplest = [account for account in fitting if len(account.causes) == fewest]
-                if self._is_weak(given):
-                    return []
-                for account in simplest[:3]:
-                    self._remember(account)
-                return simplest
-        return sorted((one for one in found if one.causes), key=lambda one: one.error)[:1]
+            found += level(given)
+            if any(account.fits for account in found):
+                return self._simplest(given, found)
+        nearest = self._nearest(given, found)
+        for one in nearest:  # what is left may have a cause of its own
+            found += self._readings(given, one.settings, one.causes)
+        return self._simplest(given, found) or self._nearest(given, found)
+
+    def _simplest(self, given: Given, found: list[Account]) -> list[Account]:
+        """Return the fitting ones with the fewest causes, unless random numbers would fit as well."""
+        fitting = [account for account in found if account.fits]
+        fewest = min((len(account.causes) for account in fitting), default=0)
+        simplest = [account for account in fitting if len(account.causes) == fewest]
+        self.tried += len(found)
+        if self.tried * len(self.known) * 2 * given.limit ** min(given.array.size, 3) > 0.01:
+            return []
+        for account in simplest[:3]:
+            self._remember(account)
+        return simplest
+
+    def _nearest(self, given: Given, found: list[Account]) -> list[Account]:
+        """Return the other settings that leave the least error, if it is less than chance leaves."""
+        before = self.search.fit(given, self.search.ours.settings).error
+        readings = [one for one in found if one.causes and all(why.of_settings for why in one.causes)]
+        nearest = min(readings, key=lambda one: one.error, default=None)
+        if nearest is None or nearest.error > NEARER * before:
+            return []
+        return [nearest] if len(found) * (nearest.error / before) ** min(given.array.size, 3) < 1 else []
 
     def _remember(self, account: Account) -> None:
-        new = tuple(one for one in account.causes if account.settings != self.bases[0][0] and _of_settings(one))
+        new = tuple(
+            one
+            for one in account.causes
+            if account.settings != self.bases[0][0] and (one.of_settings or one.name == "exponent")
+        )
         if new and all(account.settings != settings for settings, _ in self.bases):
             self.bases.insert(0, (account.settings, new))
-
-    def _is_weak(self, given: Given) -> bool:
-        """Tell whether random numbers would fit as well."""
-        return self.tried * len(self.known) * 2 * given.limit ** min(given.array.size, 3) > 0.01
 
     def _bases(self, given: Given) -> Iterator[Account]:
         for settings, causes in self.bases:
             yield from self._under(given, settings, causes)
 
     def _hypotheses(self, given: Given) -> Iterator[Account]:
-        """Try other orders, kernels and guards, alone and beside other kernel sizes of the conventions."""
+        """Try other orders, kernels and guards, alone and beside the kernel sizes of the conventions."""
         kind = given.name in SLOPES
         if given.name not in SPECTRAL or kind in self.hopeless:
             return
         self.hopeless.add(kind)
         settings, causes = self.bases[-1]
-        yield from self._orders(given, settings, causes)
-        for change, name, number, words in other_kernels(self.search.reading.problem, self.variants, settings, kind):
+        yield from self._readings(given, settings, causes)
+        for candidate in self.search.of_kernels() if self.N <= FEW else []:
+            more = (*causes, *conventions_of(candidate))
+            yield from self._orders_and_guards(given, candidate.settings, more)
+
+    def _readings(self, given: Given, settings: Settings, causes: tuple[Cause, ...]) -> Iterator[Account]:
+        """Try one more setting: another order, guard or kernel."""
+        yield from self._orders_and_guards(given, settings, causes)
+        problem, kind = self.search.reading.problem, given.name in SLOPES
+        for change, name, number, words in other_kernels(problem, self.variants, settings, kind):
             more = (*causes, cause(name, given.name, number, words))
             yield from self._within(given, settings._replace(**change), more)
+
+    def _orders_and_guards(self, given: Given, settings: Settings, causes: tuple[Cause, ...]) -> Iterator[Account]:
+        yield from self._orders(given, settings, causes)
         for rule in GUARDS:
             yield from self._guard(given, settings, causes, rule)
-        if self.N > FEW:
-            return
-        for candidate in self.search.of_kernels():
-            more = (*causes, *conventions_of(candidate))
-            yield from self._orders(given, candidate.settings, more)
-            for rule in GUARDS:
-                yield from self._guard(given, candidate.settings, more, rule)
 
     def _orders(self, given: Given, settings: Settings, causes: tuple[Cause, ...]) -> Iterator[Account]:
         """Try other orders, and a mistake in the exponent: all from one spectrum."""
@@ -139,9 +158,10 @@ class Diagnosis:
             return found[eps]
 
         plain = min((one.error for one in self._under(given, settings, causes)), default=math.inf)
-        grid = DECADES if self.N > FEW else [m * eps for m in MANTISSAS[:4] for eps in DECADES]
+        alone = not causes
+        grid = [m * eps for m in MANTISSAS[: 4 if alone and self.N <= FEW else 1] for eps in DECADES]
         centre = min(grid, key=lambda eps: best(eps).error)
-        if found[centre].error > WORTHWHILE * plain:
+        if found[centre].error > (WORTHWHILE if alone else NEARER) * plain:
             return
         for mantissa, k in itertools.product(MANTISSAS, (-2, -1, 0, 1)):
             if best(mantissa * centre * 10.0**k).fits:
@@ -248,7 +268,7 @@ class Diagnosis:
         p = self.search.reading.problem
         pair = [self.variants.predict(f"{which}_entropy", settings).array for which in ("joint", "output")]
         S_X = self.variants.input_entropy(settings) / math.log(p.base) * np.ones_like(pair[0])
-        terms = np.stack([*pair, S_X, p.mu * np.asarray(self.variants.distortion)])
+        terms = np.stack([*pair, S_X, p.mu * self.variants.distortions])
         if not np.isfinite(terms).all():
             return
         L = np.tensordot(self.sums, terms, 1)
@@ -286,7 +306,7 @@ def _sums(base: float, mu: float, N: int, d: int) -> tuple[Array, list[tuple[Wor
     ]
     if mu and mu != 1:
         scales.append((1 / mu, (("mu_missing", None, ""),)))
-    signs: list[tuple[int, tuple[Words, ...]]] = [(1, ()), (-1, (("gradient_scale", -1.0, "the sign of a loss"),))]
+    signs: list[tuple[int, tuple[Words, ...]]] = [(1, ()), (-1, (("minimised", None, ""),))]
     whole = list(itertools.product(entropies, scales, signs))
     factors = [[sign * x for x in (*S, -k)] for (S, _), (k, _), (sign, _) in whole]
     return np.array(factors), [(*first, *second, *third) for (_, first), (_, second), (_, third) in whole]
@@ -300,10 +320,6 @@ def _rank(account: Account) -> tuple[bool, int, float]:
 def _as_cause(factors: Factors, given: Given) -> Cause:
     name = factors.name if factors.name in CAUSES else "wrong_factor"
     return cause(name, given.name, factors.number, factors.more)
-
-
-def _of_settings(one: Cause) -> bool:
-    return one.name in SETTINGS or one.name == "exponent"
 
 
 def conventions_of(candidate: Candidate) -> tuple[Cause, ...]:

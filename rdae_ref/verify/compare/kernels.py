@@ -11,6 +11,7 @@ from scipy.spatial.distance import cdist
 
 from ..._validation import Array
 from ...matrices import median_distance
+from ..conventions import silverman_size
 from .causes import Cause, cause
 from .settings import Settings
 from .variants import Problem, Variants
@@ -48,6 +49,8 @@ def named_sizes(Y: Array, sigma: float) -> dict[str, float]:
         "σ sqrt(d), as exp(−d²/(2σ²)) of the mean over coordinates has": sigma * math.sqrt(d),
         "σ/sqrt(d)": sigma / math.sqrt(d),
         "Silverman's rule": 1.06 * spread * N ** (-1 / 5),
+        "Silverman's rule with one deviation of all elements": silverman_size(Y),
+        "that of Directed-Information, in exp(−d²/σ²)": silverman_size(Y) / math.sqrt(2),
         "Silverman's rule in d dimensions": spread * (4 / (N * (d + 2))) ** (1 / (d + 4)),
     }
     if N > 1 and N <= 2000:
@@ -167,5 +170,7 @@ def _in_words(
         return cause("kernel_laplacian", name, 1 / rate) if p == 1 else cause("kernel_power", name, p), {"power": p}
     if p != 2:
         return None, None
-    samples = {"standardised_inputs": {"samples": "standardised"}, "gram_of_code": {"samples": "code"}}.get(key)
-    return cause(key, name, None if key == "kernel_one_side" else size), samples
+    known = {"standardised": "standardised_inputs", "offset": "standardised_inputs", "code": "gram_of_code"}
+    if key not in known:
+        return cause(key, name), None
+    return cause(known[key], name, size), {"samples": key}

@@ -10,7 +10,7 @@ import numpy as np
 from ..._validation import Array
 from .arrays import Given, Reading, layouts
 from .settings import CONVENTIONS, Convention, Settings
-from .variants import Problem, Variants, switches
+from .variants import Problem, switches, variants_of
 
 __all__ = ["Candidate", "Finding", "Fit", "Search"]
 
@@ -64,7 +64,7 @@ class Search:
         problem = reading.problem
         precisions = {given.precision for given in reading.given}
         coarsest = next((name for name in ("float16", "float32") if name in precisions), "float64")
-        self.reading, self.variants = reading, Variants(problem, coarsest)
+        self.reading, self.variants = reading, variants_of(problem, coarsest)
         self.ours = Candidate((), settings or Settings(base=problem.base))
         self.switches = {given.name: switches(given.name, problem.alpha) for given in reading.given}
         in_play = {switch for names in self.switches.values() for switch in names}
@@ -124,9 +124,9 @@ class Search:
         return list(found.values())
 
     def affords(self, name: str, settings: Settings) -> bool:
-        """Count the work that a prediction needs, or that it is left out."""
-        work = self.variants.needs(name, settings) * len(self.reading.problem.X) ** 3
-        if settings != self.ours.settings and self._work + work > WORK:
+        """Count the work that a prediction needs, or that it is left out; our own kernels are always affordable."""
+        work, kernel = self.variants.needs(name, settings) * len(self.reading.problem.X) ** 3, self.variants.kernel
+        if kernel(settings) != kernel(self.ours.settings) and self._work + work > WORK:
             self.left_out += 1
             return False
         self._work += work

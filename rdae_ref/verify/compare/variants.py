@@ -24,11 +24,12 @@ from . import guards
 from .settings import Settings
 
 __all__ = [
-    "ENTROPIES", "GRADIENTS", "NAMES", "SLOPES", "SPECTRAL", "Prediction", "Problem", "Variants",
-    "standardised", "switches",
+    "ENTROPIES", "GRADIENTS", "NAMES", "NUMBERS", "SLOPES", "SPECTRAL", "Prediction", "Problem", "Variants",
+    "standardised", "switches", "variants_of",
 ]  # fmt: skip
 
 ENTROPIES = ("joint_entropy", "output_entropy", "conditional_entropy")
+NUMBERS = ("distortion", *ENTROPIES, "value")
 GRADIENTS = ("dW", "dc", "dA", "db")
 SLOPES = ("dXhat", *GRADIENTS)
 SPECTRAL = (*ENTROPIES, "value", "dXhat", "dW", "dc", "dA")  # what needs eigenvalues
@@ -53,6 +54,7 @@ class Problem(NamedTuple):
     base: float
     Xhat: Array | None = None  # in place of the outputs of the parameters
     outer: Array | None = None  # derivative of units at the output
+    others: tuple["Problem", ...] = ()  # further points, at which only numbers are compared, as those of a loss curve
 
 
 class Prediction(NamedTuple):
@@ -116,6 +118,11 @@ class Variants:
         self.distortion = distortion(problem.X, self.Xhat)
         self._cache: dict[tuple[object, ...], object] = {}
 
+    @property
+    def distortions(self) -> Array:
+        """The distortion, at every point."""
+        return np.array(self.distortion)
+
     def sizes(self, settings: Settings) -> Sizes:
         """Return the kernel sizes that make our kernel the one of the settings."""
 
@@ -146,7 +153,7 @@ class Variants:
 
     def needs(self, name: str, settings: Settings) -> int:
         """Count the eigendecompositions that a prediction still needs."""
-        key, alpha = self._key(settings), self.alpha(settings)
+        key, alpha = self.kernel(settings), self.alpha(settings)
         slope = ("edges", key, alpha, settings.guard)
         entry = slope if name in SLOPES else ("entropies", key, alpha, settings.eigenvalues, settings.guard)
         decomposed = settings.guard is not None and ("spectrum", key, 0) in self._cache
@@ -185,10 +192,10 @@ class Variants:
         def compute() -> float:
             if guard is None:
                 return renyi_entropy(K_X, alpha, math.e)
-            values = self._once(("input", self._key(settings)), lambda: np.linalg.eigvalsh(K_X))
+            values = self._once(("input", self.kernel(settings)), lambda: np.linalg.eigvalsh(K_X))
             return guards.entropy(guards.guarded(guard, values, False, len(K_X)), alpha)
 
-        return float(self._once(("input", self._key(settings), alpha, guard), compute))
+        return float(self._once(("input", self.kernel(settings), alpha, guard), compute))
 
     def _traces(self, settings: Settings) -> tuple[float, float]:
         """Return the traces of the matrices whose entropies are taken; ours are 1."""
@@ -212,7 +219,7 @@ class Variants:
             rounded = (A.astype(self.precision).astype(float) for A in pair)
             return Entropies(*(power_entropy(A, alpha, rule, renormalised=rule == "dropped") for A in rounded))
 
-        return self._once(("entropies", self._key(settings), alpha, rule, guard), compute)
+        return self._once(("entropies", self.kernel(settings), alpha, rule, guard), compute)
 
     def _spectrum(self, settings: Settings, i: int) -> tuple[Array, Array]:
         """Return eigenvalues and eigenvectors of N K_X ∘ K (0) or K (1) as LAPACK returns them."""
@@ -222,7 +229,7 @@ class Variants:
             values, vectors = np.linalg.eigh(K if i else len(K) * K_X * K)
             return values, vectors
 
-        return self._once(("spectrum", self._key(settings), i), compute)
+        return self._once(("spectrum", self.kernel(settings), i), compute)
 
     # ----------------------------------------------------------------------------------------------------- gradients
 
@@ -283,7 +290,7 @@ class Variants:
                 dS = [self._weighted(settings, i) for i in range(2)]
             return N * K_X * dS[0], dS[1]
 
-        return self._once(("edges", self._key(settings), alpha, guard), compute)
+        return self._once(("edges", self.kernel(settings), alpha, guard), compute)
 
     def _weighted(self, settings: Settings, i: int) -> Array:
         values, vectors = self._spectrum(settings, i)
@@ -304,7 +311,7 @@ class Variants:
             slopes = [self._of_outputs(slope, settings) for slope in slopes]
             return [self.backward(slope, settings.eq19) for slope in slopes]
 
-        key = (self._key(settings), self.alpha(settings), settings.guard, settings.eq19, settings.statistics)
+        key = (self.kernel(settings), self.alpha(settings), settings.guard, settings.eq19, settings.statistics)
         return self._once(("gradients", *key), compute)
 
     def _slope(self, dS_dK: Array, settings: Settings) -> Array:
@@ -328,7 +335,7 @@ class Variants:
             d = cdist(Y, Y)
             return K * (power / 2) * np.where(d > 0, d, 1.0) ** (power - 2)
 
-        return self._once(("gaps", self._key(settings)), compute)
+        return self._once(("gaps", self.kernel(settings)), compute)
 
     def is_linear(self, settings: Settings) -> bool:
         """Tell whether ∂λ/∂Y of all eigenvalues is worth having, which all orders and guards share."""
@@ -347,7 +354,7 @@ class Variants:
             moved = [vectors * (y[:, None] * sums - T @ (vectors * y[:, None])) for y in Y.T]
             return -2 / self.sizes(settings).xhat ** 2 * np.stack(moved, axis=1)
 
-        by_samples: Array = self._once(("eigenvalues by samples", self._key(settings), i), compute)
+        by_samples: Array = self._once(("eigenvalues by samples", self.kernel(settings), i), compute)
         return by_samples @ self._weights_of(settings, values, i)
 
     def _of_outputs(self, slope: Array, settings: Settings) -> Array:
@@ -424,7 +431,7 @@ class Variants:
         def compute() -> tuple[Array, Array]:
             return _kernel(compared[0], sizes.x, settings), _kernel(compared[1], sizes.xhat, settings)
 
-        return self._once(("grams", self._key(settings)), compute)
+        return self._once(("grams", self.kernel(settings)), compute)
 
     def _compared(self, settings: Settings) -> tuple[Array, Array]:
         """Return the samples that the kernels compare."""
@@ -437,7 +444,8 @@ class Variants:
         offset = OFFSET if samples == "offset" else 0.0
         return standardised(X, offset)[0], standardised(Xhat, offset)[0]
 
-    def _key(self, settings: Settings) -> str:
+    def kernel(self, settings: Settings) -> str:
+        """Return a name of the kernels, which have one spectrum under all other settings."""
         s = settings
         return f"{self.sizes(s).key} {s.power} {s.distance} {s.samples} {s.after}"
 
@@ -445,6 +453,32 @@ class Variants:
         if key not in self._cache:
             self._cache[key] = compute()
         return self._cache[key]
+
+
+class Curve(Variants):
+    """Numbers at several points."""
+
+    def __init__(self, problem: Problem, precision: str = "float64") -> None:
+        super().__init__(problem, precision)
+        self.others = [Variants(other, precision) for other in problem.others]
+
+    @property
+    def distortions(self) -> Array:
+        return np.array([self.distortion, *(other.distortion for other in self.others)])
+
+    def predict(self, name: str, settings: Settings) -> Prediction:
+        arrays, scales, slacks = zip(
+            super().predict(name, settings), *(other.predict(name, settings) for other in self.others), strict=True
+        )
+        return Prediction(np.array(arrays), max(scales), max(slacks))
+
+    def needs(self, name: str, settings: Settings) -> int:
+        return super().needs(name, settings) + sum(other.needs(name, settings) for other in self.others)
+
+
+def variants_of(problem: Problem, precision: str = "float64") -> Variants:
+    """Return the results at one point, or at several."""
+    return (Curve if problem.others else Variants)(problem, precision)
 
 
 def _alone(array: Array) -> Prediction:

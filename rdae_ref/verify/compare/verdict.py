@@ -13,21 +13,21 @@ from ...autoencoder import Parameters
 from ...matrices import gaussian_gram
 from ...numerics.spectrum import eigenvalues
 from .arrays import Given, Reading, accept, rounding_limit
-from .causes import SETTINGS, Cause, cause
+from .causes import Cause, cause
 from .comparison import VERDICTS, ArrayComparison, Comparison, Explanation
 from .diagnosis import NEARER, Account, Diagnosis, conventions_of
 from .kernels import KernelReading, read_kernel, with_rules
 from .outputs import networks
 from .search import CHANCE, Candidate, Finding, Fit, Search
 from .settings import Settings
-from .variants import GRADIENTS, SLOPES, Problem, Variants, standardised
+from .variants import GRADIENTS, OFFSET, SLOPES, Problem, Variants, standardised
 
 __all__ = ["compare"]
 
 
 def compare(
     X: npt.ArrayLike,
-    parameters: Parameters | Mapping[str, npt.ArrayLike] | None = None,
+    parameters: Parameters | Mapping[str, npt.ArrayLike] | list[Any] | None = None,
     results: Mapping[str, npt.ArrayLike] | None = None,
     *,
     Xhat: npt.ArrayLike | None = None,
@@ -51,8 +51,9 @@ def compare(
     ----------
     X : array_like, shape (N, d)
         Inputs in rows. Transposed inputs, here and below, are recognised, and tensors are detached.
-    parameters : Parameters or mapping of str to array_like, optional
-        W, c, A, b, in this order, under these names, or as the state_dict of two linear layers.
+    parameters : Parameters or mapping of str to array_like, or a list of these, optional
+        W, c, A, b, in this order, under these names, or as the state_dict of two linear layers. Beside a list the
+        results are curves: for each of the parameters one value, loss, entropy or distortion.
     results : mapping of str to array_like
         Any of Xhat, K_X, K_Xhat, distortion, joint_entropy, output_entropy, conditional_entropy, value (that is L) and
         its gradient dXhat, dW, dc, dA, db. Gram matrices are those of trace 1, entropies are in `base`. ``loss`` stands
@@ -191,7 +192,7 @@ class _Judge:
         """Read the kernel off Gram matrices that differ; there may be several ways to go on from them."""
         problem, found, departs = start.problem, dict[str, KernelReading | None](), start.departs
         variants = self.ours.variants if start.problem is self.reading.problem else Variants(start.problem)
-        code = {} if variants.forward is None else {"gram_of_code": variants.forward.Zhat}
+        code = {} if variants.forward is None else {"code": variants.forward.Zhat}
         for name, own, other, sigma in (
             ("K_X", problem.X, variants.Xhat, problem.sigma_x),
             ("K_Xhat", variants.Xhat, problem.X, problem.sigma_xhat),
@@ -199,7 +200,8 @@ class _Judge:
             given = self._differs(name)
             if given is None or (departs and _close(given, gaussian_gram(own, sigma))):
                 continue
-            samples = {"own": own, "kernel_one_side": other, "standardised_inputs": standardised(own)[0], **code}
+            usual = {"standardised": standardised(own)[0], "offset": standardised(own, OFFSET)[0]}
+            samples = {"own": own, "kernel_one_side": other, **usual, **code}
             found[name] = read_kernel(name, given.array, samples, sigma, given.allowed(1 / len(own)))
         readings = [one for one in found.values() if one]
         causes = (*start.causes, *(why for one in readings for why in one.causes))
@@ -272,7 +274,8 @@ class _Judge:
             else:
                 row, why = self._judged(given)
             fit = self.finding.fits.get(given.name)
-            if row.verdict in ("explained", "undecided") and fit and fit.fits and not self._agrees(given):
+            named = fit and (fit.layout or self.finding.candidates[0].conventions)
+            if row.verdict in ("explained", "undecided") and fit and fit.fits and named and not self._agrees(given):
                 explained.append(given.name)
             rows.append(row)
             causes += [one for one in why if all(one.name != c.name or one.number != c.number for c in causes)]
@@ -314,7 +317,7 @@ class _Judge:
             remark = _remark(given, fit, self.finding, self.search, accounts)
             if accounts and accounts[0].fits:
                 why = tuple(one for account in accounts for one in account.causes)
-                verdict = "explained" if all(one.name in SETTINGS for one in why) else "wrong"
+                verdict = "explained" if all(one.of_settings for one in why) else "wrong"
         return self._row(given, verdict, remark), why
 
     def _follows(self, given: Given) -> str:
@@ -324,11 +327,11 @@ class _Judge:
         both = {"joint_entropy", "output_entropy"} <= own.keys()
         S = own["joint_entropy"] - own["output_entropy"] if both else None
         if given.name == "conditional_entropy" and S is not None:
-            return "entropies" if _close(given, S, 1 + abs(float(own["joint_entropy"]))) else ""
+            return "entropies" if _close(given, S, 1 + float(np.abs(own["joint_entropy"]).max())) else ""
         if given.name == "value":
             S = own.get("conditional_entropy", S)
-            D = own.get("distortion", np.array(variants.distortion))
-            if S is not None and _close(given, S - p.mu * D, 1 + abs(float(S)) + p.mu * float(D)):
+            D = own.get("distortion", variants.distortions)
+            if S is not None and _close(given, S - p.mu * D, 1 + float(np.max(np.abs(S) + p.mu * D))):
                 return "entropies and distortion"
         if given.name in GRADIENTS and "dXhat" in own and variants.forward is not None and p.parameters is not None:
             slope = own["dXhat"]
@@ -430,7 +433,10 @@ def _remark(given: Given, fit: Fit, finding: Finding, search: Search, accounts: 
         n_differ, factor = search.pattern(given, finding.candidates[0])
         parts.append(f"{n_differ} of {size} elements differ")
         parts += [] if factor is None else [f"each is {factor:.6g} times ours"]
-    if given.precision == "float64" and fit.error <= rounding_limit(given.name, "float32", alpha):
+    if given.precision == "float64" and all(
+        search.fit(one, search.ours.settings).error <= rounding_limit(one.name, "float32", alpha)
+        for one in search.reading.given
+    ):
         parts.append("an error of this size is what float32 leaves")
     if given.name in SLOPES and given.name != "db" and _singular(search, given):
         parts = [f"at α = {alpha:g} the derivative at a singular Gram matrix is infinite", *parts]
