@@ -95,7 +95,7 @@ def gallery() -> str:
     """Return the page."""
     own = [section(name) for name, experiment in FIGURES.items() if not experiment.supplementary]
     others = [section(name) for name, experiment in FIGURES.items() if experiment.supplementary]
-    supplement = "## Supplement\n\nWhat the paper leaves open, and the theory beside it.\n"
+    supplement = "## Supplement\n\nWhat the paper leaves open, the theory behind it, and other models.\n"
     return "\n".join([HEAD, *own, supplement, *others, TAIL])
 
 

@@ -209,11 +209,18 @@ NOT_ENGLISH = {
     r"in the midst": "during",
     r"by itself is no\b": "alone is not",
     r"(nobody|none) but (it|this)\b": "only this",
+    r"what the false alarms are": "these are the false alarms",
+    r"makes? \d+ things of": "can be told apart",
+    r"(allows?|enables?|permits?) to\b": "lets you",
+    r"so-called": "named",
+    r"whereby|therein|thereof": "by which, in it, of it",
+    r"at the latest|at the earliest": "by, from",
+    r"in the first place, that": "that",
 }
 
 
 SOURCES = sorted([*(ROOT / "rdae_ref").rglob("*.py"), *(ROOT / "scripts").rglob("*.py")])
-READ = [ROOT / "README.md", ROOT / "CHANGELOG.md", *PAGES.values(), *SOURCES]
+READ = [ROOT / "README.md", ROOT / "CHANGELOG.md", ROOT / "CONTRIBUTING.md", DOCS / "play" / "index.html", *PAGES.values(), *SOURCES]
 
 
 @pytest.mark.parametrize("page", READ, ids=lambda p: str(p.relative_to(ROOT)))
