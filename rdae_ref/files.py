@@ -31,8 +31,8 @@ except ImportError:  # Windows: leftovers of killed writers stay
     fcntl = None  # type: ignore[assignment]
 
 __all__ = [
-    "ContentError", "Header", "as_path", "as_text", "json_ready", "open_file", "parse_json", "printable",
-    "read_npy", "read_npz", "written_whole",
+    "GZIP", "ContentError", "Gunzip", "Header", "as_path", "as_text", "json_ready", "open_file", "parse_json",
+    "printable", "read_npy", "read_npz", "written_whole",
 ]  # fmt: skip
 
 PIECE = 2**20  # bytes: the most that is asked of a file at once
@@ -42,6 +42,8 @@ MOST_BRACKETS, MOST_COMMAS = 2**18, 2**20  # in JSON text: each pair of brackets
 MOST_TEXT = 2**25  # characters of JSON text
 LONGEST_NUMBER = 50  # digits in JSON text: the state of a random generator has 39
 DEFLATED = 1032  # times its size in the file, and no more, is what a member can become
+GZIP, CHUNK = b"\x1f\x8b", 2**16
+MOST_GZIP_MEMBERS = 100  # most files have one
 COMPRESSIONS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
 # What zipfile and zlib raise for a damaged file.
 DAMAGE = (
@@ -120,6 +122,38 @@ def _check_regular(path: str | os.PathLike[str], mode: int) -> None:
     if not stat.S_ISREG(mode):
         kind = KINDS.get(stat.S_IFMT(mode), "not a file")
         raise (IsADirectoryError if stat.S_ISDIR(mode) else OSError)(f"{path} is {kind}: name a file")
+
+
+class Gunzip(io.RawIOBase):
+    """The content of a gzip file, unpacked no further than is asked for; EOFError or zlib.error if it is damaged.
+
+    The gzip module reads names in headers, and zeros after the end, byte by byte: minutes for a hostile file.
+    """
+
+    def __init__(self, file: BinaryIO) -> None:
+        self.file, self.members, self.inflate, self.rest = file, 1, zlib.decompressobj(31), b""
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any) -> int:
+        content, size = bytearray(), len(buffer)
+        while len(content) < size:
+            packed = self.rest or self.file.read(CHUNK)
+            if not packed and self.inflate.eof:
+                break
+            if not packed:
+                raise EOFError("it ends too early")
+            if self.inflate.eof and (packed := packed.lstrip(b"\0")):  # zeros pad the end
+                self.members += 1
+                if self.members > MOST_GZIP_MEMBERS:
+                    raise EOFError(f"it has more than {MOST_GZIP_MEMBERS} members")
+                self.inflate = zlib.decompressobj(31)
+            if packed:
+                content += self.inflate.decompress(packed, size - len(content))
+            self.rest = (self.inflate.unconsumed_tail or self.inflate.unused_data) if packed else b""
+        buffer[: len(content)] = content
+        return len(content)
 
 
 # Writing ------------------------------------------------------------------------------------------------------------

@@ -279,7 +279,7 @@ BAD = {
     "data as codes": (["transform", "MODEL", "data.csv", "-o", "./data.csv"], "data.csv is what is read"),
     "no model": (["transform", "none.npz", "data.csv", "-o", "m.csv"], "there is no file none.npz"),
     "data for a model": (["transform", "data.csv", "data.csv", "-o", "m.csv"], "data.csv is not an npz file"),
-    "output's form": (["transform", "MODEL", "data.csv", "-o", "m.txt"], "must end in .csv, .npy or .npz"),
+    "output's form": (["transform", "MODEL", "data.csv", "-o", "m.txt"], "must end in .csv, .tsv, .npy or .npz"),
     "other columns": (["transform", "MODEL", "one.csv", "-o", "m.csv"], "features"),
     "plot's form": (["inspect", "MODEL", "--plot", "m.gif"], "must end in .png, .svg or .pdf"),
     "inspected data": (["inspect", "data.csv"], "data.csv is not an npz file"),

@@ -5,24 +5,23 @@ number of dimensions, four bytes for each dimension; then the elements. No memor
 so: a file is read up to where its elements must end, and one byte further to see that they do.
 """
 
+import io
 import math
 import os
 import struct
 import zlib
-from typing import Any, BinaryIO, Protocol
+from typing import Any, Protocol
 
 import numpy as np
 import numpy.typing as npt
 
-from ..files import ContentError, open_file
+from ..files import GZIP, ContentError, Gunzip, open_file
 
 __all__ = ["IDXError", "read_idx"]
 
 TYPES = {0x08: "u1", 0x09: "i1", 0x0B: ">i2", 0x0C: ">i4", 0x0D: ">f4", 0x0E: ">f8"}
-GZIP = b"\x1f\x8b"
 LARGEST_FILE = 2**30  # bytes of elements; all of MNIST has 47 million
 MOST_DIMENSIONS = 8  # MNIST has up to 3
-MOST_MEMBERS = 100  # of a gzip file; most have one
 CHUNK = 2**16
 
 
@@ -52,39 +51,11 @@ def read_idx(
         zipped = file.read(2) == GZIP
         file.seek(0)
         try:
-            return _read_array(_Gunzip(file) if zipped else file, shape, dtype, largest)
+            return _read_array(io.BufferedReader(Gunzip(file)) if zipped else file, shape, dtype, largest)
         except (EOFError, zlib.error) as error:
             raise IDXError(f"{path} is a damaged gzip file ({error}): fetch it again") from error
         except IDXError as error:
             raise IDXError(f"{path} {error}") from None
-
-
-class _Gunzip:
-    """The content of a gzip file, unpacked no further than is asked for.
-
-    The gzip module reads names in headers, and zeros after the end, byte by byte: minutes for a hostile file.
-    """
-
-    def __init__(self, file: BinaryIO) -> None:
-        self.file, self.members, self.inflate, self.rest = file, 1, zlib.decompressobj(31), b""
-
-    def read(self, size: int) -> bytes:
-        content = bytearray()
-        while len(content) < size:
-            packed = self.rest or self.file.read(CHUNK)
-            if not packed and self.inflate.eof:
-                break
-            if not packed:
-                raise EOFError("it ends too early")
-            if self.inflate.eof and (packed := packed.lstrip(b"\0")):  # zeros pad the end
-                self.members += 1
-                if self.members > MOST_MEMBERS:
-                    raise EOFError(f"it has more than {MOST_MEMBERS} members")
-                self.inflate = zlib.decompressobj(31)
-            if packed:
-                content += self.inflate.decompress(packed, size - len(content))
-            self.rest = (self.inflate.unconsumed_tail or self.inflate.unused_data) if packed else b""
-        return bytes(content)
 
 
 def _read_array(
