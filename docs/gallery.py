@@ -93,8 +93,9 @@ def section(name: str) -> str:
 
 def gallery() -> str:
     """Return the page."""
-    own = [section(name) for name, experiment in FIGURES.items() if not experiment.supplementary]
-    others = [section(name) for name, experiment in FIGURES.items() if experiment.supplementary]
+    drawn = [name for name in FIGURES if (FOLDER / f"{stem(name)}.json").exists()]
+    own = [section(name) for name in drawn if not FIGURES[name].supplementary]
+    others = [section(name) for name in drawn if FIGURES[name].supplementary]
     supplement = "## Supplement\n\nWhat the paper leaves open, the theory behind it, and other models.\n"
     return "\n".join([HEAD, *own, supplement, *others, TAIL])
 

@@ -20,7 +20,7 @@ from test_structure import PUBLIC, USER
 
 from rdae_ref import RateDistortion, theory
 from rdae_ref.cli import _parser, main
-from rdae_ref.experiments import FIGURES, load
+from rdae_ref.experiments import FIGURES, load, stem
 from rdae_ref.theory import gaussian_kernel
 from rdae_ref.verify.compare import compare_file
 
@@ -220,7 +220,8 @@ NOT_ENGLISH = {
 
 
 SOURCES = sorted([*(ROOT / "rdae_ref").rglob("*.py"), *(ROOT / "scripts").rglob("*.py")])
-READ = [ROOT / "README.md", ROOT / "CHANGELOG.md", ROOT / "CONTRIBUTING.md", DOCS / "play" / "index.html", *PAGES.values(), *SOURCES]
+OTHERS = [*(ROOT / name for name in ("README.md", "CHANGELOG.md", "CONTRIBUTING.md")), DOCS / "play" / "index.html"]
+READ = [*OTHERS, *PAGES.values(), *SOURCES]
 
 
 @pytest.mark.parametrize("page", READ, ids=lambda p: str(p.relative_to(ROOT)))
@@ -285,7 +286,9 @@ def test_the_gallery_shows_what_the_figures_measured():
     import gallery
 
     assert gallery.gallery() == gallery.PAGE.read_text(encoding="utf-8"), "run python docs/gallery.py"
-    assert gallery.gallery().count("![") == 1 + len(FIGURES)
+    drawn = [name for name in FIGURES if (gallery.FOLDER / f"{stem(name)}.json").exists()]
+    assert {"1", "2", "3", "4"} < set(drawn)
+    assert gallery.gallery().count("![") == 1 + len(drawn)
 
 
 def test_each_name_of_the_notation_has_a_line_that_defines_it():
