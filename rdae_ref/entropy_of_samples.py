@@ -118,7 +118,9 @@ def _by_some_method(
             f"eigenvalues are computed for at most {LARGEST_MATRIX} samples: pass confidence=0.99 for an estimate "
             f"(finite alpha, at most {LARGEST_STORED} samples), a larger sigma, or fewer samples"
         )
-    values = eigenvalues(kernel.matrix() / N)
+    A = kernel.matrix()
+    A /= N
+    values = eigenvalues(A)
     return enclosure(values / values.sum(), np.zeros(1), alpha, N), N, "eigenvalues"
 
 
