@@ -14,6 +14,7 @@ import numpy as np
 import pytest
 from scipy.optimize import OptimizeResult
 from scipy.stats import binom
+from threadpoolctl import threadpool_limits
 
 from rdae_ref import initial_parameters, paper
 from rdae_ref.cli import main
@@ -32,7 +33,8 @@ from rdae_ref.experiments.claims import (
 )
 from rdae_ref.experiments.output import palette_png, read_claims, write_csv, write_figure, write_json
 from rdae_ref.experiments.runs import CacheWarning, run_all
-from rdae_ref.experiments.training import Training, finished, jacobians, literal, train_plain
+from rdae_ref.experiments.supplement import figure_samples as samples
+from rdae_ref.experiments.training import Training, finished, jacobians, literal, starting_point, train_plain
 from rdae_ref.workers import Processes
 
 FIGURE_FOLDER = Path(__file__).parents[1] / "figures"
@@ -478,3 +480,57 @@ def test_the_committed_comparison_is_that_of_the_figures():
     rows = literal_table(claims, literally).splitlines()[2:]
     assert len(rows) > 40
     assert {row.split("|")[-2].strip() for row in rows} <= {"yes", "rounding"}
+
+
+# ------------------------------------------------------------------------------------------------ what rounding changes
+
+ROUNDING = {
+    "another start, by 1e-12": {"shift": 1e-12},
+    "the equations as printed": {"method": "paper"},
+    "two BLAS threads": {},
+}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["figure1", "figure2"])
+@pytest.mark.parametrize("variant", ROUNDING)
+def test_no_verdict_depends_on_rounding(name, variant, tmp_path):
+    module = MODULES[name]
+    settings = module.Settings()
+    settings = replace(settings, training=replace(settings.training, **ROUNDING[variant]))
+    with threadpool_limits(2 if variant == "two BLAS threads" else 1, "blas"):
+        claims = module.claims(module.run(settings, folder=tmp_path, workers=map))
+    turned = [
+        (ours.quantity, item.verdict, ours.verdict)
+        for item, ours in zip(read_claims(FIGURE_FOLDER, name), claims, strict=True)
+        if item.verdict != ours.verdict
+    ]
+    assert not turned
+
+
+def test_a_start_may_be_shifted():
+    X = np.random.default_rng(0).normal(size=(10, 2))
+    start, shifted = (starting_point(X, replace(TINY, shift=shift), np.random.default_rng(1)) for shift in (0.0, 1e-3))
+    expected = initial_parameters(2, TINY.n_hidden, np.random.default_rng(1), scale=TINY.start)
+    for part, moved, wanted in zip(start, shifted, expected, strict=True):
+        np.testing.assert_array_equal(part, wanted)
+        assert 0 < np.abs(moved - part).max() < 0.01
+
+
+def test_the_claims_are_taken_at_every_number_of_samples(tmp_path):
+    few = samples.Settings(sizes=(20, 30), seeds=(0, 1), seeds_of_largest=(0,), trainings=dict.fromkeys("123", TINY))
+    result = samples.run(few, folder=tmp_path, workers=map)
+    table = samples.rows(result)
+    for name in "123":
+        of_figure = [row for row in table if row.claim.figure == name]
+        assert {row.n_samples for row in of_figure} == {20, 30}
+        assert [row.claim for row in of_figure][: len(of_figure) // 2] == MODULES[f"figure{name}"].claims(
+            result.runs[name, 20]
+        )
+    assert samples.write(result, tmp_path) == samples.claims(result)
+    assert {"samples.png", "samples.csv", "samples.json"} <= files_in(tmp_path)
+
+
+@pytest.mark.parametrize(("bound", "median", "margin"), [({"at_most": 2}, 0.5, 4), ({"at_least": 2}, 0.5, 0.25)])
+def test_a_margin_is_above_one_where_the_threshold_is_met(bound, median, margin):
+    assert samples.Row(20, claim("1", "says", "q", [median], **bound)).margin == pytest.approx(margin)

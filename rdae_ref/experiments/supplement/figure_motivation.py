@@ -172,7 +172,7 @@ def _draw_rates(axes: Any, result: Result) -> None:
         label = f"auto-encoder, {NAMES[unit]} units"
         axes.plot(out["distortion"], out["information"], **MARKERS[unit], color=COLOURS["vermilion"], label=label)
     axes.set(title="(a) rate", xlabel="distortion $D$", xlim=_distortion_range(settings), ylim=(-0.2, 9))
-    axes.set_ylabel(r"bits: $R$; auto-encoders $I_\alpha$")
+    axes.set_ylabel("rate in bits\n(Shannon's; $I_\\alpha$ of auto-encoders)")
 
 
 MARKERS: dict[str, dict[str, Any]] = {
@@ -204,7 +204,7 @@ def _draw_kept(axes: Any, result: Result) -> None:
     axes.plot(D, (pca_distortions(settings.variances)[:, None] > D).sum(axis=0), color=COLOURS["grey"])
     axes.plot(out["distortion"], (out["ratio"] > HALF).sum(axis=1), **MARKERS["linear"], color=COLOURS["vermilion"])
     axes.set(title="(b) components kept", xlabel="distortion $D$", xlim=ends)
-    axes.set(ylabel="number", yticks=range(len(settings.variances) + 1))
+    axes.set(ylabel="number of components", yticks=range(len(settings.variances) + 1))
 
 
 def _draw_gains(axes: Any, result: Result, unit: str) -> None:
