@@ -16,7 +16,7 @@ Every figure, with what the paper says about it, what was measured, and the verd
 threshold, measured over several seeds. [Claims](claims.md) says when it holds, and has every row for Figures 1–4;
 the JSON file of each figure has its settings and all its rows. `docs/gallery.py` writes this page from those files.
 
-![Outputs gather on the diagonal as the price of distortion falls](images/figure1.gif)
+![Outputs gather on the diagonal as the price of distortion falls](play/figure1.gif)
 
 *Figure 1 forming: inputs in grey, outputs in orange, as μ falls from 64 times the paper's value to an eighth of it.
 [The page to play with](play/index.html) has the same run under a slider.*

@@ -70,7 +70,7 @@ def lead_links(app: Sphinx, doctree: nodes.document, docname: str) -> None:
         page = page_of(path)
         if page:
             uri = app.builder.get_relative_uri(docname, page)
-        elif path.is_relative_to(ROOT / "docs" / "play"):
+        elif path == ROOT / "docs" / "play" / "index.html":
             uri = posixpath.relpath("play/index.html", posixpath.dirname(docname) or ".")
         elif path.suffix in SHOWN and "filename" in node:
             uri = posixpath.relpath(f"_downloads/{node['filename']}", posixpath.dirname(docname) or ".")

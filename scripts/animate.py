@@ -1,4 +1,4 @@
-"""Show Figure 1 forming as μ falls: write docs/images/figure1.gif, and the same run into docs/play/index.html.
+"""Show Figure 1 forming as μ falls: write docs/play/figure1.gif, and the same run into docs/play/index.html.
 
 Each value of μ starts from the optimum of the value before, as `rdae_ref.continuation` does. One minute on one core.
 """
@@ -25,7 +25,7 @@ from rdae_ref.data import gaussian
 from rdae_ref.experiments.output import COLOURS, new_figure
 
 ROOT = Path(__file__).parents[1]
-PAGE, GIF = ROOT / "docs" / "play" / "index.html", ROOT / "docs" / "images" / "figure1.gif"
+PAGE, GIF = ROOT / "docs" / "play" / "index.html", ROOT / "docs" / "play" / "figure1.gif"
 UNITS = {"linear": "linear", "ReLU": "relu", "logsig": "logsig"}
 ALPHA, SIGMA = 1.01, 0.2 * 2**0.5
 MU = 1.5 * 2.0 ** np.arange(6, -3.01, -0.25)  # the paper's 1.5, from 64 times that to an eighth

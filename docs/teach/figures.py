@@ -12,7 +12,7 @@ import numpy as np
 from rdae_ref import gaussian_gram, gram_pullback, product_entropy_gradient, renyi_entropy_gradient
 
 ROOT = Path(__file__).parents[2]
-FOLDER = ROOT / "docs" / "images"
+FOLDER = ROOT / "docs" / "teach" / "pictures"
 OUTPUT, INPUT, PULL = "#D55E00", "#999999", "#0072B2"
 LOOK = {"font.size": 20, "axes.spines.top": False, "axes.spines.right": False, "lines.linewidth": 4}
 x = np.array([[0.0], [1.0], [3.0]])
@@ -24,7 +24,7 @@ def panel(name: str, width: float = 10, height: float = 5.2) -> Iterator[Any]:
     with plt.rc_context(LOOK):
         figure, axes = plt.subplots(figsize=(width, height), layout="constrained")
         yield axes
-        figure.savefig(FOLDER / f"teach_{name}.png", dpi=100, metadata={"Software": None})
+        figure.savefig(FOLDER / f"{name}.png", dpi=100, metadata={"Software": None})
         plt.close(figure)
 
 
