@@ -229,6 +229,12 @@ WRONG = {
     ),
     "a zero diagonal": ({"gram": masked_gram, "guard": np.abs}, {"zero_diagonal"}),
     "the Gram matrix of the code": ({"of_outputs": lambda Y, H, X: H}, {"gram_of_code"}),
+    "the Gram matrix of the inputs for both": ({"of_outputs": lambda Y, H, X: X}, {"kernel_one_side"}),
+    "three times the joint entropy": ({"total": lambda J, S, D, SX, mu: 3 * J - S - mu * D}, {"wrong_factor_joint"}),
+    "three times the outputs' entropy": (
+        {"total": lambda J, S, D, SX, mu: J - 3 * S - mu * D},
+        {"wrong_factor_output"},
+    ),
     "the kernels swapped": ({"sigmas": lambda X, Y, a, b: (b, a)}, {"sigmas_swapped"}),
 }
 
@@ -327,5 +333,6 @@ HANDWRITTEN = {
         {"A": lambda A: numpy.eye(len(A), A.shape[1])},
         {"decoder_dropped"},
     ),
+    "two wrong factors": ({"after": lambda n, dS, dD, t: 3 * dS - 1.3 * 2.7 * dD}, {"wrong_factor"}),
     "one wrong factor": ({"after": lambda n, dS, dD, t: 3 * dS - 1.3 * dD}, {"wrong_factor_entropy"}),
 }

@@ -36,6 +36,7 @@ LARGEST_N = 20_000  # its Gram matrices have 3 GB each
 
 EXACT = ("Xhat", "K_X", "K_Xhat", "distortion")  # which α does not enter
 LAYOUT = {"X": "(N, d), samples in rows", "W": "(p, d), one row for each unit", "A": "(d, p), one column for each unit"}
+PREFIXES = ("", "d", "grad_")  # of a parameter's name, for its gradient
 SAME_SHAPE = {"Xhat": "X", "dXhat": "X", "dW": "W", "dA": "A"}
 
 
@@ -74,7 +75,7 @@ def accept(
     settings: Mapping[str, Any],
 ) -> list[Reading]:
     """Return the ways to read what was brought, the usual one first; more than one if N = d or p = d."""
-    X, named = as_samples(_plain(X, "X")[0], "X"), _by_name(results)
+    X, named = as_samples(_plain(X, "X")[0], "X"), _by_name(results, parameters)
     sign = -1 if results and "loss" in results else 1  # of a loss −L and its gradients
     if len(X) > LARGEST_N:
         raise ValueError(f"X must have at most {LARGEST_N} samples, got {len(X)}: compare on some of them")
@@ -211,8 +212,8 @@ def canonical(name: str) -> str:
     return "d" + (found[1] or found[2]) if found else {"loss": "value", "L": "value"}.get(name, name)
 
 
-def _by_name(results: Mapping[str, npt.ArrayLike] | None) -> dict[str, npt.ArrayLike]:
-    """Return the results by their names in `NAMES`."""
+def _by_name(results: Mapping[str, npt.ArrayLike] | None, parameters: Any) -> dict[str, npt.ArrayLike]:
+    """Return the results by their names in `NAMES`; gradients may have those of the parameters, as encoder.weight."""
     if not isinstance(results, Mapping):
         raise TypeError(f"results must map names to arrays, as {{'value': 1.2}} does, got {type(results).__name__}")
     strange = [name for name in results if not isinstance(name, str)]
@@ -220,6 +221,9 @@ def _by_name(results: Mapping[str, npt.ArrayLike] | None) -> dict[str, npt.Array
         raise TypeError(f"the names of results must be strings, got {strange[0]!r}: results are {', '.join(NAMES)}")
     if not results:
         raise ValueError(f"there is nothing to compare: bring at least one of {', '.join(NAMES)}")
+    if isinstance(parameters, Mapping) and set(parameters) != set(Parameters._fields):
+        own = {f"{pre}{name}": f"d{field}" for name, field in zip(parameters, "WcAb", strict=False) for pre in PREFIXES}
+        results = {own.get(name.removesuffix(".grad"), name): array for name, array in results.items()}
     unknown = [name for name in results if canonical(name) not in NAMES]
     if unknown:
         raise ValueError(f"{unknown_name(unknown[0], NAMES)}: results are {', '.join(NAMES)}")
@@ -262,23 +266,27 @@ def _as_shape(array: Array, name: str, shape: tuple[int, ...]) -> Array:
 
 
 def _precision(array: Array, kind: str, rounding: float, fewest: int) -> str:
-    """Return the precision of a computation; float64 that only holds float32 numbers came from one in float32.
+    """Return the precision of a computation; what only holds numbers of a narrower type came from one in that.
 
     Elements of the size of rounding do not count: those of float64 have few digits, and most are float32 numbers.
     """
-    if kind in ("float16", "bfloat16", "float32"):
-        return kind
-    if not np.isfinite(array).all():
-        return "float64"
+    known = kind if kind in LIMITS else "float64"
+    if known in ("float16", "bfloat16") or not np.isfinite(array).all():
+        return known
     array = np.where(np.abs(array) > rounding, array, 0)
-    known = 1e-12 * float(np.abs(array).max(initial=0.0))  # float64 has no more decimals than that
-    typed = [k for k in DECIMALS if 10.0**-k > known and np.array_equal(np.round(array, k), array)]
-    if typed:
-        exact = np.array_equal(np.round(array, fewest - 1), array)  # as 0.5 is, or K of equal samples
-        return "float64" if exact else f"{typed[0]} decimals"
+    if np.array_equal(np.round(array, fewest - 1), array):  # as 0.5 is, or K of equal samples
+        return known
     with np.errstate(over="ignore", under="ignore"):
-        narrow = array.astype(np.float32)
-    return "float32" if np.array_equal(narrow, array) else "float64"
+        narrow, half = array.astype(np.float32), array.astype(np.float16)
+    single = np.array_equal(narrow, array)
+    if single and not (narrow.view(np.uint32) & 0xFFFF).any():  # the first 16 bits are all there is
+        return "bfloat16"
+    if np.array_equal(half, array):
+        return "float16"
+    finest = 1e-12 * float(np.abs(array).max())  # float64 has no more decimals than that
+    typed = (k for k in DECIMALS if 10.0**-k > finest and np.array_equal(np.round(array, k), array))
+    decimals = 0 if known == "float32" else next(typed, 0)
+    return f"{decimals} decimals" if decimals else "float32" if single else known
 
 
 def rounding_limit(name: str, precision: str, alpha: float) -> float:

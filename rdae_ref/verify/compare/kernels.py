@@ -92,6 +92,7 @@ def other_kernels(problem: Problem, variants: Variants, settings: Settings, slop
             yield Kernel(change, "standardised_inputs", ratio * xhat)
     for after, name in (("zero_diagonal", "zero_diagonal"), ("centred", "centred_gram")):
         yield from (Kernel(change, name) for change in with_rules({"after": after}))
+    yield Kernel({"samples": "inputs"}, "kernel_one_side")
     if variants.forward is not None:
         yield Kernel({"samples": "code"}, "gram_of_code", xhat)
 
@@ -172,5 +173,5 @@ def _in_words(
         return None, None
     known = {"standardised": "standardised_inputs", "offset": "standardised_inputs", "code": "gram_of_code"}
     if key not in known:
-        return cause(key, name), None
+        return cause(key, name), {"samples": "inputs"} if name == "K_Xhat" else None
     return cause(known[key], name, size), {"samples": key}

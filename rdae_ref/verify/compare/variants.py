@@ -359,8 +359,8 @@ class Variants:
 
     def _of_outputs(self, slope: Array, settings: Settings) -> Array:
         """Return the derivative by X̂ from that by samples that may be standardised."""
-        if settings.samples == "own":
-            return slope
+        if settings.samples in ("own", "inputs"):
+            return slope if settings.samples == "own" else 0 * slope
         Y, spread = standardised(self.Xhat, OFFSET if settings.samples == "offset" else 0.0)
         if settings.statistics == "differentiated":
             slope = slope - slope.mean(axis=0) - Y * np.mean(slope * Y, axis=0)
@@ -439,8 +439,8 @@ class Variants:
         if samples == "code":
             assert self.forward is not None, "without parameters no code is known"
             return X, self.forward.Zhat
-        if samples == "own":
-            return X, Xhat
+        if samples in ("own", "inputs"):
+            return X, Xhat if samples == "own" else X
         offset = OFFSET if samples == "offset" else 0.0
         return standardised(X, offset)[0], standardised(Xhat, offset)[0]
 
