@@ -238,7 +238,9 @@ def test_the_page_says_what_the_table_says_and_its_examples_run():
         assert ("natural" if peer.base == math.e else "base 2") in row
         assert (str(peer.alpha) if peer.alpha else "given") in row
     blocks = re.findall(r"^```python\n(.*?)^```", text, re.DOTALL | re.MULTILINE)
-    assert len(blocks) == 3
+    assert len(blocks) == 4
+    defaults = ("z_scored(X)", "silverman_size(X)", "vendi(K, q)")
+    assert all(f"| `{call}` |" in text for call in defaults)
     names = {}
     for block in blocks:
         exec(compile(block, str(PAGE), "exec"), names)
