@@ -45,7 +45,7 @@ def sheet(teach: Path) -> str:
     for row in table.splitlines()[2:]:
         number, tex, names = (cell.strip() for cell in row.strip("|").split(" | "))
         code = html.escape("\n".join(map(body_of, re.findall(r"`(\w+)`", names))))
-        formula = as_mathml(tex.strip("$"), block=False)
+        formula = "<br>".join(as_mathml(part, block=False) for part in re.findall(r"\$(.*?)\$", tex))
         rows.append(f"<tr><td>{number}</td><td>{formula}</td><td><pre>{code}</pre></td></tr>")
     body = f"<h1>{title.strip('# ')}</h1><p>{text}</p><table>{''.join(rows)}</table>"
     return PAGE.format(title="Equations (9)–(25)", style=style(teach, "sheet.css"), body=body, script="")
