@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from ._validation import as_choice, as_count, as_nonnegative, as_positive
+from ._validation import as_choice, as_count, as_nonnegative, as_positive, as_vector
 from ._version import __version__
 from .activations import ACTIVATIONS, TANH, as_activation
 from .autoencoder import Parameters, as_parameters
@@ -26,11 +26,13 @@ from .optimize.constrained import first_stiffness
 __all__ = ["ModelFileError", "load_model", "save_model"]
 
 FORMAT = "rdae_ref model"
-VERSION = 3  # of the format: one more with each change that an older reader would misunderstand
-READABLE = (2, 3)  # version 2 has the history in the text, and no method
+VERSION = 4  # of the format: one more with each change that an older reader would misunderstand
+READABLE = (2, 3, 4)  # version 2 has the history in the text, and no method; none before 4 has standardised columns
 
 LEFT_OUT = ("callback", "verbose")  # they belong to a session
-PERHAPS = ("init", "random_state", "method")  # not in every file; arrays and generators matter to a fit only
+# Not in every file; arrays and generators matter to a fit only.
+PERHAPS = ("init", "random_state", "method", "standardise")
+OF_COLUMNS = ("mean", "scale")  # arrays of a model with standardised columns
 FITTED = ("mu", "sigma_x", "sigma_xhat", "value", "terms", "history", "message", "converged", "feature_names")
 
 
@@ -74,6 +76,9 @@ def save_model(model: RateDistortionAutoencoder, path: str | os.PathLike[str]) -
             "message": model.message_,
             "converged": model.converged_,
             "collapsed": model.collapsed_,
+            "variance": model.variance_,
+            "input_entropy": model.input_entropy_,
+            "choices": model.choices_,
             "feature_names": list(model.feature_names_in_) if hasattr(model, "feature_names_in_") else None,
         },
     }
@@ -81,6 +86,7 @@ def save_model(model: RateDistortionAutoencoder, path: str | os.PathLike[str]) -
     content: dict[str, Any] = {
         "history": np.array(history, dtype=np.float64).reshape(len(history), len(columns)),
         **model.parameters_._asdict(),
+        **{name: array for name, array in _of_columns(model).items() if array is not None},
     }
     try:
         content["about"] = np.array(json.dumps(about, allow_nan=False))
@@ -125,14 +131,18 @@ def load_model(path: str | os.PathLike[str]) -> RateDistortionAutoencoder:
 def _choose(headers: Mapping[str, Header]) -> Iterable[str]:
     """Refuse other members than those of a model, and shapes that do not fit together."""
     _check_names(headers, ("about", *Parameters._fields), "the file")
-    unknown = sorted(set(headers) - {"about", "history", *Parameters._fields})
+    unknown = sorted(set(headers) - {"about", "history", *Parameters._fields, *OF_COLUMNS})
     if unknown:
         raise ContentError(f"a model has no member {unknown[0]!r}")
     p, d = _matrix_shape(headers["W"])
-    for name, shape in {"c": (p,), "A": (d, p), "b": (d,)}.items():
-        if headers[name].shape != shape:
+    for name, shape in {"c": (p,), "A": (d, p), "b": (d,), **dict.fromkeys(OF_COLUMNS, (d,))}.items():
+        if name in headers and headers[name].shape != shape:
             raise ContentError(f"{name} must have shape {shape}, got {headers[name].shape}")
     return headers
+
+
+def _of_columns(model: RateDistortionAutoencoder) -> dict[str, Any]:
+    return {name: getattr(model, f"{name}_") for name in OF_COLUMNS}
 
 
 def _settings(of_fit: Mapping[str, Any]) -> dict[str, Any]:
@@ -166,6 +176,7 @@ def _model(content: Mapping[str, Any]) -> RateDistortionAutoencoder:
     model.mu_ = as_nonnegative(fitted["mu"], "mu")
     model.sigma_x_, model.sigma_xhat_ = (as_positive(fitted[name], name) for name in ("sigma_x", "sigma_xhat"))
     _check_given(model)
+    _add_columns(model, content)
     model.value_ = _number(fitted["value"], "value")
     terms = _part(fitted, "terms")
     _check_names(terms, Terms._fields, "terms")
@@ -181,12 +192,32 @@ def _model(content: Mapping[str, Any]) -> RateDistortionAutoencoder:
         raise ValueError(f"converged must be true, false or null, got {model.converged_!r:.80}")
     if not isinstance(model.collapsed_, bool):
         raise ValueError(f"collapsed must be true or false, got {model.collapsed_!r:.80}")
+    model.choices_ = _choices(fitted.get("choices", {}))
+    for name in ("variance", "input_entropy"):  # None in older files
+        setattr(model, f"{name}_", None if fitted.get(name) is None else _number(fitted[name], name))
     names = fitted["feature_names"]
     if names is not None:
         if not isinstance(names, list) or [type(name) for name in names] != [str] * d:
             raise ValueError(f"feature_names must be {d} names, got {names!r:.200}")
         model.feature_names_in_ = np.array(names, dtype=object)
     return model
+
+
+def _add_columns(model: RateDistortionAutoencoder, content: Mapping[str, Any]) -> None:
+    """Set mean and scale of the columns, which a model has if it standardises them."""
+    found = [name for name in OF_COLUMNS if name in content]
+    if found != (list(OF_COLUMNS) if model.standardise else []):
+        raise ValueError(f"standardise is {model.standardise}, and the file has {' and '.join(found) or 'no scale'}")
+    for name in OF_COLUMNS:
+        setattr(model, f"{name}_", as_vector(content[name], name, model.n_features_in_) if found else None)
+    if found and not (model.scale_ > 0).all():
+        raise ValueError("scale must be above 0 in each column")
+
+
+def _choices(value: Any) -> dict[str, str]:
+    if not isinstance(value, dict) or not all(isinstance(text, str) for text in value.values()):
+        raise ValueError(f"choices must be text for each setting, got {value!r:.200}")
+    return value
 
 
 def _check_given(model: RateDistortionAutoencoder) -> None:

@@ -43,6 +43,7 @@ CASES = {
     "defaults": {},
     "infinite order": {"alpha": math.inf},
     "nats": {"base": math.e},
+    "standardised": {"standardise": True},
     "a bound": {"distortion": 0.5, "activation": "linear"},
     "other units": {"activation": "tanh"},
     "numbers of NumPy": {"mu": np.float64(2.0), "n_hidden": np.int64(3), "max_iter": np.int32(50)},
@@ -63,7 +64,7 @@ def test_a_model_that_is_saved_is_loaded_to_the_bit(case, tmp_path):
     assert list(again.get_feature_names_out()) == list(model.get_feature_names_out())
     for name in vars(model):
         if name.endswith("_") and name != "parameters_":
-            assert getattr(again, name) == getattr(model, name), name
+            assert np.array_equal(getattr(again, name), getattr(model, name)), name
     save_model(again, path)
     assert np.array_equal(load_model(path).transform(X), model.transform(X))
 
@@ -73,7 +74,7 @@ def test_what_belongs_to_a_session_is_not_kept(tmp_path):
     model = fitted(init=start, random_state=np.random.default_rng(0), callback=print, verbose=True)
     save_model(model, tmp_path / "model.npz")
     again = load_model(tmp_path / "model.npz")
-    assert (again.init, again.random_state, again.callback, again.verbose) == ("continuation", None, None, False)
+    assert (again.init, again.random_state, again.callback, again.verbose) == ("auto", None, None, False)
     assert np.array_equal(again.transform(X), model.transform(X))
 
 
@@ -97,11 +98,15 @@ def test_what_cannot_be_kept_is_refused_and_nothing_is_written(tmp_path):
     assert not list(tmp_path.iterdir())
 
 
+SINCE_4 = ("variance", "input_entropy", "choices")
+
+
 def of_version_2(arrays, about):
     """Return the content of a file as the version before wrote it."""
     rows = [dict(zip(about["fitted"]["history"], row, strict=True)) for row in arrays["history"].tolist()]
     fitted = without(about["fitted"], "collapsed") | {"history": rows}
-    older = {**about, "version": 2, "settings": without(about["settings"], "method"), "fitted": fitted}
+    settings = without(about["settings"], "method", "standardise")
+    older = {**about, "version": 2, "settings": settings, "fitted": without(fitted, *SINCE_4)}
     return without(arrays, "history"), older
 
 
@@ -111,6 +116,16 @@ def test_older_files_lack_the_method_and_whether_the_fit_collapsed(content, mode
     assert again.method == "auto"
     assert again.collapsed_ is False
     assert again.history_ == model.history_
+    assert np.array_equal(again.transform(X), model.transform(X))
+
+
+def test_files_of_version_3_lack_what_standardising_needs(content, model, tmp_path):
+    arrays, about = content
+    settings, fitted = without(about["settings"], "standardise"), without(about["fitted"], *SINCE_4)
+    write(tmp_path / "model.npz", arrays, {**about, "version": 3, "settings": settings, "fitted": fitted})
+    again = load_model(tmp_path / "model.npz")
+    assert (again.standardise, again.mean_, again.scale_, again.choices_) == (False, None, None, {})
+    assert (again.variance_, again.input_entropy_) == (None, None)
     assert np.array_equal(again.transform(X), model.transform(X))
 
 
@@ -163,10 +178,28 @@ def of_2(arrays, about):
     return without(arrays, "history"), {**about, "version": 2}
 
 
+ONES = np.ones(2)
+
+
+def standardised(about):
+    return changed(about, "settings", standardise=True)
+
+
 # Each takes the arrays and what is said about them to those of a file that is no model.
 BAD_CONTENT = {
     "no W": (lambda a, s: (without(a, "W"), s), "the file lacks W"),
     "not an arrays": (lambda a, s: ({}, s), "the file lacks W, c, A, b"),
+    "scales not asked for": (
+        lambda a, s: ({**a, "mean": ONES, "scale": ONES}, s),
+        "standardise is False, and the file",
+    ),
+    "no scale": (lambda a, s: ({**a, "mean": ONES}, standardised(s)), "standardise is True, and the file has mean"),
+    "neither": (lambda a, s: (a, standardised(s)), "standardise is True, and the file has no scale"),
+    "a scale of 0": (lambda a, s: ({**a, "mean": ONES, "scale": 0 * ONES}, standardised(s)), "scale must be above 0"),
+    "a scale too many": (lambda a, s: ({**a, "mean": ONES, "scale": np.ones(3)}, standardised(s)), "scale must have"),
+    "a mean of NaN": (lambda a, s: ({**a, "mean": ONES * np.nan, "scale": ONES}, standardised(s)), "mean must be fin"),
+    "odd choices": (lambda a, s: (a, changed(s, "fitted", choices={"init": 3})), "choices must be text"),
+    "an odd variance": (lambda a, s: (a, changed(s, "fitted", variance="x")), "variance must be a finite number"),
     "other numbers than the fit": (lambda a, s: (a, changed(s, "settings", sigma=0.25)), "sigma is 0.25 in the set"),
     "another trade-off": (lambda a, s: (a, changed(s, "settings", mu=1e300)), "mu is 1e\\+300 in the settings"),
     "a tiny bound": (lambda a, s: (a, changed(s, "settings", distortion=1e-308)), "distortion = .* out of proportion"),
@@ -174,7 +207,7 @@ BAD_CONTENT = {
     "a huge multiplier": (lambda a, s: (a, changed(s, "settings", distortion=1, mu=1e200)), "out of proportion"),
     "another format": (lambda a, s: (a, {**s, "format": "x"}), "format is not 'rdae_ref model'"),
     "a list": (lambda a, s: (a, [1]), "format is not"),
-    "a later version": (lambda a, s: (a, {**s, "version": 4}), "version is 4, and this rdae_ref reads 2 and 3"),
+    "a later version": (lambda a, s: (a, {**s, "version": 5}), "version is 5, and this rdae_ref reads 2 and 3 and 4"),
     "an earlier version": (lambda a, s: (a, {**s, "version": 1}), "version is 1, and this rdae_ref reads 2"),
     "no settings": (lambda a, s: (a, without(s, "settings")), "settings is missing"),
     "no fitted": (lambda a, s: (a, {**s, "fitted": 3}), "fitted is missing"),
