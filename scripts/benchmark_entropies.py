@@ -81,9 +81,13 @@ def _cell(cells, method, N, d):
     seconds = f"{cell['processor']:.2g} s"
     if by == method:
         value, lower, upper = (*cell["bits"], *cell["bits"] * 2)[:3]
-        return f"{seconds}, ±{100 * (upper - lower) / 2 / value:.1g} %" if upper > lower else f"{seconds}, exact"
+        return f"{seconds}, {f'±{_percent((upper - lower) / 2 / value)}' if upper > lower else 'exact'}"
     error = abs(cell["bits"][0] / exact - 1)
-    return f"{seconds}, {'exact' if error < 1e-9 else f'{100 * error:.1g} %'}"
+    return f"{seconds}, {'exact' if error < 1e-9 else _percent(error)}"
+
+
+def _percent(fraction):
+    return f"{100 * fraction:.0f} %" if fraction > 0.01 else f"{100 * fraction:.1g} %"
 
 
 def main():

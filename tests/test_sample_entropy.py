@@ -2,11 +2,14 @@
 
 import math
 
+import benchmark_entropies
 import mpmath
 import numpy as np
 import pytest
 from bad_inputs import failures
+from baselines import entropies
 from cases import BAD_POSITIVE, samples
+from frameworks import needed
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -261,3 +264,30 @@ def test_bad_values_are_refused_or_give_finite_numbers():
 def test_units_do_not_matter(scale, alpha):
     X = samples(600, 2)
     assert sample_entropy(scale * X, scale * 0.7, alpha) == sample_entropy(X, 0.7, alpha)
+
+
+CLOSE = {"features_1000": 0.05, "nystroem_1000": 0.05, "chebyshev": 0.1, "hutchinson": 0.1}
+
+
+@pytest.mark.parametrize("method", [name for name in entropies.OTHERS if name != "features_4000"])  # takes 5 s
+def test_what_others_publish_computes_the_same_entropy(method):
+    """Otherwise a table of their times and errors would compare nothing."""
+    if method == "torch_eigvalsh":
+        needed("torch")
+    case = entropies.planar(150, function=method)
+    _, _, found, *_ = entropies.timed(case)()
+    exact = renyi_entropy(gaussian_gram(case.data(), case.sigma), 1)
+    assert found == pytest.approx(exact, rel=CLOSE.get(method, 1e-10))
+
+
+def test_the_table_of_entropies_states_times_and_errors():
+    cells = {
+        "ours 1000 2": {"processor": 0.5, "bits": [4.0, 3.9, 4.1, 10]},
+        "numpy_eigvalsh 1000 2": {"processor": 2.0, "bits": [4.0]},
+        "chebyshev 1000 2": {"processor": 1.0, "bits": [4.4]},
+        "ours_estimated 20000 64": {"processor": 9.0, "bits": [5.0, 4.995, 5.005, 90]},
+    }
+    lines = benchmark_entropies.table({"cells": cells}).splitlines()
+    assert [line.split(" | ")[1] for line in lines[2:]] == ["0.5 s, ±2 %", "–", "2 s, exact", "1 s, 10 %"]
+    assert lines[3].endswith("| 9 s, ±0.1 % |")
+    assert len(lines) == 6, "methods that were not measured have no line"
