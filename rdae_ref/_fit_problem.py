@@ -27,6 +27,7 @@ BITS = 24  # of what the optimiser is given
 WHOLE, BATCH = 600, 250  # samples: up to the first all at once, above it batches of the second
 WIDE = 0.7  # kernel sizes relative to the median distance from which a PCA start ends as high as continuation
 FEW = 1000  # samples that tell the median distance
+CHEAP = 200  # samples up to which continuation takes seconds, so that it is tried though it may gain little
 APART = 100.0  # standard deviations of two columns, one relative to the other, that are worth a warning
 
 
@@ -168,7 +169,7 @@ class FitProblem:
         few = self.samples[np.random.default_rng(0).permutation(n)[:FEW]]
         narrowest = min(self.inside["sigma_x"], self.inside["sigma_xhat"])
         wide = model.sigma == "median" == (model.sigma_xhat or "median") or narrowest >= WIDE * median_distance(few)
-        many, spare = n > WHOLE, model.n_hidden > d
+        many, spare = n > CHEAP, model.n_hidden > d
         if self.variables is None or model.solver != "lbfgs":
             starts, reason = ["continuation"], "a PCA start is for lbfgs and units that are nearly linear somewhere"
         elif wide and (many or not spare):

@@ -133,7 +133,7 @@ class RateDistortionAutoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixi
         ``"pca"``: the principal components, with codes so small that the units are nearly linear. ``"random"``: a
         normal start. ``"continuation"``: from there by L-BFGS at 64μ, 32μ, …, 2μ in turn, at order 2; with batches on
         `batch_size` samples drawn at random; a random start often ends in the collapsed optimum. ``"auto"``: the first
-        for wide kernels and no more units than features (or more than 600 samples), otherwise both, and the better one
+        for wide kernels and no more units than features (or more than 200 samples), otherwise both, and the better one
         is kept; see ``choices_``. Or W, c, A, b to start from.
     standardise : bool
         Divide each column, less its mean, by its standard deviation. The outputs of `reconstruct` and
