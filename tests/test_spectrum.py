@@ -3,6 +3,7 @@ import pytest
 import scipy.linalg
 from cases import gram
 
+from rdae_ref import gaussian_gram, renyi_entropy
 from rdae_ref.numerics.spectrum import check_semidefinite, eigenvalues, spectral_product, spectrum, zero_below
 
 
@@ -16,8 +17,10 @@ def test_the_decomposition_is_one_and_the_values_are_numpys():
 
 
 def test_rounding_of_a_zero_is_zero_and_what_is_larger_stays():
-    values = eigenvalues(np.diag([1.0, 2e-16, -1e-16, 1e-14]))
-    np.testing.assert_array_equal(values, [0, 0, 1e-14, 1])
+    values = eigenvalues(np.diag([1.0, 2e-16, -1e-16, 1e-12]))
+    np.testing.assert_array_equal(values, [0, 0, 1e-12, 1])
+    values = eigenvalues(np.diag([1.0, 4e-16, 1.5e-16, -1e-16, 1e-14]))  # no gap, and a negative one
+    np.testing.assert_array_equal(values, [0, 0, 4e-16, 1e-14, 1])
     assert zero_below(np.array([0, 0, 0, 2.0]), 4) == 4 * np.finfo(float).eps * 2
 
 
@@ -30,6 +33,37 @@ def test_the_line_between_rounding_and_an_indefinite_matrix():
                     function(A)
             else:
                 function(A)
+
+
+def exact_entropy(X, sigma, alpha):
+    """S_α in bits from 45 digits; equal samples give zeros that are exact."""
+    mp = pytest.importorskip("mpmath").mp
+    with mp.workdps(45):
+        N, X = len(X), [[mp.mpf(float(x)) for x in row] for row in X]
+        squares = [[sum((a - b) ** 2 for a, b in zip(x, y, strict=True)) for y in X] for x in X]
+        A = mp.matrix([[mp.exp(-d / (2 * mp.mpf(sigma) ** 2)) / N for d in row] for row in squares])
+        values = mp.eigsy(A, eigvals_only=True)
+        return float(mp.log(sum(x ** mp.mpf(alpha) for x in values if x > mp.mpf(10) ** -40), 2) / (1 - mp.mpf(alpha)))
+
+
+RNG = np.random.default_rng(0)
+PLANE, LINE = RNG.normal(size=(30, 2)), RNG.normal(size=(24, 1))
+SPECTRA = {  # samples, σ, and the error of S_¼ in bits: where eigenvalues below rounding carry entropy, it is large
+    "far above rounding": (PLANE, 0.7, 1e-10),
+    "just above rounding": (PLANE, 3.0, 1e-6),
+    "down to 1e-30": (LINE, 0.5, 1e-3),
+    "all twice": (np.repeat(PLANE[:15], 2, axis=0), 0.7, 1e-10),
+    "one pair": (np.r_[PLANE[:20], PLANE[:1]], 0.7, 1e-10),
+    "five points": (np.repeat(PLANE[:5], 6, axis=0), 1.0, 1e-10),
+}
+
+
+@pytest.mark.parametrize("alpha", [0.25, 0.5, 0.9, 1.01])
+@pytest.mark.parametrize("name", SPECTRA)
+def test_small_eigenvalues_count_as_zero_where_they_are_and_only_there(name, alpha):
+    X, sigma, most = SPECTRA[name]
+    error = abs(renyi_entropy(gaussian_gram(X, sigma), alpha) - exact_entropy(X, sigma, alpha))
+    assert error < {0.25: most, 0.5: most / 100, 0.9: 1e-11, 1.01: 1e-12}[alpha]
 
 
 @pytest.mark.parametrize("signs", [1, -1, [1, -1, 1, -1]])

@@ -1,8 +1,11 @@
 """The eigen core: LAPACK's decomposition of a positive semidefinite matrix, and the policy on its small eigenvalues.
 
 * Negative beyond both `NEGATIVE_ABSOLUTE` and `NEGATIVE_RELATIVE` · λ_max: the matrix is not semidefinite, an error.
-* Below N · eps · λ_max: the rounding of a zero, counted as zero.
+* Below N · eps · λ_max, and a `GAP` apart from the others: the rounding of zeros, counted as zero.
+* Without a gap: counted as zero below the rounding error that the negative eigenvalues show.
 * Everything else: as LAPACK returns it.
+
+The eigenvalues of a smooth kernel fall to rounding without a gap, and those just above it carry entropy for α < 1.
 """
 
 from typing import NamedTuple
@@ -21,6 +24,7 @@ __all__ = [
 # scikit-learn's values for kernel matrices (utils.validation._check_psd_eigenvalues): what it accepts is accepted.
 NEGATIVE_ABSOLUTE = 1e-10
 NEGATIVE_RELATIVE = 1e-5
+GAP = 1e3  # between neighbours
 
 
 class SingularGramWarning(RuntimeWarning):
@@ -88,4 +92,13 @@ def _zeroed(values: Array) -> Array:
             f"{largest:.6g}: it is below -{NEGATIVE_ABSOLUTE:g} and below -{NEGATIVE_RELATIVE:g} times the largest, "
             "too far for rounding; the kernel is not positive definite, or the matrix is not a Gram matrix"
         )
-    return np.where(values < zero_below(values, len(values)), 0.0, values)
+    return np.where(values < _rounding(values), 0.0, values)
+
+
+def _rounding(values: Array) -> float:
+    """Return below what an eigenvalue of all counts as zero."""
+    limit = zero_below(values, len(values))
+    below = int(np.searchsorted(values, limit))
+    if 0 < below < len(values) and values[below] > GAP * values[below - 1]:
+        return limit
+    return float(max(np.finfo(float).eps * values[-1] / 2, -2 * values[0]))

@@ -10,9 +10,9 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+from threadpoolctl import threadpool_limits
 
 from ...pytree import Pytree, tree_map
-from ...threads import one_blas_thread
 
 try:
     import jax
@@ -37,7 +37,7 @@ def value_and_gradient(
 ) -> tuple[float, Pytree]:
     """Return what `Oracle.value_and_gradient` does, by reverse-mode differentiation."""
     # One BLAS thread: JAX's eigh beside a threaded OpenBLAS has corrupted products of NumPy (jax issue 38056).
-    with jax.enable_x64(True), one_blas_thread():
+    with jax.enable_x64(True), threadpool_limits(limits=1, user_api="blas"):
 
         def objective(arrays: Any) -> Any:
             return MODELS[model](arrays, jnp.asarray(X, dtype=float), **settings)
