@@ -22,7 +22,7 @@ from pathlib import Path
 import numpy as np
 import scipy
 from baselines import entropies
-from baselines.cases import DIGITS, MNIST, ROOT, SMALL_DIGITS, Case, FigureCase
+from baselines.cases import DIGITS, MNIST, ROOT, SMALL_DIGITS, Case, FigureCase, VAECase
 from baselines.process import answer, peak_memory, take_turns
 
 import rdae_ref
@@ -144,11 +144,18 @@ def many_features(quick, threads):
         yield against("pytorch.gradient", Case(N, method="auto", quick=quick, **SMALL_DIGITS), threads, 0.6)
 
 
+def vae(quick, threads):
+    """Row 18: steps of the beta-VAE on binarised digits, with the same parameters at the end."""
+    case = VAECase(200, (16,), 4, 50, 3, quick=True) if quick else VAECase()
+    for number in dict.fromkeys((threads, "1")):
+        yield against("pytorch.vae", case, number, 1.0, "vae")
+
+
 ROWS = {  # and the threads that they are for
     1: (exact, "1"), 2: (exact_floor, "1"), 3: (low_rank, "1"), 4: (order_two, "1"), 5: (low_rank_tiles, "1"),
     6: (digits_at_once, "1"), 7: (figures, "1"), 8: (epoch, "1"), 9: (processes, "1"), 10: (best_of_others, "started"),
     11: (large, "started"), 13: (entropies.certified, "started"), 14: (many_features, "started"),
-    15: (entropies.estimated, "started"), 17: (entropies.streamed, "started"),
+    15: (entropies.estimated, "started"), 17: (entropies.streamed, "started"), 18: (vae, "started"),
 }  # fmt: skip
 
 
@@ -231,6 +238,7 @@ OTHERS = {
     "pytorch.gradient": "PyTorch",
     "pytorch.figure": "PyTorch",
     "pytorch.epoch": "PyTorch",
+    "pytorch.vae": "PyTorch",
     "jax.gradient": "JAX",
     "ours.gradient": "one",
     "ours.batches": "one",
@@ -267,6 +275,9 @@ def sizes(case):
     """Return what is computed, in short."""
     if "figure" in case:
         return f"Figure {case['figure']}, one seed"
+    if "hidden" in case:
+        network = "–".join(map(str, (784, *case["hidden"], case["n_latents"])))
+        return f"beta-VAE, {case['n_steps']} steps of {case['batch']} digits, {network}"
     if case["method"] == "S":
         return f"S, N = {case['N']}, d = {case['d']}, α = {case['alpha']:g}"
     units = f"d = {case['d']}, p = {case['p']} {case['activation']}"

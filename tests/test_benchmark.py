@@ -49,9 +49,21 @@ def test_a_quick_run_measures_and_draws(tmp_path):
 @pytest.mark.slow
 def test_every_row_runs(tmp_path):
     needed("torch"), needed("jax")
-    results = quick_run(tmp_path, 1, 3, 4, 5, 6, 7, 8, 10, 11, 13, 14, 15, 17)
-    check_entries(results["rows"], [1, 3, 4, 5, 6, 7, 8, 10, 11, 13, 14, 15, 17])
+    results = quick_run(tmp_path, 1, 3, 4, 5, 6, 7, 8, 10, 11, 13, 14, 15, 17, 18)
+    check_entries(results["rows"], [1, 3, 4, 5, 6, 7, 8, 10, 11, 13, 14, 15, 17, 18])
     assert {entry["threads"] for entry in results["rows"] if entry["row"] > 9} == {"started"}
+
+
+def test_a_hundred_steps_of_the_beta_vae_are_those_of_pytorch(benchmark):
+    """From the same start, on the same batches with the same noise: ELBO of each step, and all parameters."""
+    needed("torch")
+    from baselines import ours, pytorch  # found by the fixture
+
+    pytorch.torch.set_num_threads(1)
+
+    case = benchmark.VAECase(300, (24, 16), 5, 40, 100)
+    for mine, theirs in zip(ours.vae(case)(), pytorch.vae(case)(), strict=True):
+        np.testing.assert_allclose(mine, theirs, rtol=1e-6, atol=1e-9 * np.abs(theirs).max())
 
 
 def test_as_started_sets_no_threads(benchmark, monkeypatch):

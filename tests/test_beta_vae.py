@@ -239,7 +239,7 @@ def test_with_beta_1_it_is_a_lower_bound_on_the_likelihood_that_the_exact_poster
     v = 1 / (1 + np.sum(A**2, axis=0) / s2)
     G = v[:, None] * A.T / s2
     encoder = (Layer(np.vstack([G, np.zeros((K, D))]), np.concatenate([-G @ b, np.log(v)])),)
-    exact = stats.multivariate_normal(b, A @ A.T + s2 * np.eye(D)).logpdf(X).mean()
+    exact = stats.stats.multivariate_normal(b, A @ A.T + s2 * np.eye(D)).logpdf(X).mean()
     model = LinearBetaVAE(X, variance=s2, base=math.e)
     best = VAEParameters(encoder, (Layer(A, b),))
     value, gradient = model.value_and_gradient(best)
@@ -552,3 +552,50 @@ def test_parameters_that_overflow_are_a_divergence(make):
                 evaluate(huge)
     with pytest.raises(DivergenceError):
         gradient_ascent(model, parameters, step_size=1e9, n_steps=50)
+
+
+def linear_gaussian(rng, scale=1.0):
+    """A decoder A z + b of variance s², and the encoder that is its posterior, but for a scale of the variances."""
+    A, b, s2 = np.array([[2.0], [-1.0], [0.5]]), rng.normal(size=3), 0.4
+    precision = 1 + A.T @ A / s2
+    W = np.linalg.solve(precision, A.T / s2)
+    T = np.log(scale / np.diag(precision))
+    encoder = (Layer(np.vstack([W, 0 * W]), np.concatenate([-W @ b, T])),)
+    return VAEParameters(encoder, (Layer(A, b),)), stats.multivariate_normal(b, A @ A.T + s2 * np.eye(3)), s2
+
+
+@pytest.mark.parametrize(("n_draws", "base"), [(1, 2), (7, math.e)])
+def test_importance_weights_of_the_exact_posterior_leave_no_variance(n_draws, base):
+    """Then each weight is p(x) itself, however many are drawn."""
+    rng = np.random.default_rng(0)
+    parameters, marginal, s2 = linear_gaussian(rng)
+    X = rng.normal(size=(20, 3))
+    objective = BetaVAE(X, activation="tanh", variance=s2, base=base, rng=rng)
+    found = objective.importance_log_likelihood(parameters, n_draws=n_draws, rng=rng)
+    np.testing.assert_allclose(found, marginal.logpdf(X) / math.log(base), rtol=1e-12)
+
+
+def test_more_importance_weights_come_nearer_from_below():
+    rng = np.random.default_rng(1)
+    parameters, marginal, s2 = linear_gaussian(rng, scale=3.0)
+    X = marginal.rvs(2000, random_state=2)
+    objective = BetaVAE(X, activation="tanh", variance=s2, base=math.e, rng=rng)
+    exact = marginal.logpdf(X).mean()
+    means = [objective.importance_log_likelihood(parameters, n_draws=k, rng=rng).mean() for k in (1, 4, 500)]
+    terms = objective.with_fixed_noise(1, 50).terms(parameters)
+    assert means[0] == pytest.approx(terms.log_likelihood - terms.rate, abs=0.05)  # K = 1: the evidence lower bound
+    assert means[0] < means[1] < exact
+    assert means[2] == pytest.approx(exact, abs=0.01)
+
+
+def test_importance_weights_of_bits_against_the_sum_over_a_grid_of_codes():
+    rng = np.random.default_rng(3)
+    X = rng.integers(0, 2, size=(6, 4)).astype(float)
+    parameters = initial_vae_parameters(4, 1, rng, hidden=[5], gain=3.0)
+    objective = BetaVAE(X, activation="tanh", likelihood="bernoulli", base=math.e, rng=rng)
+    z = np.linspace(-9, 9, 4001)
+    P = objective.decode(parameters, z[:, None])
+    log_p = X @ np.log(P.T) + (1 - X) @ np.log1p(-P.T)
+    exact = np.log((np.exp(log_p - z**2 / 2) / math.sqrt(2 * math.pi)).sum(axis=1) * (z[1] - z[0]))
+    found = objective.importance_log_likelihood(parameters, n_draws=20_000, rng=rng)
+    np.testing.assert_allclose(found, exact, rtol=0, atol=0.05)

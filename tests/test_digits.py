@@ -73,6 +73,13 @@ def test_the_training_digits_of_mnist():
 
 
 @needs_mnist
+def test_the_test_digits_of_mnist():
+    digits = mnist(SHARED, 10_000, "test")
+    assert digits.pixels.shape == (10_000, 784)
+    assert digits.labels[:10].tolist() == [7, 2, 1, 0, 4, 1, 4, 9, 5, 9]
+
+
+@needs_mnist
 def test_the_checksums_are_those_of_the_files_of_mnist():
     """The test digits, byte for byte as distributed, are at hand; their labels count about a thousand of each."""
     for name in ("t10k-images-idx3-ubyte.gz", "t10k-labels-idx1-ubyte.gz"):

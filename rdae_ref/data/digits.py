@@ -7,20 +7,20 @@ import threading
 import time
 import urllib.parse
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
-from .._validation import Array, as_count
+from .._validation import Array, as_choice, as_count
 from ..files import as_path, open_file, written_whole
 from .idx import read_idx
 
 __all__ = [
-    "MNIST_FILES", "SMALL", "Digits", "centred", "digits_source", "fetch_mnist", "fingerprint", "load_digits",
-    "mnist", "small_digits",
+    "MNIST_FILES", "SMALL", "Digits", "binarised", "centred", "digits_source", "fetch_mnist", "fingerprint",
+    "load_digits", "mnist", "small_digits",
 ]  # fmt: skip
 
 # SHA-256 of the files as LeCun, Cortes and Burges distribute them.
@@ -30,8 +30,8 @@ MNIST_FILES = {
     "t10k-images-idx3-ubyte.gz": "8d422c7b0a1c1c79245a5bcf07fe86e33eeafee792b84584aec276f5a2dbc4e6",
     "t10k-labels-idx1-ubyte.gz": "f7ae60f92e00ec6debd23a6088c31dbd2371eca3ffa0defaefb259924204aec6",
 }
-# Names under which the training digits, all or the first of them, are found; with .gz or without.
-TRAINING = ("train", "train20k")
+# Names under which the digits are found, for training all or the first of them; with .gz or without.
+PARTS = {"training": ("train", "train20k"), "test": ("t10k",)}
 LARGEST_DOWNLOAD = 2**26  # bytes; the largest file has 9.9 million, 47 million unpacked
 CHUNK = 2**16
 DEADLINE = 1800  # seconds for all files
@@ -54,24 +54,26 @@ def digits_source(asked: str | os.PathLike[str] | None = None) -> str | None:
     return str(asked) if asked else os.environ.get("RDAE_MNIST") or None
 
 
-def load_digits(source: str, n_samples: int) -> Digits:
-    """Read all digits of a folder with MNIST, or for ``"sklearn"`` at most so many small ones of scikit-learn."""
+def load_digits(source: str, n_samples: int, part: str = "training") -> Digits:
+    """Read digits of a folder with MNIST, or for ``"sklearn"`` at most so many small ones, for a test the last ones."""
     if source != SMALL:
-        return mnist(source, n_samples)
-    digits = small_digits()
-    return digits._replace(pixels=digits.pixels[:n_samples], labels=digits.labels[:n_samples])
+        return mnist(source, n_samples, part)
+    digits, rows = small_digits(), slice(n_samples) if part == "training" else slice(-n_samples, None)
+    return digits._replace(pixels=digits.pixels[rows], labels=digits.labels[rows])
 
 
-def mnist(folder: str | os.PathLike[str], n_samples: int = 20_000) -> Digits:
-    """Read the first training digits of MNIST, pixels scaled to [0, 1].
+def mnist(folder: str | os.PathLike[str], n_samples: int = 20_000, part: str = "training") -> Digits:
+    """Read the first digits of MNIST, pixels scaled to [0, 1].
 
     Parameters
     ----------
     folder : path-like
         Holds images and labels as ``train-images-idx3-ubyte`` and ``train-labels-idx1-ubyte``, or with ``train20k`` for
-        ``train``; gzipped (``.gz``) or not.
+        ``train``, or as ``t10k-…`` the test digits; gzipped (``.gz``) or not.
     n_samples : int
         N, how many.
+    part : str
+        ``"training"`` or ``"test"``.
 
     Returns
     -------
@@ -84,7 +86,8 @@ def mnist(folder: str | os.PathLike[str], n_samples: int = 20_000) -> Digits:
         If `n_samples` is not an integer from 1 to the number of digits, or a file is not there or damaged (`IDXError`).
     """
     n_samples, folder = as_count(n_samples, "n_samples"), as_path(folder, "folder")
-    images_file, labels_file = (_find(folder, f"{kind}-ubyte") for kind in ("images-idx3", "labels-idx1"))
+    names = PARTS[as_choice(part, "part", PARTS)]
+    images_file, labels_file = (_find(folder, names, f"{kind}-ubyte") for kind in ("images-idx3", "labels-idx1"))
     images = read_idx(images_file, shape=(None, None, None), dtype=np.uint8, largest=LARGEST_DOWNLOAD)
     labels = read_idx(labels_file, shape=(len(images),), dtype=np.uint8)
     as_count(n_samples, "n_samples", maximum=len(images))
@@ -93,8 +96,8 @@ def mnist(folder: str | os.PathLike[str], n_samples: int = 20_000) -> Digits:
     return Digits(pixels, labels[:n_samples].astype(np.int64), (height, width))
 
 
-def _find(folder: Path, ending: str) -> Path:
-    names = [f"{which}-{ending}{suffix}" for which in TRAINING for suffix in (".gz", "")]
+def _find(folder: Path, parts: Sequence[str], ending: str) -> Path:
+    names = [f"{part}-{ending}{suffix}" for part in parts for suffix in (".gz", "")]
     for name in names:
         if (folder / name).is_file():
             return folder / name
@@ -118,6 +121,11 @@ def small_digits() -> Digits:
 def centred(digits: Digits) -> Array:
     """Return the pixels less their mean over all digits: what the auto-encoder of §4.2 sees."""
     return digits.pixels - digits.pixels.mean(axis=0)
+
+
+def binarised(digits: Digits, rng: np.random.Generator) -> Array:
+    """Return pixels that are 1 with the probability that they show, and else 0: static binarisation, drawn once."""
+    return (rng.random(digits.pixels.shape) < digits.pixels).astype(float)
 
 
 def fingerprint(digits: Digits) -> str:

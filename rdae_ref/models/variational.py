@@ -19,7 +19,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
-from scipy.special import expit
+from scipy.special import expit, logsumexp
 
 from .._validation import (
     Array,
@@ -259,6 +259,38 @@ class Variational(mlp.LayeredObjective):
     def reconstruct(self, parameters: VAEParameters, X: npt.ArrayLike | None = None) -> Array:
         """Return the outputs X̂ for the mean codes z = M, without the noise that `terms` has in its distortion."""
         return self.decode(parameters, self.encode(parameters, X).M)
+
+    @raises_on_overflow
+    def importance_log_likelihood(
+        self, parameters: VAEParameters, X: npt.ArrayLike | None = None, *, n_draws: int = 500, rng: np.random.Generator
+    ) -> Array:
+        """Return log (1/K) Σ_k p(x | z_k) m(z_k)/q(z_k | x) for each input, z_k being drawn from q(z | x).
+
+        Its expectation is at most log p(x), and for K = 1 the evidence lower bound: Y. Burda, R. Grosse, R.
+        Salakhutdinov, Importance weighted autoencoders, ICLR 2016.
+
+        Parameters
+        ----------
+        parameters, X : VAEParameters; and array_like, shape (M, d), optional
+            Where, and inputs in rows: by default those of the objective.
+        n_draws, rng : int and numpy.random.Generator
+            K, and the source of the draws.
+
+        Returns
+        -------
+        Array, shape (M,)
+            In `base`; the mean, with the other sign, estimates the negative log likelihood from above.
+        """
+        (encoder, decoder), X, rng = self._checked(parameters), self._inputs(X), as_generator(rng)
+        n_draws, (M, T) = as_count(n_draws, "n_draws"), self._encode(encoder, X)[0]
+        log_density, weights = LIKELIHOODS[self.likelihood].value, np.empty((len(X), n_draws))
+        for k in range(n_draws):
+            noise = rng.normal(size=M.shape)
+            Z = M + np.exp(T / 2) * noise
+            Y = mlp.forward_layers(decoder, Z, self.activation).Y
+            log_prior_over_q = 0.5 * np.sum(noise**2 + T - Z**2, axis=1)  # both have the same (k/2) log 2π
+            weights[:, k] = log_density(X, Y, self.variance) + log_prior_over_q
+        return np.asarray(logsumexp(weights, axis=1) - math.log(n_draws)) / math.log(self.base)
 
     def with_beta(self, beta: float) -> Any:
         """Return the same objective with another weight β ≥ 0 of the rate."""

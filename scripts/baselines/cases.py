@@ -9,6 +9,7 @@ import numpy as np
 
 from rdae_ref import initial_parameters
 from rdae_ref.data import gaussian
+from rdae_ref.models import initial_vae_parameters
 
 ROOT = Path(__file__).parents[2]
 MNIST = Path(os.environ.get("RDAE_MNIST", ROOT.parent / "shared" / "data" / "mnist")) / "train20k-images-idx3-ubyte.gz"
@@ -54,6 +55,34 @@ class FigureCase:
 
     figure: str
     quick: bool = False
+
+
+@dataclass(frozen=True)
+class VAECase:
+    """Steps of Adam of the beta-VAE on binarised digits, in mini-batches; quick: few and small."""
+
+    N: int = 20_000
+    hidden: tuple[int, ...] = (256, 256)
+    n_latents: int = 32
+    batch: int = 100
+    n_steps: int = 100
+    beta: float = 1.0
+    step_size: float = 1e-3
+    quick: bool = False
+
+    def data(self):
+        """Return X in {0, 1}, shape (N, 784)."""
+        pixels = digits(self.N)
+        return (np.random.default_rng(0).random(pixels.shape) < pixels).astype(float)
+
+    def parameters(self):
+        """Return the start."""
+        rng = np.random.default_rng(2)
+        return initial_vae_parameters(784, self.n_latents, rng, hidden=self.hidden)
+
+    def rng(self):
+        """Return the generator of the batches, and of the noise of each, in turn."""
+        return np.random.default_rng(3)
 
 
 RATE, MOMENTUM = 0.01, 0.9  # of the epoch's ascent

@@ -1,14 +1,17 @@
 """The package itself."""
 
+import math
 import os
 import tempfile
 from dataclasses import replace
 
+import numpy as np
+
 from rdae_ref import RateDistortion
 from rdae_ref.experiments import load
-from rdae_ref.models import FixedDenoising, Reconstruction
-from rdae_ref.optimize import BatchedObjective
-from rdae_ref.pytree import tree_map
+from rdae_ref.models import BetaVAE, FixedDenoising, Reconstruction
+from rdae_ref.optimize import BatchedObjective, MiniBatches, adam
+from rdae_ref.pytree import leaves, tree_map
 from rdae_ref.workers import cores
 
 from .cases import MOMENTUM, RATE
@@ -67,6 +70,19 @@ def epoch(case):
         return parameters
 
     return ascend
+
+
+def vae(case):
+    """Train the beta-VAE; return ELBOs of the batches, and the parameters."""
+    X, start = case.data(), case.parameters()
+
+    def train():
+        rng = case.rng()
+        L = BetaVAE(X, activation="relu", beta=case.beta, likelihood="bernoulli", base=math.e, rng=rng)
+        found = adam(MiniBatches(L, case.batch, rng), start, step_size=case.step_size, n_steps=case.n_steps)
+        return [np.array([step["value"] for step in found.history]), *(array for _, array in leaves(found.x))]
+
+    return train
 
 
 def figure(case):

@@ -7,6 +7,7 @@ inputs once, and sets to zero the eigenvalues that rounding made negative, whose
 import functools
 import math
 
+import numpy as np
 import torch
 
 from rdae_ref import RateDistortion
@@ -78,6 +79,47 @@ def epoch(case):
         return [x.detach() for x in parameters]
 
     return ascend
+
+
+def vae(case):
+    """Train the same network on the same batches with the same noise."""
+    X = torch.tensor(case.data())
+    bce = torch.nn.functional.binary_cross_entropy_with_logits
+
+    def train():
+        encoder, decoder = (_sequential(layers) for layers in case.parameters())
+        ascent = torch.optim.Adam([*encoder.parameters(), *decoder.parameters()], lr=case.step_size)
+        rng, order, values = case.rng(), np.arange(0), []
+        for _ in range(case.n_steps + 1):  # the last one only evaluates, as `adam` does for what it returns
+            if not order.size:
+                order = rng.permutation(len(X))
+            rows, order = np.split(order, [case.batch])
+            x, noise = X[rows], torch.tensor(rng.normal(size=(len(rows), case.n_latents)))
+            M, T = encoder(x).chunk(2, dim=1)
+            Y = decoder(M + torch.exp(T / 2) * noise)
+            kl = 0.5 * (M**2 + torch.expm1(T) - T).sum() / len(x)
+            loss = bce(Y, x, reduction="sum") / len(x) + case.beta * kl
+            values.append(-loss.item())
+            if len(values) <= case.n_steps:
+                ascent.zero_grad()
+                loss.backward()
+                ascent.step()
+        arrays = (tensor.detach().numpy() for net in (encoder, decoder) for tensor in net.parameters())
+        return [np.array(values[1:]), *arrays]
+
+    return train
+
+
+def _sequential(layers):
+    """Return layers with the weights of ours, and ReLU between them."""
+    modules = []
+    for W, b in layers:
+        linear = torch.nn.Linear(W.shape[1], W.shape[0], dtype=torch.float64)
+        with torch.no_grad():
+            linear.weight.copy_(torch.tensor(W))
+            linear.bias.copy_(torch.tensor(b))
+        modules += [linear, torch.nn.ReLU()]
+    return torch.nn.Sequential(*modules[:-1])
 
 
 def figure(case):
