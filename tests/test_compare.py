@@ -403,11 +403,12 @@ def test_the_wrong_sign_of_one_array_is_wrong(name):
         assert "other arrays contradict" in row.remark
 
 
+@pytest.mark.parametrize("n", [4, pytest.param(30, marks=pytest.mark.slow)])
 @pytest.mark.parametrize("precision", [np.float64, np.float32])
-def test_chance_explains_no_number(precision):
+def test_chance_explains_no_number(precision, n):
     rng = np.random.default_rng(2)
     value = under()["value"]
-    for factor in 1 + rng.normal(size=30):
+    for factor in 1 + rng.normal(size=n):
         comparison = verdict_on({"value": precision(factor * value)})
         assert comparison.verdict == "wrong" or (precision is np.float32 and comparison.verdict == "undecided")
         if comparison.verdict == "undecided":

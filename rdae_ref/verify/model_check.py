@@ -1,17 +1,16 @@
 """A person's model and loss beside (25): what `rdae_ref.torch.check` and `rdae_ref.jax.check` have in common."""
 
 from collections.abc import Mapping
-from typing import Any, NamedTuple, Protocol
+from typing import Any, NamedTuple
 
 from threadpoolctl import threadpool_limits
 
 from .._validation import Array
 from ..gradcheck import GradientReport, check_gradient
-from ..pytree import Pytree
 from .compare import Comparison, compare
 from .compare.comparison import VERDICTS
 
-__all__ = ["Check", "Evaluation", "Model", "check_model"]
+__all__ = ["Check", "Evaluation", "check_model"]
 
 
 class Check(NamedTuple):
@@ -41,26 +40,11 @@ class Evaluation(NamedTuple):
     slope: Array  # by the outputs
 
 
-class Model(Protocol):
-    """A model with its loss, an objective for `check_gradient`."""
+def check_model(model: Any, settings: Mapping[str, Any], max_elements: int, quiet: bool) -> Check:
+    """Compare as a loss and as an objective, take the better reading, check the parameters, and print.
 
-    parameters: Pytree  # None or empty without any
-
-    def evaluation(self) -> Evaluation:
-        """Return value and slope at the outputs of the model."""
-        ...
-
-    def value_only(self, parameters: Pytree) -> float:
-        """Return the loss at other parameters."""
-        ...
-
-    def value_and_gradient(self, parameters: Pytree) -> tuple[float, Pytree]:
-        """Return the loss and its gradient by the parameters."""
-        ...
-
-
-def check_model(model: Model, settings: Mapping[str, Any], max_elements: int, quiet: bool) -> Check:
-    """Compare as a loss and as an objective, take the better reading, check the parameters, and print."""
+    The model with its loss is an objective that has ``value_only``, ``parameters``, and ``evaluation()`` by outputs.
+    """
     # With small matrices more threads wait for each other, and JAX's eigh beside a threaded OpenBLAS has corrupted
     # products of NumPy (jax issue 38056).
     with threadpool_limits(limits=1):

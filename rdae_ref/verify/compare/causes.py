@@ -100,52 +100,68 @@ def cause(name: str, array: str, number: float | None = None, more: str = "") ->
     return Cause(name, array, number, text + (f" ({more})" if more else ""))
 
 
+OF_SUM, OF_MEAN = "N: a sum in place of a mean", "1/N: a mean over samples"
+
+
 class Factors(NamedTuple):
-    """What a cause multiplies ∂S_joint, ∂S_output and ∂D by."""
+    """What a cause multiplies ∂S_joint, ∂S_output and ∂D by, or the terms of L, and what it adds to L."""
 
     name: str
     vector: tuple[float, float, float]
     number: float | None = None
     more: str = ""
+    inputs: float = 0.0  # times S(X), in L
 
 
-def known_factors(base: float, mu: float, N: int, d: int) -> Iterator[tuple[Factors, ...]]:
-    """Iterate over single known factors, then over pairs."""
+def _of_both(base: float, mu: float, N: int, d: int) -> Iterator[Factors]:
     u = math.log(base)
-    single = [
-        Factors("detached_joint", (0, 1, 1)),
-        Factors("detached_output", (1, 0, 1)),
-        Factors("reversed_conditional", (1, 0, 1)),
+    yield from (
         Factors("detached_entropy", (0, 0, 1)),
         Factors("detached_distortion", (1, 1, 0)),
         Factors("distortion_sign", (1, 1, -1)),
         Factors("mutual_information", (-1, -1, 1)),
-        Factors("laplacian_sign", (-1, -1, 1)),
-        Factors("joint_gradient_without_n", (1 / N, 1, 1)),
-        Factors("gradient_scale", (-1, -1, -1), -1.0, "the sign of a loss"),
-        Factors("gradient_scale", (2, 2, 2), 2.0, "accumulated twice"),
-        Factors("gradient_scale", (N, N, N), N, "N: a sum in place of a mean"),
-        Factors("gradient_scale", (1 / N, 1 / N, 1 / N), 1 / N, "1/N: a mean over samples"),
         Factors("distortion_scale", (1, 1, N), N, "N: a sum in place of the mean"),
         Factors("distortion_scale", (1, 1, 1 / d), 1 / d, "1/d: a mean over coordinates"),
-        Factors("distortion_scale", (1, 1, 0.5), 0.5),
-        Factors("distortion_scale", (1, 1, 2), 2.0),
-        Factors("wrong_factor_entropy", (0.5, 0.5, 1), 0.5),
-        Factors("wrong_factor_entropy", (2, 2, 1), 2.0),
-    ]
+        *(Factors("distortion_scale", (1, 1, k), k) for k in (0.5, 2.0, 1 / N)),
+    )
     if abs(u - 1) > 1e-12:
-        single += [
-            Factors("natural_log_joint", (u, 1, 1)),
-            Factors("natural_log_output", (1, u, 1)),
-            Factors("natural_log", (u, u, 1)),
-        ]
+        yield Factors("natural_log_joint", (u, 1, 1))
+        yield Factors("natural_log_output", (1, u, 1))
+        yield Factors("natural_log", (u, u, 1))
     if mu and mu != 1:
-        single += [
-            Factors("mu_missing", (1, 1, 1 / mu)),
-            Factors("wrong_factor_entropy", (mu, mu, 1), mu, "μ on the entropies, too"),
-        ]
-    yield from ((one,) for one in single)
-    yield from itertools.combinations(single, 2)
+        yield Factors("mu_missing", (1, 1, 1 / mu))
+        yield Factors("wrong_factor_entropy", (mu, mu, 1), mu, "μ on the entropies, too")
+
+
+OF_GRADIENTS = (
+    Factors("detached_joint", (0, 1, 1)),
+    Factors("detached_output", (1, 0, 1)),
+    Factors("reversed_conditional", (1, 0, 1)),
+    Factors("laplacian_sign", (-1, -1, 1)),
+    Factors("gradient_scale", (-1, -1, -1), -1.0, "the sign of a loss"),
+    Factors("gradient_scale", (2, 2, 2), 2.0, "accumulated twice"),
+    Factors("wrong_factor_entropy", (0.5, 0.5, 1), 0.5),
+    Factors("wrong_factor_entropy", (2, 2, 1), 2.0),
+)
+OF_VALUES = (
+    Factors("reversed_conditional", (1, 0, 1), inputs=-1.0),
+    Factors("mutual_information", (-1, -1, 1), inputs=1.0),
+    Factors("mutual_information", (1, 1, 1), None, "minus I(X; X̂), as in a loss I + μ D_emp", inputs=-1.0),
+    Factors("joint_alone", (1, 0, 1)),
+    Factors("minimised", (-1, -1, -1)),
+)
+
+
+def known_factors(of_gradient: bool, base: float, mu: float, N: int, d: int) -> list[tuple[Factors, ...]]:
+    """List single known factors and pairs; of values none, and triples with the sign of a loss, too."""
+    single = [*_of_both(base, mu, N, d), *(OF_GRADIENTS if of_gradient else OF_VALUES)]
+    if of_gradient:
+        single.append(Factors("joint_gradient_without_n", (1 / N, 1, 1)))
+        single += [Factors("gradient_scale", (k, k, k), k, words) for k, words in ((N, OF_SUM), (1 / N, OF_MEAN))]
+        return [(one,) for one in single] + list(itertools.combinations(single, 2))
+    *single, sign = single
+    unsigned = [chosen for n in range(3) for chosen in itertools.combinations(single, n)]
+    return unsigned + [(*chosen, sign) for chosen in unsigned]
 
 
 def general_factors(found: Array) -> Factors:
@@ -167,5 +183,8 @@ def general_factors(found: Array) -> Factors:
 
 
 def product(factors: tuple[Factors, ...]) -> Array:
-    """Return what several causes multiply by together."""
-    return np.prod([one.vector for one in factors], axis=0)
+    """Return what several causes multiply S_joint, S_output, S(X) and D by together; S(X) only by what adds it."""
+    vector = np.prod([(1.0, 1.0, 1.0), *(one.vector for one in factors)], axis=0)
+    added = [one for one in factors if one.inputs]
+    scale = math.prod(one.vector[0] for one in factors if not one.inputs)
+    return np.array([vector[0], vector[1], sum(one.inputs for one in added) * scale, vector[2]])

@@ -29,8 +29,6 @@ NEARER = 0.1  # a reading is worth telling if it leaves less of the error than t
 FEW = 150  # samples up to which guards are tried on a fine grid, and beside other kernels
 GUARDS_UP_TO = 400  # samples; beyond, guards are tried on arrays only where each costs less than a product of matrices
 
-Words = tuple[str, float | None, str]  # a cause, but for the array
-
 
 class Account(NamedTuple):
     """One explanation of one array."""
@@ -49,9 +47,10 @@ class Diagnosis:
         p = search.reading.problem
         self.N, self.d = p.X.shape
         self.weights = np.array([1 / math.log(p.base), -1 / math.log(p.base), -p.mu])
-        self.known = list(known_factors(p.base, p.mu, self.N, self.d))
-        self.vectors = np.array([product(factors) for factors in self.known])
-        self.sums, self.sum_words = _sums(p.base, p.mu, self.N, self.d)
+        self.known = known_factors(True, p.base, p.mu, self.N, self.d)
+        self.vectors = np.array([product(factors)[[0, 1, 3]] for factors in self.known])
+        self.known_sums = known_factors(False, p.base, p.mu, self.N, self.d)
+        self.sums = np.array([product(factors) for factors in self.known_sums]) * (1, -1, 1, -1)
         self.tried = 0
         self.hopeless = set[bool]()  # kinds of arrays, slopes or not, on which no other setting told anything
 
@@ -89,11 +88,9 @@ class Diagnosis:
         return [nearest] if len(found) * (nearest.error / before) ** min(given.array.size, 3) < 1 else []
 
     def _remember(self, account: Account) -> None:
-        new = tuple(
-            one
-            for one in account.causes
-            if account.settings != self.bases[0][0] and (one.of_settings or one.name == "exponent")
-        )
+        """Try the settings of an account first on later arrays; its factors, as of a logarithm, are fitted again."""
+        of_factors = {one.name for factors in (*self.known, *self.known_sums) for one in factors}
+        new = tuple(one for one in account.causes if not one.array or one.name not in of_factors)
         if new and all(account.settings != settings for settings, _ in self.bases):
             self.bases.insert(0, (account.settings, new))
 
@@ -275,41 +272,9 @@ class Diagnosis:
         error = np.abs(given.array - L).reshape(len(L), -1).max(axis=1)
         sizes = np.abs(terms[:2]).sum(axis=0).max() + 1 + np.abs(self.sums[:, 3]) * terms[3].max()
         for k in np.flatnonzero((error <= given.allowed(sizes)) | (np.arange(len(L)) == 0)):
-            whole = (*causes, *(cause(name, given.name, number, more) for name, number, more in self.sum_words[k]))
+            whole = (*causes, *(_as_cause(one, given) for one in self.known_sums[k]))
             largest = max(float(np.abs(L[k]).max()), 1e-300)
             yield Account(whole, settings, float(error[k]) / largest, bool(error[k] <= given.allowed(sizes)[k]))
-
-
-def _sums(base: float, mu: float, N: int, d: int) -> tuple[Array, list[tuple[Words, ...]]]:
-    """List the sums that people have for L: factors of S_joint, S_output, S_X and μ D, and words for each."""
-    u = math.log(base)
-    entropies: list[tuple[tuple[float, float, float], tuple[Words, ...]]] = [
-        ((1, -1, 0), ()),
-        ((1, 0, -1), (("reversed_conditional", None, ""),)),
-        ((-1, 1, 1), (("mutual_information", None, ""),)),
-        ((-1, 1, 0), (("mutual_information", None, ""),)),
-        ((1, 0, 0), (("joint_alone", None, ""),)),
-        ((0, 0, 0), (("detached_entropy", None, ""),)),
-    ]
-    if abs(u - 1) > 1e-12:
-        nats = [((u * a, u * b, u * c), (*words, ("natural_log", None, ""))) for (a, b, c), words in entropies]
-        entropies += [
-            ((u, -1, 0), (("natural_log_joint", None, ""),)),
-            ((1, -u, 0), (("natural_log_output", None, ""),)),
-            *nats,
-        ]
-    scales: list[tuple[float, tuple[Words, ...]]] = [
-        (1.0, ()),
-        (-1.0, (("distortion_sign", None, ""),)),
-        (0.0, (("detached_distortion", None, ""),)),
-        *((k, (("distortion_scale", k, ""),)) for k in (float(N), 1 / d, 0.5, 2.0, 1 / N)),
-    ]
-    if mu and mu != 1:
-        scales.append((1 / mu, (("mu_missing", None, ""),)))
-    signs: list[tuple[int, tuple[Words, ...]]] = [(1, ()), (-1, (("minimised", None, ""),))]
-    whole = list(itertools.product(entropies, scales, signs))
-    factors = [[sign * x for x in (*S, -k)] for (S, _), (k, _), (sign, _) in whole]
-    return np.array(factors), [(*first, *second, *third) for (_, first), (_, second), (_, third) in whole]
 
 
 def _rank(account: Account) -> tuple[bool, int, float]:

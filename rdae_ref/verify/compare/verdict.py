@@ -426,16 +426,21 @@ def _remark(given: Given, fit: Fit, finding: Finding, search: Search, accounts: 
     under = f" with {_sentence(finding.candidates[0], search)}" if finding.candidates[0].conventions else ""
     where = given.name + (str(list(fit.index)) if fit.index else "")
     parts = [f"no convention explains it; {where} is {fit.yours:.9g}, ours{under} {fit.ours:.9g}"]
-    if accounts and accounts[0].fits:
+    explained = accounts and accounts[0].fits
+    if explained:
         several = [" and ".join(one.text for one in account.causes) for account in accounts[:4]]
         parts = [f"equal ours with {', or '.join(several)}", f"{where} is {fit.yours:.9g}, ours {fit.ours:.9g}"]
     if size > 1:
         n_differ, factor = search.pattern(given, finding.candidates[0])
         parts.append(f"{n_differ} of {size} elements differ")
         parts += [] if factor is None else [f"each is {factor:.6g} times ours"]
-    if given.precision == "float64" and all(
-        search.fit(one, search.ours.settings).error <= rounding_limit(one.name, "float32", alpha)
-        for one in search.reading.given
+    if (
+        not explained
+        and given.precision == "float64"
+        and all(
+            search.fit(one, search.ours.settings).error <= rounding_limit(one.name, "float32", alpha)
+            for one in search.reading.given
+        )
     ):
         parts.append("an error of this size is what float32 leaves")
     if given.name in SLOPES and given.name != "db" and _singular(search, given):
