@@ -66,6 +66,7 @@ START = 0.5  # standard deviation of the normal start, as for the figures
 APPROACH = 60  # iterations of L-BFGS at each multiple of μ during the continuation, as for the figures
 APPROACH_ALPHA = 2.0  # the order then: it needs no eigenvalues, and leads to higher optima than 1.01 does
 
+GAIN = 1e-3  # of L, relative if that exceeds 1, for which a later start replaces an earlier one: more than rounding
 SHOWN = 500  # samples that are kept for the report
 
 # A fit has collapsed if the entropy of its outputs is below a share of the joint entropy, or below so many bits, or if
@@ -432,7 +433,7 @@ class RateDistortionAutoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixi
             samples = validate_data(self, X, reset=reset, dtype=np.float64, ensure_min_samples=ensure_min_samples)
         except OverflowError as error:  # of an integer beyond 1e308
             raise ValueError(f"X must hold numbers that float64 can hold: {error}") from error
-        return as_samples(samples, "X")
+        return np.ascontiguousarray(as_samples(samples, "X"))  # the same bits from a frame, which is in columns
 
     def _set_scale(self, X: Array) -> None:
         self.mean_: Any = None
@@ -490,7 +491,7 @@ class RateDistortionAutoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixi
             result = self._fitted_from(start, problem, rng, bar, before)
             before += len(result.history)
             interrupted = result.message == "interrupted"
-            if best is None or (result.fun > best.fun and not interrupted):
+            if best is None or (result.fun > best.fun + GAIN * max(1.0, abs(best.fun)) and not interrupted):
                 best = result
             if len(problem.starts) > 1:
                 problem.choices["init"] += f"; {start} {'reached' if interrupted else 'ended at'} L = {result.fun:.6g}"
