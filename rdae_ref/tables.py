@@ -256,7 +256,7 @@ def _completed(
         words = f"; {int(holes.sum())} missing numbers in {int(holes.any(axis=0).sum())} columns replaced by the mean"
     if len(keep) == 1 or how.startswith(f" of {len(keep)}"):
         how = how.removeprefix(f" of {len(keep)}")
-    said = f"{len(values)} rows, {len(keep)} column{'s' * (len(keep) != 1)}{how}{words}"
+    said = f"{len(values)} row{'s' * (len(values) != 1)}, {len(keep)} column{'s' * (len(keep) != 1)}{how}{words}"
     columns = None if names is None else tuple(names[j] for j in keep)
     notes = [f"{path}: {note}" for note in _odd(values, columns, keep)]
     return Table(np.ascontiguousarray(values), columns, said, tuple(notes))

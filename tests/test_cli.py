@@ -1,10 +1,10 @@
 """The command line: every example works as pasted, every mistake gets a sentence, and nothing is left half done."""
 
 import errno
+import gzip
 import io
 import os
 import re
-import select
 import shlex
 import shutil
 import signal
@@ -25,7 +25,7 @@ from rdae_ref.data import gaussian
 from rdae_ref.tables import read_table, write_table
 
 README = Path(__file__).parents[1] / "README.md"
-VERBS = ("check", "compare", "figures", "fit", "transform", "inspect")
+VERBS = ("check", "compare", "figures", "fit", "transform", "score", "inspect")
 QUICK = ["--activation", "linear", "--sigma", "0.5", "--n-hidden", "3", "--tol", "1e-3"]
 
 
@@ -73,8 +73,8 @@ def test_the_example_of_each_verb_works_as_pasted(verb, capsys, monkeypatch, tmp
 
 
 def test_the_commands_of_the_readme_work_as_pasted(capsys, monkeypatch, tmp_path):
-    section = README.read_text(encoding="utf-8").split("## From the command line\n")[1].split("\n## ")[0]
-    commands = [shlex.split(line, comments=True) for line in section.splitlines() if line.startswith("    rdae-ref ")]
+    lines = README.read_text(encoding="utf-8").splitlines()
+    commands = [shlex.split(line, comments=True) for line in lines if line.startswith("    rdae-ref ")]
     monkeypatch.chdir(tmp_path)
     assert [command[1] for command in commands] == ["fit", "fit", "transform", "inspect"]
     for _, *arguments in commands:
@@ -97,14 +97,36 @@ def test_the_defaults_in_the_help_are_those_of_the_estimator():
     for name, (_, what) in SETTINGS.items():
         if defaults[name] is not None:
             assert re.search(rf"\bdefault {re.escape(str(defaults[name]))}\)", what), name
-    assert set(defaults) - set(SETTINGS) == {"callback", "verbose", "random_state"}
+    assert set(defaults) - set(SETTINGS) == {"callback", "verbose", "random_state", "standardise"}
 
 
-@pytest.mark.parametrize("arguments", [[], ["no such"], ["fit", "--seed", "-1"], ["fit"], ["transform", "m.npz"]])
+@pytest.mark.parametrize("arguments", [["no such"], ["fit", "--seed", "-1"], ["fit"], ["transform", "m.npz"]])
 def test_wrong_arguments_are_exit_code_2(arguments, capsys):
     with pytest.raises(SystemExit, match="2"):
         main(arguments)
     assert "usage: rdae-ref" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["fti", "data.csv"], "invalid choice: 'fti': did you mean 'fit'?"),
+        (["fit", "data.csv", "--n_hidden", "5"], "unrecognized arguments: --n_hidden 5: did you mean '--n-hidden'?"),
+        (["fit", "--n_hidden", "5"], "unrecognized arguments: --n_hidden: did you mean '--n-hidden'?"),
+        (["fit", "data.csv", "--standardize"], "--standardize: did you mean '--standardise'?"),
+        (["fit", "data.csv", "--missing", "means"], "invalid choice: 'means': did you mean 'mean'?"),
+        (["fit", "data.csv", "--zzz"], "unrecognized arguments: --zzz\n"),
+    ],
+)
+def test_what_is_nearly_right_gets_a_suggestion(arguments, words, capsys):
+    with pytest.raises(SystemExit, match="2"):
+        main(arguments)
+    assert words in capsys.readouterr().err
+
+
+def test_the_bare_command_shows_the_help(capsys):
+    assert main([]) == 0
+    assert capsys.readouterr().out == help_of(capsys)
 
 
 # ------------------------------------------------------------------------------------------ fit, transform, inspect
@@ -197,13 +219,16 @@ def test_a_sparkline_ends_where_the_numbers_end():
 
 
 def test_the_names_of_the_columns_are_kept_and_checked(here, model_file, capsys):
-    """Those of a file against those of the fit; where one of the two has no names, the order counts."""
+    """Columns are taken by name, others ignored; where one of the two has no names, the order counts."""
     X = read_table(here / "data.csv").values
     assert list(load_model(model_file).feature_names_in_) == ["x1", "x2"]
     assert main(["transform", str(model_file), "data.csv", "-o", "code.csv", "--quiet"]) == 0
-    write_table("turned.csv", X[:, ::-1], ("x2", "x1"))
-    assert main(["transform", str(model_file), "turned.csv", "-o", "other.csv"]) == 2
-    assert "turned.csv: column 1 is 'x2', but" in capsys.readouterr().err
+    Path("turned.csv").write_text("x2,class,x1\n" + "".join(f"{b!r},red,{a!r}\n" for a, b in X.tolist()))
+    assert main(["transform", str(model_file), "turned.csv", "-o", "turned.npy", "--quiet"]) == 0
+    assert np.array_equal(read_table("turned.npy").values, read_table("code.csv").values)
+    write_table("renamed.csv", X, ("x1", "y"))
+    assert main(["transform", str(model_file), "renamed.csv", "-o", "other.csv"]) == 2
+    assert "renamed.csv has no column 'x2'" in capsys.readouterr().err
     assert not Path("other.csv").exists()
     write_table("unnamed.csv", X)
     assert main(["transform", str(model_file), "unnamed.csv", "-o", "other.csv", "--quiet"]) == 0
@@ -255,7 +280,8 @@ def test_escape_sequences_in_names_do_not_reach_the_terminal(arguments, here, mo
 BAD = {
     "no data": (["fit", "none.csv", "-o", "m.npz"], "there is no file none.csv"),
     "a word": (["fit", "bad.csv", "-o", "m.npz"], "bad.csv, line 3, column 2: 'x' is not a number"),
-    "no model named": (["fit", "data.csv"], "-o model.npz"),
+    "a report without data": (["inspect", "MODEL", "--data", "data.csv"], "give --html FILE, too"),
+    "a class": (["fit", "class.csv", "-o", "m.npz"], "line 2, column 2: 'setosa' is not a number.*--drop kind"),
     "no folder": (["fit", "none.csv", "-o", "no/m.npz"], "there is no folder"),
     "a folder": (["fit", "data.csv", "-o", "."], "is a folder"),
     "a setting": (["fit", "data.csv", "-o", "m.npz", "--mu", "-1"], "mu must be a finite number, 0 or above"),
@@ -280,7 +306,7 @@ BAD = {
     "no model": (["transform", "none.npz", "data.csv", "-o", "m.csv"], "there is no file none.npz"),
     "data for a model": (["transform", "data.csv", "data.csv", "-o", "m.csv"], "data.csv is not an npz file"),
     "output's form": (["transform", "MODEL", "data.csv", "-o", "m.txt"], "must end in .csv, .tsv, .npy or .npz"),
-    "other columns": (["transform", "MODEL", "one.csv", "-o", "m.csv"], "features"),
+    "other columns": (["transform", "MODEL", "one.csv", "-o", "m.csv"], "one.csv has 3 columns, and the model was"),
     "plot's form": (["inspect", "MODEL", "--plot", "m.gif"], "must end in .png, .svg or .pdf"),
     "inspected data": (["inspect", "data.csv"], "data.csv is not an npz file"),
 }
@@ -291,13 +317,14 @@ def test_a_mistake_gets_one_sentence_and_leaves_no_file(case, here, model_file, 
     arguments, words = BAD[case]
     Path("bad.csv").write_text("a,b\n1,2\n3,x\n")
     Path("one.csv").write_text("1,2,3\n")
+    Path("class.csv").write_text("a,kind\n1,setosa\n2,virginica\n")
     os.mkfifo("pipe.npz")
     before = sorted(os.listdir())
     assert main([str(model_file) if argument == "MODEL" else argument for argument in arguments]) == 2
     said, errors = capsys.readouterr()
-    assert said == ""
+    assert re.fullmatch(r"(\w+\.csv: \d+ rows?, \d+ columns?, .*\n)?", said)  # what was read is told at once
     assert errors.startswith("rdae-ref: ")
-    assert words in errors
+    assert re.search(words if ".*" in words else re.escape(words), errors)
     assert sorted(os.listdir()) == before
 
 
@@ -323,7 +350,7 @@ def test_oracles_without_their_judge_are_told_before_the_work(capsys, monkeypatc
 BEGUN = "import sys, rdae_ref.estimator; from rdae_ref.cli import main; print('begun', flush=True); sys.exit(main())"
 
 
-def test_ctrl_c_ends_a_fit_with_a_sentence_and_no_file(tmp_path):
+def test_ctrl_c_ends_a_fit_with_a_sentence_and_the_best_model_so_far(tmp_path):
     write_table(tmp_path / "data.csv", gaussian(300, np.random.default_rng(0)))
     options = ["--solver", "ascent", "--step-size", "1e-9", "--max-iter", "1000000", "--init", "random"]
     command = [sys.executable, "-c", BEGUN, "fit", "data.csv", "-o", "model.npz", *options]
@@ -334,10 +361,12 @@ def test_ctrl_c_ends_a_fit_with_a_sentence_and_no_file(tmp_path):
     process.send_signal(signal.SIGINT)
     said, errors = process.communicate(timeout=60)
     assert process.returncode == 130
-    assert said == ""
-    assert "interrupted" in errors
-    assert "Traceback" not in errors
-    assert os.listdir(tmp_path) == ["data.csv"]
+    assert said == "data.csv: 300 rows, 2 columns, no header, delimiter ','\n"
+    assert re.fullmatch(r"rdae-ref: interrupted after \d+ iterations; the best model so far is in model.npz\n", errors)
+    assert sorted(os.listdir(tmp_path)) == ["data.csv", "model.npz"]
+    model = load_model(tmp_path / "model.npz")
+    assert model.converged_ is False
+    assert 0 < model.n_iter_ < 10**6
 
 
 FIT = "fit data.csv -o fitted.npz --activation linear --sigma 0.5 --n-hidden 3"
@@ -450,17 +479,113 @@ def test_a_terminal_without_greek_gets_the_rest(model_file, monkeypatch):
     assert b"conditional entropy" in written.getvalue()
 
 
-def test_progress_is_drawn_on_a_terminal_only(here):
-    pytest.importorskip("tqdm")
+def on_a_terminal(*arguments, **variables):
+    """Run the command on a terminal of 80 columns, and return the exit code and what it shows."""
     import pty
     import termios
 
-    command = [sys.executable, "-m", "rdae_ref", "fit", "data.csv", "-o", "model.npz", *QUICK]
     ours, theirs = pty.openpty()
-    termios.tcsetwinsize(theirs, (24, 80))  # a bar has no room in the 0 columns of a new one
-    done = subprocess.run(command, stdout=subprocess.PIPE, stderr=theirs, text=True, check=True)
-    drawn = os.read(ours, 1 << 16).decode() if select.select([ours], [], [], 0)[0] else ""
+    termios.tcsetwinsize(theirs, (24, 80))
+    environment = {name: value for name, value in os.environ.items() if name != "NO_COLOR"} | {"TERM": "xterm"}
+    command = [sys.executable, "-m", "rdae_ref", *arguments]
+    process = subprocess.Popen(command, stdout=theirs, stderr=theirs, env=environment | variables)
     os.close(theirs)
+    shown = b""
+    with suppress(OSError):  # the end of a terminal
+        while piece := os.read(ours, 1 << 16):
+            shown += piece
     os.close(ours)
-    assert "\rfit:" in drawn
-    assert "\r" not in done.stdout
+    return process.wait(), shown.decode().replace("\r\n", "\n")
+
+
+def test_a_fit_on_a_terminal_writes_a_line_for_each_stage(here):
+    code, shown = on_a_terminal("fit", "data.csv", *QUICK, "--init", "continuation")
+    assert code == 0
+    lines = [line.split("\r")[-1] for line in shown.splitlines() if "stage" in line]
+    found = [re.match(r"stage (\d+)  mu ([\d.]+)  iteration (\d+)  L \S+  D [\d.]+", line) for line in lines]
+    assert [(int(line[1]), float(line[2])) for line in found] == [(i + 1, 1.5 * 2 ** (6 - i)) for i in range(7)]
+    assert int(found[-1][3]) == load_model(here / "data.model.npz").n_iter_
+    assert all(len(line) < 80 for line in lines)
+    code, shown = on_a_terminal("fit", "data.csv", *QUICK, "--quiet")
+    assert (code, shown) == (0, "")
+
+
+def test_colour_is_for_terminals_and_not_with_no_color(here):
+    code, shown = on_a_terminal("fit", "none.csv")
+    assert (code, shown) == (2, "\x1b[31mrdae-ref:\x1b[0m there is no file none.csv\n")
+    for variables in ({"NO_COLOR": "1"}, {"TERM": "dumb"}):
+        assert on_a_terminal("fit", "none.csv", **variables) == (2, "rdae-ref: there is no file none.csv\n")
+    command = [sys.executable, "-m", "rdae_ref", "fit", "none.csv"]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.stderr == "rdae-ref: there is no file none.csv\n"
+
+
+# --------------------------------------------------------------------------------------------------------- real tables
+
+
+def test_a_model_without_a_name_is_kept_beside_the_data(here, capsys):
+    Path("d").mkdir()
+    for given, kept in (
+        ("data.csv", "data.model.npz"),
+        ("d/a.b.csv.gz", "d/a.b.model.npz"),
+        ("d/A.NPY", "d/A.model.npz"),
+    ):
+        X = read_table("data.csv").values
+        if given.endswith("gz"):
+            Path(given).write_bytes(gzip.compress(Path("data.csv").read_bytes()))
+        elif given.endswith("NPY"):
+            with open(given, "wb") as file:
+                np.save(file, X)
+        assert main(["fit", given, *QUICK]) == 0
+        assert capsys.readouterr().out.endswith(f"{kept}: the model\n")
+        assert load_model(kept).n_features_in_ == 2
+
+
+def test_a_table_with_classes_and_an_index_from_the_first_refusal_to_the_energies(here, capsys):
+    from sklearn.datasets import load_wine
+
+    wine = load_wine()
+    numbers, kinds = wine.data.tolist(), [f"kind {k}" for k in wine.target]
+    rows = [",".join([str(i), *map(repr, numbers[i]), kinds[i]]) for i in range(len(numbers))]
+    Path("wine.csv").write_text("\n".join([",".join(["", *wine.feature_names, "class"]), *rows]))
+    assert main(["fit", "wine.csv"]) == 2
+    said = capsys.readouterr().err
+    assert "wine.csv, line 2, column 15: 'kind 0' is not a number; " in said
+    flags = re.search(r"--drop class", said)[0].split()
+    command = ["fit", "wine.csv", *flags, "--max-iter", "3", "--n-hidden", "2"]
+    assert main(command) == 1
+    said, errors = capsys.readouterr()
+    assert "wine.csv: 178 rows, 14 columns of 15, header, delimiter ','\n" in said
+    assert "wine.csv: column 1 has no name and counts 0, 1, 2, ...: if it is an index, pass --index\n" in errors
+    assert "column 'proline' varies 2.53e+03 times as much as column 'nonflavanoid_phenols'" in errors
+    assert "pass --standardise" in errors
+    assert main([*command, "--index", "--standardise"]) == 1
+    said, errors = capsys.readouterr()
+    assert "178 rows, 13 columns of 15" in said
+    assert "index" not in errors + said
+    assert "times as much" not in errors
+    model = load_model("wine.model.npz")
+    assert list(model.feature_names_in_) == wine.feature_names
+    assert main(["score", "wine.model.npz", "wine.csv", "-o", "energy.csv"]) == 0
+    assert "energy.csv: 178 rows; energy mean " in capsys.readouterr().out
+    energy = read_table("energy.csv")
+    assert energy.columns == ("energy",)
+    del model.feature_names_in_
+    np.testing.assert_allclose(energy.values[:, 0], -model.score_samples(wine.data), rtol=1e-12)
+    assert main(["transform", "wine.model.npz", "wine.csv", "-o", "xhat.csv", "--reconstruct", "--quiet"]) == 0
+    np.testing.assert_allclose(read_table("xhat.csv").values, model.reconstruct(wine.data), rtol=1e-12)
+    assert main(["score", "wine.model.npz", "data.csv", "-o", "energy.csv"]) == 2
+    assert "data.csv has no column 'alcohol'" in capsys.readouterr().err
+
+
+def test_inspect_says_share_rate_collapse_and_why_it_ended_in_words(here, model_file, capsys):
+    model = load_model(model_file)
+    assert main(["inspect", str(model_file), "--html", "report.html", "--data", "data.csv"]) == 0
+    said = capsys.readouterr().out
+    assert f"{model.terms_.distortion / model.variance_:.4g}  of the variance" in said
+    assert f"{model.input_entropy_ - model.terms_.conditional_entropy:.6g}  bits, what the outputs tell" in said
+    assert re.search(r"collapse +no ", said)
+    assert re.search(r"converged: (no element of the gradient exceeds|L no longer increases)", said)
+    assert not re.search("CONVERGENCE|PGTOL|FACTR", said)
+    assert "init: " in said
+    assert "<html" in Path("report.html").read_text(encoding="utf-8")

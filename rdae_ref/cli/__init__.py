@@ -1,8 +1,4 @@
-"""The command line: ``rdae-ref check``, ``compare``, ``figures``, ``fetch``, ``fit``, ``transform`` and ``inspect``.
-
-Exit codes: 0 done; 1 done, but a check failed, results differ or a fit did not converge; 2 not done, because of the
-arguments or the files; 130 interrupted by Ctrl-C.
-"""
+"""The command line: one module for each verb, or for several that go together; exit codes in docs/howto/command.md."""
 
 import argparse
 import io
@@ -12,19 +8,21 @@ from typing import Any
 
 from .. import _command
 from .._version import __version__
-from ..files import printable
 from .check import add_check
-from .common import Lasting
+from .common import Lasting, Parser, Verbs, say
 from .compare import add_compare
 from .fetch import add_fetch
 from .figures import add_figures
-from .model import add_fit, add_inspect, add_transform
+from .model import add_fit, add_inspect, add_score, add_transform
 
 __all__ = ["main"]
 
 SEEDS = """\
 Commands that draw random numbers take --seed, 0 by default. The figures have seeds of their own, several for each,
-which are in their JSON files; transform and inspect draw nothing."""
+which are in their JSON files; transform, score and inspect draw nothing.
+
+Exit codes: 0 done; 1 done, but a check failed, results differ, or a fit did not converge or collapsed; 2 not done,
+because of the arguments or the files; 130 interrupted by Ctrl-C."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -63,25 +61,30 @@ def _is_lost(out: Lasting, err: Lasting) -> bool:
 
 
 def _run(arguments: Sequence[str] | None) -> int:
-    options = _parser().parse_args(arguments)
+    parser = _parser()
+    if not (sys.argv[1:] if arguments is None else arguments):
+        parser.print_help()
+        return 0
+    options, unknown = parser.parse_known_args(arguments)
+    if unknown:
+        options.parser.error(f"unrecognized arguments: {' '.join(unknown)}")
     try:
         code: int = options.command(options)
         return code
     except (ValueError, TypeError, ArithmeticError, OSError, ImportError, MemoryError) as error:
-        said = printable(str(error) or type(error).__name__, keep="\n")
-        print(f"rdae-ref: {said}", file=sys.stderr)
+        say(str(error) or type(error).__name__)
         return 2
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
+    parser = Parser(
         prog="rdae-ref",
         description="The rate-distortion auto-encoder, as a reference.",
         epilog=SEEDS,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("--version", action="version", version=__version__)
-    verbs = parser.add_subparsers(required=True, metavar="VERB")
-    for add in (add_check, add_compare, add_figures, add_fetch, add_fit, add_transform, add_inspect):
+    verbs: Verbs = parser.add_subparsers(required=True, metavar="VERB")
+    for add in (add_check, add_compare, add_figures, add_fetch, add_fit, add_transform, add_score, add_inspect):
         add(verbs)
     return parser

@@ -1,19 +1,24 @@
 """What the commands have in common."""
 
 import argparse
+import difflib
 import errno
 import json
 import os
+import re
+import sys
 import tempfile
 from contextlib import suppress
 from pathlib import Path
-from typing import Any, TypeAlias
+from typing import Any, NoReturn, TypeAlias
 
 from ..files import printable, written_whole
 
-__all__ = ["Lasting", "Verbs", "add_verb", "as_seed", "check_folder", "write_json"]
+__all__ = ["Lasting", "Parser", "Verbs", "add_verb", "as_seed", "check_folder", "say", "write_json"]
 
-Verbs: TypeAlias = "argparse._SubParsersAction[argparse.ArgumentParser]"
+Verbs: TypeAlias = "argparse._SubParsersAction[Parser]"
+
+COLOURS = {"red": "\x1b[31m", "yellow": "\x1b[33m"}
 
 
 class Lasting:
@@ -35,6 +40,11 @@ class Lasting:
         self._attempt("write", "\r" * begin + printable(text[begin:], keep="\n\t"))
         return len(text)
 
+    def paint(self, text: str, colour: str) -> None:
+        """Write text in a colour if this is a terminal that shows colours, and NO_COLOR is not set."""
+        plain = os.environ.get("NO_COLOR") or os.environ.get("TERM") == "dumb" or not (self.open and self.isatty())
+        self._attempt("write", printable(text) if plain else f"{COLOURS[colour]}{printable(text)}\x1b[0m")
+
     def flush(self) -> None:
         """Write what is in the buffer, or drop it."""
         self._attempt("flush")
@@ -53,15 +63,37 @@ class Lasting:
         return getattr(self.stream, name)
 
 
-def add_verb(verbs: Verbs, name: str, what: str, example: str) -> argparse.ArgumentParser:
+def say(text: object, colour: str = "red") -> None:
+    """Print what went wrong, or may have, to stderr, under the name of the command."""
+    if isinstance(sys.stderr, Lasting):
+        sys.stderr.paint("rdae-ref:", colour)
+        print(f" {printable(text, keep=chr(10))}", file=sys.stderr)
+
+
+class Parser(argparse.ArgumentParser):
+    """A parser that suggests what may have been meant."""
+
+    def error(self, message: str) -> NoReturn:
+        """Exit with code 2."""
+        known = [name for action in self._actions for name in (*action.option_strings, *(action.choices or ()))]
+        found = re.search(r"invalid choice: '(.*?)'|unrecognized arguments: (\S+)", message)
+        near = difflib.get_close_matches(found[1] or found[2], [str(name) for name in known], 1) if found else []
+        if near:
+            message = f"{message.split(' (choose')[0]}: did you mean {near[0]!r}?"
+        super().error(message)
+
+
+def add_verb(verbs: Verbs, name: str, what: str, example: str) -> Parser:
     """Add a command with its help, which ends in an example that works as pasted."""
-    return verbs.add_parser(
+    parser = verbs.add_parser(
         name,
         help=what,
         description=what,
         epilog=f"example:\n  {example}",
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
+    parser.set_defaults(parser=parser)
+    return parser
 
 
 def as_seed(text: str) -> int:

@@ -62,7 +62,8 @@ def _figures(options: argparse.Namespace) -> int:
             with_literal(text, [], [])
     claims: list[Claim] = []
     for name, module in zip(chosen, modules, strict=True):
-        more: dict[str, Any] = {"source": source} if FIGURES[name].digits else {}
+        takes_digits = FIGURES[name].digits or FIGURES[name].more_with_digits
+        more: dict[str, Any] = {"source": source} if takes_digits else {}
         if options.sweep and name == "4":
             more["sweep"] = True
         if options.literal:

@@ -1,24 +1,33 @@
-"""``rdae-ref fit``, ``rdae-ref transform`` and ``rdae-ref inspect``: make a model from data, apply it, describe it."""
+"""``rdae-ref fit``, ``transform``, ``score`` and ``inspect``: make a model from data, apply it, describe it."""
 
 import argparse
-import sys
+import csv
+import re
 import warnings
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from .._command import INTERRUPTED
 from ..data import gaussian
-from ..files import printable
+from ..files import printable, written_whole
+from ..optimize.quasi_newton import in_words
 from ..tables import Table, check_writable_table, read_table, write_table
-from .common import Verbs, add_verb, as_seed, check_folder
+from .common import Verbs, add_verb, as_seed, check_folder, say
 from .history import check_drawable, draw_history, history_text
+from .progress import progress_lines
 
 if TYPE_CHECKING:
     from ..estimator import RateDistortionAutoencoder
 
 MAKE = "rdae-ref fit --example data.csv\n  rdae-ref fit data.csv -o model.npz"
 N_EXAMPLE = 100
+
+
+def _count_or_word(text: str) -> int | str:
+    return int(text) if text.lstrip("+-").isdecimal() else text
 
 
 def _number_or_word(text: str) -> float | str:
@@ -42,11 +51,14 @@ SETTINGS: dict[str, tuple[Any, str]] = {
     "solver": (str, "lbfgs or ascent (default lbfgs)"),
     "step_size": (float, "of the ascent (default: found by a line search)"),
     "momentum": (float, "of the ascent (default 0.0)"),
-    "batch_size": (int, "most samples in a batch (default: all in one)"),
+    "batch_size": (
+        _count_or_word,
+        "most samples in a batch: a number, or auto for all up to some thousand (default auto)",
+    ),
     "batches": (str, "clustered, as in §4.2, or random (default random)"),
     "max_iter": (int, "iterations of L-BFGS, or passes through the data (default 500)"),
-    "tol": (float, "where it has converged (default 0.0001)"),
-    "init": (str, "continuation, from 64 times the trade-off down, or random (default continuation)"),
+    "tol": (float, "where it has converged (default 0.001)"),
+    "init": (str, "continuation, from 64 times the trade-off down, pca, random, or auto for the best (default auto)"),
 }
 
 
@@ -61,7 +73,10 @@ def add_fit(verbs: Verbs) -> None:
     which = fit.add_mutually_exclusive_group(required=True)
     _add_data(fit, which.add_argument, nargs="?")
     which.add_argument("--example", type=Path, metavar="FILE", help="write data of Figure 1 to try it with, and stop")
-    fit.add_argument("-o", "--output", type=Path, metavar="MODEL.npz", help="the model")
+    fit.add_argument(
+        "-o", "--output", type=Path, metavar="MODEL.npz", help="the model (default: DATA.model.npz, beside the data)"
+    )
+    fit.add_argument("--standardise", action="store_true", help="divide each column by its standard deviation first")
     for name, (kind, what) in SETTINGS.items():
         fit.add_argument(f"--{name.replace('_', '-')}", type=kind, default=argparse.SUPPRESS, metavar="X", help=what)
     fit.add_argument("--seed", type=as_seed, default=0, help="of the start, of batches, of the example (default 0)")
@@ -70,34 +85,56 @@ def add_fit(verbs: Verbs) -> None:
 
 
 def _fit(options: argparse.Namespace) -> int:
+    if options.data and options.output is None:
+        stem = Path(options.data.stem if options.data.suffix.lower() == ".gz" else options.data.name).stem
+        options.output = options.data.with_name(f"{stem}.model.npz")
     check_folder(options.output or options.example)
     if options.example:
         check_writable_table(options.example)
         write_table(options.example, gaussian(N_EXAMPLE, np.random.default_rng(options.seed)), ("x1", "x2"))
         return 0
-    if options.output is None:
-        raise ValueError("the model needs a file: -o model.npz")
     _check_apart(options.output, options.data)
     if options.output.suffix != ".npz":
         raise ValueError(f"{options.output} must end in .npz: a model is an npz file")
     table = _read(options)
 
-    from ..estimator import RateDistortionAutoencoder  # noqa: PLC0415  # loads scikit-learn, which takes a second
+    from ..estimator import APPROACH, RateDistortionAutoencoder  # noqa: PLC0415  # loads scikit-learn: a second
     from ..model_file import save_model  # noqa: PLC0415
 
     settings = {name: value for name, value in vars(options).items() if name in SETTINGS}
-    model = RateDistortionAutoencoder(**settings, random_state=options.seed, verbose=not options.quiet)
+    model = RateDistortionAutoencoder(**settings, standardise=options.standardise, random_state=options.seed)
+    lines = None if options.quiet else progress_lines(model.max_iter, model.mu, APPROACH)
+    model.callback, interrupted = lines, False
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("default")
-        model.fit(table.values)
+        try:
+            model.fit(table.values)
+        except KeyboardInterrupt:
+            if not hasattr(model, "parameters_"):  # it had not begun
+                raise
+            interrupted = True
+        finally:
+            if lines is not None:
+                lines.end()
     if table.columns:
         model.feature_names_in_ = np.array(table.columns, dtype=object)
     save_model(model, options.output)
+    if interrupted:
+        say(f"interrupted after {model.n_iter_} iterations; the best model so far is in {options.output}")
+        return INTERRUPTED
     if not options.quiet:
         for said in caught:
-            print(f"rdae-ref: {printable(said.message)}", file=sys.stderr)
+            say(_with_names(str(said.message), table), "yellow")
         print(_summary(model))
+        print(f"{options.output}: the model")
     return 1 if model.converged_ is False or model.collapsed_ else 0
+
+
+def _with_names(words: str, table: Table) -> str:
+    """Return a warning with the names of the columns, or their numbers from 1, and the flag of the command."""
+    names = table.columns or range(1, 1 + table.values.shape[1])
+    words = re.sub(r"column '(\d+)'", lambda found: f"column {names[int(found[1])]!r}", words)
+    return words.replace("set standardise,", "pass --standardise,")
 
 
 def add_transform(verbs: Verbs) -> None:
@@ -111,7 +148,7 @@ def add_transform(verbs: Verbs) -> None:
     transform.add_argument("model", type=Path, metavar="MODEL.npz", help="as rdae-ref fit wrote it")
     _add_data(transform, transform.add_argument)
     transform.add_argument(
-        "-o", "--output", type=Path, required=True, metavar="OUT", help="a .csv, .npy or .npz file for the codes"
+        "-o", "--output", type=Path, required=True, metavar="OUT", help="a .csv, .tsv, .npy or .npz file for the codes"
     )
     transform.add_argument("--reconstruct", action="store_true", help="write the reconstructions, not the codes")
     transform.add_argument("--quiet", action="store_true", help="print nothing: the exit code tells the result")
@@ -122,8 +159,7 @@ def _transform(options: argparse.Namespace) -> int:
     check_folder(options.output)
     check_writable_table(options.output)
     _check_apart(options.output, options.model, options.data)
-    model, table = _load(options.model), _read(options)
-    _check_columns(model, table, options)
+    model, table = _model_and_table(options)
     if options.reconstruct:
         values, name = model.reconstruct(table.values), "Xhat"
         columns = table.columns or [f"xhat{i + 1}" for i in range(values.shape[1])]
@@ -137,6 +173,42 @@ def _transform(options: argparse.Namespace) -> int:
     return 0
 
 
+def add_score(verbs: Verbs) -> None:
+    """Add the command."""
+    score = add_verb(
+        verbs,
+        "score",
+        "Write the energy |x - xhat|² of each row of a table: the higher, the less it resembles the rows of the fit.",
+        f"{MAKE}\n  rdae-ref score model.npz data.csv -o energy.csv",
+    )
+    score.add_argument("model", type=Path, metavar="MODEL.npz", help="as rdae-ref fit wrote it")
+    _add_data(score, score.add_argument)
+    score.add_argument(
+        "-o",
+        "--output",
+        type=Path,
+        required=True,
+        metavar="OUT",
+        help="a .csv, .tsv, .npy or .npz file for the energies",
+    )
+    score.add_argument("--quiet", action="store_true", help="print nothing: the exit code tells the result")
+    score.set_defaults(command=_score)
+
+
+def _score(options: argparse.Namespace) -> int:
+    check_folder(options.output)
+    check_writable_table(options.output)
+    _check_apart(options.output, options.model, options.data)
+    model, table = _model_and_table(options)
+    energy = -model.score_samples(table.values)
+    write_table(options.output, energy[:, None], ["energy"], name="energy")
+    if not options.quiet:
+        low, median, high = np.quantile(energy, [0, 0.5, 1])
+        said = f"mean {energy.mean():.6g}, median {median:.6g}, from {low:.6g} to {high:.6g}"
+        print(f"{options.output}: {len(energy)} rows; energy {said}")
+    return 0
+
+
 def add_inspect(verbs: Verbs) -> None:
     """Add the command."""
     inspect = add_verb(
@@ -147,17 +219,28 @@ def add_inspect(verbs: Verbs) -> None:
     )
     inspect.add_argument("model", type=Path, metavar="MODEL.npz", help="as rdae-ref fit wrote it")
     inspect.add_argument("--plot", type=Path, metavar="FILE", help="draw the history into a .png, .svg or .pdf file")
+    inspect.add_argument(
+        "--html", type=Path, metavar="FILE", help="write a report that a browser shows, without a network"
+    )
+    inspect.add_argument("--data", type=Path, metavar="DATA", help="samples for the spectra and energies of the report")
+    _add_reading(inspect)
     inspect.add_argument("--quiet", action="store_true", help="print nothing: the exit code says whether it is a model")
     inspect.set_defaults(command=_inspect)
 
 
 def _inspect(options: argparse.Namespace) -> int:
     check_folder(options.plot)
+    check_folder(options.html)
     if options.plot:
         check_drawable(options.plot)
-    model = _load(options.model)
+    if options.data and not options.html:
+        raise ValueError("--data is for the report: give --html FILE, too")
+    model, table = _model_and_table(options) if options.data else (_load(options.model), None)
     if options.plot:
         draw_history(model.history_, options.plot)
+    if options.html:
+        with written_whole(options.html) as file:
+            file.write(model.report(None if table is None else table.values))
     if not options.quiet:
         settings = model.get_params()
         width = max(map(len, settings))
@@ -165,8 +248,12 @@ def _inspect(options: argparse.Namespace) -> int:
         for name, value in settings.items():
             if name not in ("callback", "verbose"):
                 print(f"  {name:{width}}  {'' if value is None else printable(value)}".rstrip())
-        if hasattr(model, "feature_names_in_"):
-            print(f"\ncolumns: {', '.join(map(printable, model.feature_names_in_))}")
+        print("\nwhat auto chose" if model.choices_ else "", end="\n" * bool(model.choices_))
+        for name, why in model.choices_.items():
+            print(f"  {printable(name)}: {printable(why)}")
+        names = getattr(model, "feature_names_in_", ())
+        if len(names):
+            print(f"\ncolumns: {', '.join(map(printable, names))}")
         print(f"\n{_summary(model)}\n\n{history_text(model.history_)}")
     return 0
 
@@ -174,24 +261,53 @@ def _inspect(options: argparse.Namespace) -> int:
 def _summary(model: "RateDistortionAutoencoder") -> str:
     unit = {2: "bits", np.e: "nats"}.get(model.base, f"units of log base {model.base:g}")
     ended = {True: "converged", False: "did not converge", None: "no test of convergence with batches"}
+    collapse = "collapsed: the outputs are (nearly) one point" if model.collapsed_ else "the outputs have not collapsed"
     rows = [
         ("objective", f"{model.value_:.6g}", f"conditional entropy − {model.mu_:.6g} · distortion"),
         ("conditional entropy", f"{model.terms_.conditional_entropy:.6g}", f"{unit}, of the inputs given the outputs"),
         ("joint entropy", f"{model.terms_.joint_entropy:.6g}", unit),
         ("output entropy", f"{model.terms_.output_entropy:.6g}", unit),
-        ("distortion", f"{model.terms_.distortion:.6g}", "mean of the squared distance"),
+        ("distortion D", f"{model.terms_.distortion:.6g}", "mean of the squared distance"),
+        *_of_data(model, unit),
         ("kernel sizes", f"{model.sigma_x_:.6g}, {model.sigma_xhat_:.6g}", "of inputs and outputs"),
-        ("iterations", f"{model.n_iter_}", f"{ended[model.converged_]}: {printable(model.message_)}"),
+        ("iterations", f"{model.n_iter_}", f"{ended[model.converged_]}: {printable(in_words(model.message_))}"),
+        ("collapse", "yes" if model.collapsed_ else "no", collapse),
     ]
     head = f"{model.n_features_in_} features, {len(model.parameters_.W)} units"
     return "\n".join([head, *(f"  {name:19}  {value:>18}  {what}" for name, value, what in rows)])
 
 
+def _of_data(model: "RateDistortionAutoencoder", unit: str) -> list[tuple[str, str, str]]:
+    """Return the rows that need what files of earlier versions do not have."""
+    rows = []
+    if model.variance_:
+        share = model.terms_.distortion / model.variance_
+        rows.append(("D / variance", f"{share:.4g}", f"of the variance {model.variance_:.6g} of the data"))
+    if model.input_entropy_ is not None:
+        rate = model.input_entropy_ - model.terms_.conditional_entropy
+        rows.append(
+            ("rate", f"{rate:.6g}", f"{unit}, what the outputs tell of the inputs ({model.input_entropy_:.6g})")
+        )
+    return rows
+
+
 def _add_data(parser: argparse.ArgumentParser, add: Any, **kwargs: Any) -> None:
-    add("data", type=Path, metavar="DATA", help="samples in rows: a csv, npy or npz file", **kwargs)
+    add("data", type=Path, metavar="DATA", help="samples in rows: a csv, tsv, npy or npz file", **kwargs)
+    _add_reading(parser)
+
+
+def _add_reading(parser: argparse.ArgumentParser) -> None:
     reading = parser.add_argument_group("how the data is read")
     reading.add_argument(
         "--delimiter", metavar="C", help="a character, tab, or whitespace (default: detected automatically)"
+    )
+    names = "separated by commas: names, or numbers from 1"
+    reading.add_argument("--columns", action="append", metavar="NAMES", help=f"the columns to read, {names}")
+    reading.add_argument("--drop", action="append", metavar="NAMES", help=f"columns to leave out, {names}")
+    reading.add_argument("--index", action="store_true", help="the first column is an index: leave it out")
+    reading.add_argument("--decimal", choices=(".", ","), default=".", metavar="C", help="the decimal sign (default .)")
+    reading.add_argument(
+        "--missing", choices=("refuse", "mean", "drop"), default="refuse", help="of numbers (default refuse)"
     )
     reading.add_argument(
         "--header",
@@ -201,20 +317,17 @@ def _add_data(parser: argparse.ArgumentParser, add: Any, **kwargs: Any) -> None:
     reading.add_argument("--key", metavar="NAME", help="the array of an npz file (default: the only one)")
 
 
-def _check_columns(model: "RateDistortionAutoencoder", table: Table, options: argparse.Namespace) -> None:
-    """Refuse columns of other names than those of the fit; where one of the two has no names, their order counts."""
-    fitted = getattr(model, "feature_names_in_", None)
-    if fitted is None:
-        return
-    del model.feature_names_in_  # scikit-learn would miss them in the array
-    if table.columns is None or len(fitted) != len(table.columns):
-        return
-    for number, (wanted, found) in enumerate(zip(fitted, table.columns, strict=True), 1):
-        if wanted != found:
-            words = f"column {number} is {found!r}, but {options.model} was fitted to {wanted!r} there"
-            raise ValueError(
-                f"{options.data}: {words}: bring the columns into the order {', '.join(map(repr, fitted))}"
-            )
+def _model_and_table(options: argparse.Namespace) -> tuple["RateDistortionAutoencoder", Table]:
+    """Return a model and the columns that it was fitted to; where one of the two has no names, their order counts."""
+    model = _load(options.model)
+    names = getattr(model, "feature_names_in_", None)
+    if names is not None:
+        del model.feature_names_in_  # scikit-learn would miss them in the array
+    table = _read(options, None if names is None or options.columns is not None else list(names))
+    if table.values.shape[1] != model.n_features_in_:
+        words = f"{table.values.shape[1]} columns, and the model was fitted to {model.n_features_in_}"
+        raise ValueError(f"{options.data} has {words}: choose them, --columns or --drop")
+    return model, table
 
 
 def _check_apart(output: Path, *inputs: Path) -> None:
@@ -222,8 +335,29 @@ def _check_apart(output: Path, *inputs: Path) -> None:
         raise ValueError(f"{output} is what is read: name another file to write")
 
 
-def _read(options: argparse.Namespace) -> Table:
-    return read_table(options.data, delimiter=options.delimiter, header=options.header, key=options.key)
+def _read(options: argparse.Namespace, wanted: Sequence[str] | None = None) -> Table:
+    table = read_table(
+        options.data,
+        delimiter=options.delimiter,
+        header=options.header,
+        key=options.key,
+        columns=None if options.columns is None else _names(options.columns),
+        drop=_names(options.drop or ()),
+        index=options.index,
+        decimal=options.decimal,
+        missing=options.missing,
+        wanted=wanted,
+    )
+    if not options.quiet:
+        print(f"{options.data}: {table.detected}")
+        for note in table.notes:
+            say(note, "yellow")
+    return table
+
+
+def _names(given: Sequence[str]) -> list[str]:
+    """Return the names in lists of them; one with a comma must be quoted."""
+    return [name for text in given for name in next(csv.reader([text], skipinitialspace=True), [])]
 
 
 def _load(path: Path) -> "RateDistortionAutoencoder":

@@ -11,11 +11,19 @@ from ..objective import Objective
 from ..pytree import Pytree
 from .iteration import Ascent, Callback, Result, counting_from
 
-__all__ = ["continuation", "maximize"]
+__all__ = ["continuation", "in_words", "maximize"]
 
+# Why SciPy's L-BFGS stopped: what occurs in its message, and our words.
+REASONS = {
+    "PGTOL": "no element of the gradient exceeds the tolerance",
+    "RELATIVE REDUCTION": "L no longer increases by more than a thousandth of the tolerance",
+    "ITERATIONS REACHED LIMIT": "the largest number of iterations is reached",
+    "EVALUATIONS EXCEEDS LIMIT": "too many evaluations for these iterations",
+    "ABNORMAL": "the line search finds no higher point",
+}
+LARGEST_FTOL = 1e100  # SciPy divides it by the rounding unit
 # Finding 6: a fit at μ itself often ends in the collapsed optimum from a small random start, and never did from a good
 # reconstruction, which the first factor makes.
-LARGEST_FTOL = 1e100  # SciPy divides it by the rounding unit
 FACTORS = (64.0, 32.0, 16.0, 8.0, 4.0, 2.0, 1.0)
 
 
@@ -81,7 +89,12 @@ def maximize(
         )
     except KeyboardInterrupt:
         return ascent.result(False, "interrupted")
-    return ascent.result(bool(found.success), str(found.message))
+    return ascent.result(bool(found.success), in_words(str(found.message)))
+
+
+def in_words(message: str) -> str:
+    """Return why SciPy's L-BFGS stopped in our words; another message as it is."""
+    return next((words for said, words in REASONS.items() if said in message), message)
 
 
 def continuation(
