@@ -125,6 +125,70 @@ def test_functions_without_parameters_and_bad_losses(torch):
         check(lambda X: X[:, :1], X, loss=lambda X, Xhat: Xhat.sum(), **SETTINGS, quiet=True)
 
 
+def test_nan_is_a_verdict_and_not_an_exception(torch, capsys):
+    from rdae_ref.torch import check
+
+    model, X = model_and_data(torch)
+
+    def loss(X, Xhat):
+        def gram(Y):
+            return torch.exp(-(((Y[:, None] - Y[None]) ** 2).sum(2).sqrt() ** 2) / 0.5) / len(Y)
+
+        K_X, K = gram(X), gram(Xhat)
+        pair = [(torch.linalg.eigvalsh(A).clamp(min=0) ** 1.01).sum().log2() / -0.01 for A in (len(X) * K_X * K, K)]
+        return 1.5 * ((X - Xhat) ** 2).sum() / len(X) - pair[0] + pair[1]
+
+    found = check(model, X, loss=loss, **SETTINGS)
+    assert set(named(found)) == {"zero_distance"}
+    assert [row.verdict for row in found.comparison.arrays] == ["agrees", "wrong"]
+    assert not found.passed
+    assert found.gradient is None
+    assert "not checked: the gradient of 0.weight[0, 0] must be finite" in capsys.readouterr().out
+
+
+def test_what_a_loss_makes_itself_is_float64_and_chance_is_reported(torch):
+    from rdae_ref.torch import check
+
+    model, X = model_and_data(torch)
+
+    def with_own_constants(X, Xhat):
+        return written_out(torch)(X, Xhat) + 0.1 * torch.ones(len(X)).sum() - 0.1 * len(X)
+
+    assert check(model, X, loss=with_own_constants, **SETTINGS, quiet=True).passed
+    assert torch.get_default_dtype() == torch.float32
+    noisy = torch.nn.Sequential(model, torch.nn.Dropout(0.5))
+    found = check(noisy, X, loss=written_out(torch), **SETTINGS, quiet=True)
+    assert found.comparison.agrees
+    assert not found.passed
+    assert "must return the same each time" in str(found)
+    with pytest.raises(TypeError, match="model must return the outputs, one tensor"):
+        check(lambda X: (X, X), X, loss=written_out(torch), **SETTINGS, quiet=True)
+
+
+KERNELS = {
+    "kernel_laplacian": lambda torch, Y, s: torch.exp(-torch.cdist(Y, Y) / s),
+    "kernel_laplacian_factorised": lambda torch, Y, s: torch.exp(-torch.cdist(Y, Y, p=1) / s),
+    "kernel_power": lambda torch, Y, s: torch.exp(-(((Y[:, None] - Y[None]) ** 2).sum(2) ** 2) / (2 * s**2)),
+    "standardised_inputs": lambda torch, Y, s: torch.exp(
+        -((((Y[:, None] - Y[None]) / Y.std(0)) ** 2).sum(2)) / (2 * s**2)
+    ),
+}
+
+
+@pytest.mark.parametrize("name", KERNELS)
+def test_kernels_of_pytorch_are_named_from_the_loss(torch, name):
+    from rdae_ref.torch import check
+
+    model, X = model_and_data(torch, N=16)
+
+    def loss(X, Xhat):
+        K_X, K = (KERNELS[name](torch, Y, 0.5) / len(Y) for Y in (X, Xhat))
+        J, S = ((torch.linalg.eigvalsh(A).clamp(min=0) ** 1.01).sum().log2() / -0.01 for A in (len(X) * K_X * K, K))
+        return 1.5 * ((X - Xhat) ** 2).sum() / len(X) - J + S
+
+    assert name in named(check(model, X, loss=loss, **SETTINGS, max_elements=1, quiet=True))
+
+
 def test_jax(capsys):
     needed("jax")
     import jax.numpy as jnp
@@ -132,7 +196,7 @@ def test_jax(capsys):
     from rdae_ref.jax import check
 
     rng = np.random.default_rng(0)
-    X, parameters = rng.normal(size=(15, 2)), {"W": rng.normal(size=(4, 2)), "A": rng.normal(size=(2, 4))}
+    X, parameters = rng.normal(size=(15, 2)), {"W": rng.normal(size=(4, 2)), "A": rng.normal(size=(2, 4)), "b": None}
 
     def model(parameters, X):
         return jnp.tanh(X @ parameters["W"].T) @ parameters["A"].T

@@ -179,6 +179,8 @@ class Diagnosis:
         if given.name not in SLOPES or given.name == "db":
             return
         for settings, causes in self.bases:
+            if (settings.power, settings.samples, settings.after) != (2.0, "own", ""):
+                continue  # P is that of our kernel
             for name, parts, more in structures(self.variants, settings):
                 if given.name in parts:
                     here = (*causes, cause(name, given.name, None, more))
@@ -211,32 +213,22 @@ class Diagnosis:
 
         plain = account(np.ones(3), ())
         yield plain
-        if plain.fits:
+        if plain.fits or not sizes.any():
             return
-        used = sizes > 0
-        if not used.any():
-            return
-        scaled = columns[:, used] / sizes[used]
-        fitted, _, rank, _ = np.linalg.lstsq(scaled, yours, rcond=1e-9)
-        free = np.ones(3)
-        free[used] = fitted / sizes[used]
+        free, determined = _least_squares(columns, yours, sizes)
         if account(free, ()).error * largest > 100 * given.allowed(float(sizes @ np.abs(free)) + largest):
             yield from self._other(given, columns, plain, causes, settings)
             return
-        near = np.abs((self.vectors - free)[:, used]).max(axis=1) <= 1e-2 * (1 + np.abs(self.vectors).max(axis=1))
-        n_known = 0
-        for k in np.flatnonzero(near | (rank < used.sum())):
-            found = account(self.vectors[k], tuple(_as_cause(one, given) for one in self.known[k]))
-            if found.fits:
-                n_known += 1
-                yield found
+        distance = np.abs((self.vectors - free)[:, sizes > 0]).max(axis=1)
+        near = (distance <= 1e-2 * (1 + np.abs(self.vectors).max(axis=1))) | (not determined)
+        words = {k: tuple(_as_cause(one, given) for one in self.known[k]) for k in np.flatnonzero(near)}
+        known = [one for one in (account(self.vectors[k], more) for k, more in words.items()) if one.fits]
         ours = columns.sum(axis=1)
         scale = float(ours @ yours / (ours @ ours)) if ours.any() else 0.0
-        if not n_known and yours.size > 2 and scale:
-            whole = account(np.full(3, scale), (cause("gradient_scale", given.name, scale),))
-            n_known += whole.fits
-            yield whole
-        if not n_known and yours.size >= FREE and rank == used.sum():
+        if not known and yours.size > 2 and scale:
+            known = [account(np.full(3, scale), (cause("gradient_scale", given.name, scale),))]
+        yield from known
+        if not any(one.fits for one in known) and yours.size >= FREE and determined:
             general = general_factors(free)
             yield account(free, (_as_cause(general, given),) * (1 if general.number is not None else 2))
 
@@ -275,6 +267,14 @@ class Diagnosis:
             whole = (*causes, *(_as_cause(one, given) for one in self.known_sums[k]))
             largest = max(float(np.abs(L[k]).max()), 1e-300)
             yield Account(whole, settings, float(error[k]) / largest, bool(error[k] <= given.allowed(sizes)[k]))
+
+
+def _least_squares(columns: Array, yours: Array, sizes: Array) -> tuple[Array, bool]:
+    """Return factors of the columns, 1 for those that are zero, and whether there is only one choice."""
+    used, free = sizes > 0, np.ones(len(sizes))
+    fitted, _, rank, _ = np.linalg.lstsq(columns[:, used] / sizes[used], yours, rcond=1e-9)
+    free[used] = fitted / sizes[used]
+    return free, bool(rank == used.sum())
 
 
 def _rank(account: Account) -> tuple[bool, int, float]:

@@ -8,6 +8,7 @@ import numpy as np
 
 from ..._validation import Array
 from ...activations import ACTIVATIONS, TANH, as_activation
+from ...numerics.laplacian import graph_laplacian
 from .settings import Settings
 from .variants import Parts, Variants
 
@@ -31,10 +32,6 @@ def structures(variants: Variants, settings: Settings) -> Iterator[Structure]:
     Q, P = variants.edges(settings)
     X, Xhat, N = variants.problem.X, variants.Xhat, len(variants.Xhat)
     dD = -2 / N * (X - Xhat)
-
-    def laplacian(M: Array) -> Array:
-        return np.diag(M.sum(axis=1)) - M
-
     graphs: dict[str, Callable[[Array], Array]] = {
         "adjacency_for_laplacian": lambda M: M,
         "degree_only": lambda M: np.diag(M.sum(axis=1)),
@@ -47,16 +44,20 @@ def structures(variants: Variants, settings: Settings) -> Iterator[Structure]:
     for (name, graph), Y in itertools.product(graphs.items(), points):
         yield Structure(name, _all(variants, (-4 * graph(Q) @ Y, -4 * graph(P) @ Y, dD)))
 
-    slopes = (-4 * laplacian(Q) @ Xhat, -4 * laplacian(P) @ Xhat, dD)
+    slopes = (-4 * graph_laplacian(Q) @ Xhat, -4 * graph_laplacian(P) @ Xhat, dD)
     with np.errstate(divide="ignore", invalid="ignore"):
         plain = np.nan_to_num(Q / (N * variants.grams(settings)[0]), posinf=0.0, neginf=0.0)
     for M in (N * plain, plain):
-        yield Structure("joint_without_k_x", _all(variants, (-4 * laplacian(M) @ Xhat, *slopes[1:])))
-    if variants.forward is None:
-        return
+        yield Structure("joint_without_k_x", _all(variants, (-4 * graph_laplacian(M) @ Xhat, *slopes[1:])))
+    if variants.forward is not None:
+        yield from _of_units(variants, slopes)
+
+
+def _of_units(variants: Variants, slopes: tuple[Array, Array, Array]) -> Iterator[Structure]:
+    assert variants.forward is not None
     run, own = variants.forward, as_activation(variants.problem.activation or "linear")
     yield Structure("missing_gprime", _all(variants, slopes, Gprime=np.ones_like(run.Gprime)))
-    Zhat = run.Zhat
+    Xhat, Zhat = variants.Xhat, run.Zhat
     wrong = {"g′(Ẑ)": own.derivative(Zhat), "Ẑ": Zhat, "Ẑ(1 − Ẑ)": Zhat * (1 - Zhat), "1 − Ẑ²": 1 - Zhat**2}
     others = {
         name: unit for name, unit in {**ACTIVATIONS, "tanh": TANH}.items() if unit.name not in ("linear", own.name)
