@@ -18,6 +18,7 @@ class Experiment(NamedTuple):
     title: str
     supplementary: bool = False  # not in the paper: drawn on demand
     digits: bool = False  # needs handwritten digits
+    more_with_digits: bool = False
 
 
 FIGURES = {
@@ -36,6 +37,7 @@ FIGURES = {
     "disentanglement": Experiment("beta-VAE: information of the latents about known factors, over beta", True),
     "irmae": Experiment("IRMAE: linear layers lower the rank of the codes, and why", True),
     "representation": Experiment("IRMAE and beta-VAE: interpolation, generation, linear probe", True),
+    "public": Experiment("Published numbers beside ours and exact ones, on the same work", True, more_with_digits=True),
     "plane": Experiment("Every model in one rate-distortion plane, with the bound of its own samples", True),
     "batches": Experiment("Handwritten digits: gradients of clustered and of random batches", True, True),
 }

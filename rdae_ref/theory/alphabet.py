@@ -2,7 +2,8 @@
 
 The algorithm is that of `blahut_arimoto`, for N samples of equal probability and as many letters. Its matrices are kept
 in float32, two of N² elements, and what is reported is summed in float64, some rows at a time. Newton steps would need
-N³ operations; instead the update is over-relaxed, q ← q c^η / Σ, with η growing as long as −Σ p log Z falls.
+N³ operations; instead the update is over-relaxed, q ← q c^η / Σ, with η growing as long as −Σ p log Z falls, and goes
+over the letters that have mass or may get some; after a round of updates all letters are looked at.
 
 Reproductions anywhere in space do better, but not by more than a factor 2 in the distortion:
 
@@ -15,19 +16,25 @@ the map to the means E(X|X̂) of what shares a reproduction has the rate of X̂ 
 
 import math
 import warnings
-from typing import NamedTuple
+from typing import NamedTuple, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
+from scipy.special import xlogy
 
 from .._validation import Array, as_count, as_increasing, as_nonnegative_array, as_positive, as_samples
 from .blahut_arimoto import ConvergenceWarning
 
 __all__ = ["AlphabetRateDistortion", "alphabet_rate_distortion"]
 
+Float32: TypeAlias = npt.NDArray[np.float32]
+
 TILE = 500  # rows at a time
 GROWTH, LARGEST_POWER = 1.15, 60.0  # of η
 NOISE = 1e-7  # of −Σ p log Z, in float32
+ROUND = 40  # updates among some letters, until all are looked at
+NEGLIGIBLE, ALMOST = 1e-3, 0.995  # q N and c: letters below both are left out of a round
+RETURNING = 0.1  # of the mass, shared out evenly at the next slope
 LEAST = 1e-30  # of q: in float32 its inverse is finite
 USED = 1e-3  # of 1/N: letters with more mass are counted
 
@@ -78,11 +85,15 @@ def alphabet_rate_distortion(
     X, slopes = as_samples(X, "X"), as_increasing(slopes, "slopes")
     tolerance, max_iterations = as_positive(tolerance, "tolerance"), as_count(max_iterations, "max_iterations")
     distances = _squared_distances(X)
-    rows = [_solve(distances, X, float(beta), tolerance, max_iterations) for beta in slopes]
+    rows, q = [], np.full(len(X), 1 / len(X))
+    for beta in slopes:
+        q, row = _solve(distances, X, float(beta), q, tolerance, max_iterations)
+        rows.append(row)
+        q = (1 - RETURNING) * q + RETURNING / len(X)
     return AlphabetRateDistortion(slopes, *np.array(rows).T)
 
 
-def _squared_distances(X: Array) -> npt.NDArray[np.float32]:
+def _squared_distances(X: Array) -> Float32:
     """Return |x_i − x_j|², taken in float64 and rounded; exactly symmetric, with zeros on the diagonal."""
     X = X - X.mean(axis=0)
     squares = np.einsum("ij,ij->i", X, X)
@@ -99,17 +110,40 @@ def _squared_distances(X: Array) -> npt.NDArray[np.float32]:
 
 
 def _solve(
-    d: npt.NDArray[np.float32], X: Array, beta: float, tolerance: float, max_iterations: int
-) -> tuple[float, ...]:
-    """Return a row of the result."""
+    d: Float32, X: Array, beta: float, q: Array, tolerance: float, max_iterations: int
+) -> tuple[Array, tuple[float, ...]]:
+    """Return q(x̂) and a row of the result."""
     K = np.multiply(d, np.float32(-beta))
     np.exp(K, out=K)
-    q, before, power = np.full(len(d), 1 / len(d)), None, 1.0
-    for n_iterations in range(max_iterations + 1):
-        Z = np.float64(K @ q.astype(np.float32))
-        c = np.float64(K @ (1 / Z).astype(np.float32)) / len(d)
-        gap = (math.log(c.max()) - float(q * c @ np.log(c))) / math.log(2)
-        if gap <= 0.95 * tolerance or n_iterations == max_iterations:  # float32 is off by less than the rest
+    active, n_iterations, N = np.arange(len(d)), 0, len(d)
+    while True:
+        letters = K if active.size == N else K[:, active]  # a copy, of half the size at most
+        weights, steps = _relaxed(letters, q[active], tolerance / 2, min(ROUND, max_iterations - n_iterations))
+        q, n_iterations = np.zeros(N), n_iterations + steps
+        q[active] = weights
+        c = _c(K, letters, weights)
+        gap = (math.log(c.max()) - float(xlogy(q * c, c).sum())) / math.log(2)
+        if gap <= 0.95 * tolerance or n_iterations >= max_iterations:  # float32 is off by less than the rest
+            break
+        active = np.flatnonzero((q > NEGLIGIBLE / N) | (c > ALMOST))
+        active = active if 2 * active.size < N else np.arange(N)
+        del letters
+        q[active] = np.maximum(q[active], NEGLIGIBLE / N)
+        q /= q.sum()
+    rate, distortion, lower, centroid = _in_float64(d, X, beta, q)
+    if rate - lower > tolerance:
+        message = f"slope {beta:.3g}: the bounds on R still differ by {rate - lower:.3g} bits (they hold)"
+        warnings.warn(f"{message}: raise max_iterations or tolerance", ConvergenceWarning, stacklevel=3)
+    return q, (rate, distortion, lower, centroid, float(np.sum(q > USED / N)), float(n_iterations))
+
+
+def _relaxed(letters: Float32, q: Array, tolerance: float, n_steps: int) -> tuple[Array, int]:
+    """Return q(x̂) after over-relaxed updates among some letters, whose columns of exp(−β d) are given."""
+    before, power = None, 1.0
+    for n_iterations in range(n_steps + 1):
+        Z = (letters @ q.astype(np.float32)).astype(float)
+        c = ((1 / Z).astype(np.float32) @ letters).astype(float) / len(Z)
+        if math.log(c.max()) - float(q * c @ np.log(c)) <= tolerance * math.log(2) or n_iterations == n_steps:
             break
         value = -float(np.log(Z).mean())
         if before is not None and value > before[0] + NOISE:  # too far
@@ -117,14 +151,16 @@ def _solve(
         before, power = (value, q, c), min(GROWTH * power, LARGEST_POWER)
         q = np.maximum(q * c**power, LEAST)
         q /= q.sum()
-    rate, distortion, lower, centroid = _in_float64(d, X, beta, q)
-    if rate - lower > tolerance:
-        message = f"slope {beta:.3g}: the bounds on R still differ by {rate - lower:.3g} bits (they hold)"
-        warnings.warn(f"{message}: raise max_iterations or tolerance", ConvergenceWarning, stacklevel=3)
-    return rate, distortion, lower, centroid, float(np.sum(q > USED / len(q))), float(n_iterations)
+    return q, n_iterations
 
 
-def _in_float64(d: npt.NDArray[np.float32], X: Array, beta: float, q: Array) -> tuple[float, float, float, float]:
+def _c(K: Float32, letters: Float32, q: Array) -> Array:
+    """Return c(x̂) of all letters for a distribution on some of them."""
+    Z = (letters @ q.astype(np.float32)).astype(float)
+    return (K @ (1 / Z).astype(np.float32)).astype(float) / len(K)
+
+
+def _in_float64(d: Float32, X: Array, beta: float, q: Array) -> tuple[float, float, float, float]:
     """Return rate, distortion, lower bound and the distortion of the centroids for an output distribution q."""
     N, tiles = len(d), [slice(first, first + TILE) for first in range(0, len(d), TILE)]
     log_Z, c, distortion = np.empty(N), np.zeros(N), 0.0

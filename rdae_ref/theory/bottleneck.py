@@ -32,7 +32,8 @@ def information_bottleneck(
 ) -> Bottleneck:
     """Return the largest I(T; Y) for the I(X; T) at which the curve has the slope dI(X; T)/dI(T; Y) = β.
 
-    The letters start at p(y|x), p(y) and halfway between them. The problem is not convex: what is found is a local optimum.
+    The letters start at p(y|x), p(y) and halfway between them. What is found is a local
+    optimum: the problem is not convex.
 
     Parameters
     ----------

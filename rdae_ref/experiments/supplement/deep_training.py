@@ -10,10 +10,9 @@ from ...autoencoder import distortion
 from ...data import SHAPE_RANGES, curved_manifold, shapes
 from ...measures import effective_rank, latent_singular_values
 from ...models import IRMAE, BetaVAE, initial_irmae_parameters, initial_vae_parameters
-from ...optimize import MiniBatches, adam
 from ...pytree import ravel
 from ..runs import Outcome
-from ..training import finished
+from .staged import train_in_stages
 
 __all__ = ["MANIFOLD", "SHAPES", "DeepTask", "DeepTraining", "Network", "Samples", "draw_samples", "network", "train"]
 
@@ -32,6 +31,7 @@ class DeepTraining:
     n_features: int = 30  # of the space that contains it
     size: int = 16  # pixels in a row of an image of a shape
     batch_size: int = 100
+    decay: float = 0.0  # decoupled, of all weights
     beta: float = 1.0  # this and the next of the beta-VAE, with a Gaussian likelihood
     variance: float = 0.05
 
@@ -104,9 +104,8 @@ def train(task: DeepTask) -> dict[str, Any]:
     samples = draw_samples(task.training, task.seed)
     rng = np.random.default_rng([task.seed, 1])
     objective, x = _start(task, samples.X, rng)
-    for step_size, n_steps in task.training.stages:
-        batches = MiniBatches(objective, task.training.batch_size, rng)
-        x = finished(adam(batches, x, step_size=step_size, n_steps=n_steps)).x
+    training = task.training
+    x = train_in_stages(objective, x, training.stages, training.batch_size, rng, decay=training.decay)
     trained = Network(objective, x)
     values = latent_singular_values(trained.codes(samples.X_test))
     return {
