@@ -33,21 +33,19 @@ APART = 100.0  # standard deviations of two columns, one relative to the other, 
 
 def standardisation(X: Array) -> tuple[Array, Array]:
     """Return the mean and the standard deviation of each column, 1 for the deviation of one that is constant."""
-    frames = [Frame.of(column[:, None])[0] for column in X.T]
-    constant = X.min(axis=0) == X.max(axis=0)
-    scale = np.where(constant, 1.0, [frame.scale for frame in frames])
-    return np.array([frame.centre[0] for frame in frames], dtype=np.float64), scale
+    mean, constant = X.mean(axis=0), X.min(axis=0) == X.max(axis=0)
+    largest = np.where(constant, 1.0, np.abs(X - mean).max(axis=0))
+    return mean, np.where(constant, 1.0, largest * ((X - mean) / largest).std(axis=0))  # no square underflows
 
 
 def columns_apart(X: Array) -> tuple[int, int, float] | None:
     """Return the columns of the largest and the smallest standard deviation, and their ratio if it is large."""
-    scale = standardisation(X)[1]
     varies = np.flatnonzero(X.min(axis=0) != X.max(axis=0))
     if not len(varies):
         return None
-    large, small = varies[scale[varies].argmax()], varies[scale[varies].argmin()]
-    ratio = float(scale[large] / scale[small])
-    return (int(large), int(small), ratio) if ratio > APART else None
+    scale = standardisation(X)[1][varies]
+    ratio = float(scale.max() / scale.min())
+    return (int(varies[scale.argmax()]), int(varies[scale.argmin()]), ratio) if ratio > APART else None
 
 
 class Frame(NamedTuple):
