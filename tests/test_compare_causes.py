@@ -103,6 +103,26 @@ def test_a_kernel_is_found_from_value_and_gradient(name, alpha):
         assert names(judged(name, "outputs, no parameters", alpha=alpha)) & ENTRIES[name][1]
 
 
+@pytest.mark.parametrize("alpha", [1.01, 2.0])
+@pytest.mark.parametrize(
+    "name",
+    [
+        "a Laplacian kernel",
+        "a factorised Laplacian kernel",
+        "d to the power 4",
+        "K + 1e-06 I",
+        "K + 0.0001 I, normalised",
+    ],
+)
+def test_the_kernel_of_the_inputs_is_like_that_of_the_outputs(name, alpha):
+    settings = SETTINGS | {"alpha": alpha}
+    X, _, arrays = arrays_of(name, alpha=alpha)
+    chosen = {key: arrays[key] for key in ("value", "dXhat", "K_Xhat")}
+    comparison = compare(X, results=chosen, Xhat=arrays["Xhat"], **settings)
+    assert [row.verdict for row in comparison.arrays] == ["explained", "follows", "follows"], str(comparison)
+    assert names(comparison) & ENTRIES[name][1]
+
+
 @pytest.mark.slow
 def test_causes_are_named_in_nine_of_ten_cases_whatever_is_brought():
     named = wrong = 0

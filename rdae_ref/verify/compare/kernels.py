@@ -16,8 +16,9 @@ from .causes import Cause, cause
 from .settings import Settings
 from .variants import Problem, Variants
 
-__all__ = ["Kernel", "KernelReading", "other_kernels", "read_kernel", "with_rules"]
+__all__ = ["LENGTHS", "Kernel", "KernelReading", "laplacian_size", "other_kernels", "read_kernel", "with_rules"]
 
+ROUNDING = 1e-9  # of a trace that is 1
 POWER = 1e-4  # a fitted power this near to 1 or 2 is 1 or 2
 RULES = (("absolute", 0.0), ("eigenvalue_cutoff", 0.0), ("eigenvalue_cutoff", 1e-14))  # for negative eigenvalues
 POWERS = (0.5, 1.5, 3.0, 4.0)
@@ -59,6 +60,11 @@ def named_sizes(Y: Array, sigma: float) -> dict[str, float]:
     return sizes
 
 
+def laplacian_size(length: Callable[[float], float], sigma: float) -> float:
+    """Return the σ for which exp(−d/(2σ²)) is the Laplacian kernel exp(−d/ℓ) of a length made of a kernel size."""
+    return math.sqrt(length(sigma) / 2)
+
+
 def with_rules(change: dict[str, Any]) -> Iterator[dict[str, Any]]:
     """Add what people may do about negative eigenvalues, where a kernel has some that are more than rounding."""
     indefinite = change.get("power", 2.0) > 2 or "after" in change
@@ -77,7 +83,7 @@ def other_kernels(problem: Problem, variants: Variants, settings: Settings, slop
         ):
             yield Kernel({"size": pair}, "kernel_size", pair[which != "of the inputs"], f"{words}, {which}")
     for length in LENGTHS:
-        pair = (math.sqrt(length(x) / 2), math.sqrt(length(xhat) / 2))
+        pair = (laplacian_size(length, x), laplacian_size(length, xhat))
         for distance, name in (("euclidean", "kernel_laplacian"), ("cityblock", "kernel_laplacian_factorised")):
             yield Kernel({"power": 1.0, "distance": distance, "size": pair}, name, length(xhat))
     for power in POWERS:
@@ -121,11 +127,25 @@ def read_kernel(
         centred = any(np.abs(factor * K - given).max() <= allowed * factor for factor in (1.0, float(N)))
         return KernelReading((cause("centred_gram", name),), {"after": "centred"}, sigma) if centred else None
     off = ~np.eye(N, dtype=bool)
+    if jitter := _read_jitter(name, given, np.exp(-cdist(own, own, "sqeuclidean") / (2 * sigma**2)) / N, allowed):
+        return KernelReading((jitter,), {"guard": (jitter.name, jitter.number)}, sigma)
     for words, unit, change, found in _candidates(name, given / scale, samples, sigma, off):
         K = np.where(off, scale * unit, given)
         if np.abs(K - given).max() <= allowed * max(1.0, scale * N):
             return KernelReading((*causes, *words), None if change is None else change | after, found)
     return None
+
+
+def _read_jitter(name: str, given: Array, K: Array, allowed: float) -> Cause | None:
+    """Return what was added to the diagonal of our K, before or after the normalisation to trace 1."""
+    N, trace = len(K), float(np.trace(given))
+    off = ~np.eye(N, dtype=bool)
+    ratio = float(given[off] @ K[off] / (K[off] @ K[off]))
+    if N < 3 or trace <= 0 or np.abs(given - ratio * K)[off].max() > allowed:
+        return None
+    rule, eps = ("jitter", trace - 1) if abs(ratio - 1) < abs(trace - 1) else ("jitter_normalised", 1 / ratio - 1)
+    left = abs(ratio - 1) if rule == "jitter" else abs(trace - 1)
+    return cause(rule, name, eps) if left < ROUNDING < eps < 1 else None
 
 
 Found = tuple[tuple[Cause, ...], Array, dict[str, Any] | None, float]

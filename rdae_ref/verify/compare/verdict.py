@@ -2,7 +2,8 @@
 
 import itertools
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from functools import partial
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -16,7 +17,7 @@ from .arrays import Given, Reading, accept, rounding_limit
 from .causes import Cause, cause
 from .comparison import VERDICTS, ArrayComparison, Comparison, Explanation
 from .diagnosis import NEARER, Account, Diagnosis, conventions_of
-from .kernels import KernelReading, read_kernel, with_rules
+from .kernels import LENGTHS, KernelReading, laplacian_size, read_kernel, with_rules
 from .outputs import networks
 from .search import CHANCE, Candidate, Finding, Fit, Search
 from .settings import Settings
@@ -216,9 +217,12 @@ class _Judge:
         given = {one.name for one in self.reading.given}
         sigma = {"K_X": p.sigma_x, "K_Xhat": p.sigma_xhat}
         sizes = {name: one.sigma for name, one in found.items() if one}
-        ratio = next(iter(sizes.values())) / sigma[next(iter(sizes))]
-        for factor in (1.0, ratio):
-            pair = tuple(sizes.get(name, sigma[name] * (1 if name in given else factor)) for name in sigma)
+        own, theirs = sigma[next(iter(sizes))], next(iter(sizes.values()))
+        ways: list[Callable[[float], float]] = [lambda s: s * theirs / own]
+        ways += [partial(laplacian_size, length) for length in LENGTHS]
+        alike = [size for size in ways if math.isclose(size(own), theirs, rel_tol=1e-6)]
+        for size in (lambda s: s, *alike):
+            pair = tuple(sizes.get(name, sigma[name] if name in given else size(sigma[name])) for name in sigma)
             yield from with_rules({**(readings[-1].change or {}), "size": pair})
 
     # ------------------------------------------------------------------------------------------------ what is left
