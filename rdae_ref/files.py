@@ -137,6 +137,7 @@ class Gunzip(io.RawIOBase):
         return True
 
     def readinto(self, buffer: Any) -> int:
+        """Fill a buffer, but for the last one."""
         content, size = bytearray(), len(buffer)
         while len(content) < size:
             packed = self.rest or self.file.read(CHUNK)

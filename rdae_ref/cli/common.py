@@ -24,8 +24,8 @@ COLOURS = {"red": "\x1b[31m", "yellow": "\x1b[33m"}
 class Lasting:
     r"""A stream that outlasts its reader: what cannot be written any more is dropped, and the work goes on.
 
-    Control characters are written as escapes such as ``\x1b``, whoever prints them: names of files and of columns are
-    the user's or somebody else's. A carriage return stays only where a line begins, as for progress.
+    Control characters are written as escapes such as ``\x1b``: names of files and of columns may have them. A carriage
+    return stays where a text begins, as for progress.
 
     `failed` is the error if that is a loss, such as a full disk; a reader that has left, as ``head`` does, is none.
     """

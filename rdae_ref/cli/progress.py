@@ -44,6 +44,7 @@ class Lines:
             )
 
     def write(self, left: str = "") -> None:
+        """Write the line again."""
         step = self.step
         assert step is not None
         mu = f"  mu {self.mu:.4g}" if self.mu >= 0 else ""
