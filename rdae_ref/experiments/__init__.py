@@ -38,6 +38,7 @@ FIGURES = {
     "irmae": Experiment("IRMAE: linear layers lower the rank of the codes, and why", True),
     "representation": Experiment("IRMAE and beta-VAE: interpolation, generation, linear probe", True),
     "public": Experiment("Published numbers beside ours and exact ones, on the same work", True, more_with_digits=True),
+    "digit-vae": Experiment("Binarised digits: rate and distortion of the beta-VAE over beta, in nats", True, True),
     "plane": Experiment("Every model in one rate-distortion plane, with the bound of its own samples", True),
     "batches": Experiment("Handwritten digits: gradients of clustered and of random batches", True, True),
 }
