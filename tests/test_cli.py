@@ -73,10 +73,10 @@ def test_the_example_of_each_verb_works_as_pasted(verb, capsys, monkeypatch, tmp
 
 
 def test_the_commands_of_the_readme_work_as_pasted(capsys, monkeypatch, tmp_path):
-    lines = README.read_text(encoding="utf-8").splitlines()
+    lines = README.read_text(encoding="utf-8").split("The command does the same:\n")[1].splitlines()
     commands = [shlex.split(line, comments=True) for line in lines if line.startswith("    rdae-ref ")]
     monkeypatch.chdir(tmp_path)
-    assert [command[1] for command in commands] == ["fit", "fit", "transform", "inspect"]
+    assert [command[1] for command in commands] == ["fit", "fit", "transform", "score", "inspect"]
     for _, *arguments in commands:
         assert main(arguments) == 0
     assert capsys.readouterr().err == ""
@@ -137,6 +137,7 @@ def test_fit_writes_the_model_of_the_estimator(here, capsys):
     said, errors = capsys.readouterr()
     assert "2 features, 3 units" in said
     assert "converged" in said
+    assert re.search(r"\n  init: \S", said)  # what auto chose, and why
     assert errors == ""
     X = read_table(here / "data.csv").values
     settings = {"n_hidden": 3, "activation": "linear", "sigma": 0.5, "tol": 1e-3, "mu": 2.0, "random_state": 3}

@@ -53,7 +53,7 @@ SETTINGS: dict[str, tuple[Any, str]] = {
     "momentum": (float, "of the ascent (default 0.0)"),
     "batch_size": (
         _count_or_word,
-        "most samples in a batch: a number, or auto for all up to some thousand (default auto)",
+        "most samples in a batch: a number, or auto, all up to 600 (default auto)",
     ),
     "batches": (str, "clustered, as in §4.2, or random (default random)"),
     "max_iter": (int, "iterations of L-BFGS, or passes through the data (default 500)"),
@@ -248,9 +248,6 @@ def _inspect(options: argparse.Namespace) -> int:
         for name, value in settings.items():
             if name not in ("callback", "verbose"):
                 print(f"  {name:{width}}  {'' if value is None else printable(value)}".rstrip())
-        print("\nwhat auto chose" if model.choices_ else "", end="\n" * bool(model.choices_))
-        for name, why in model.choices_.items():
-            print(f"  {printable(name)}: {printable(why)}")
         names = getattr(model, "feature_names_in_", ())
         if len(names):
             print(f"\ncolumns: {', '.join(map(printable, names))}")
@@ -274,7 +271,8 @@ def _summary(model: "RateDistortionAutoencoder") -> str:
         ("collapse", "yes" if model.collapsed_ else "no", collapse),
     ]
     head = f"{model.n_features_in_} features, {len(model.parameters_.W)} units"
-    return "\n".join([head, *(f"  {name:19}  {value:>18}  {what}" for name, value, what in rows)])
+    chosen = [f"  {printable(name)}: {printable(why)}" for name, why in model.choices_.items()]
+    return "\n".join([head, *(f"  {name:19}  {value:>18}  {what}" for name, value, what in rows), *chosen])
 
 
 def _of_data(model: "RateDistortionAutoencoder", unit: str) -> list[tuple[str, str, str]]:
