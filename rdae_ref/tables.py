@@ -156,7 +156,7 @@ def read_table(
     if np.isinf(values).any():
         raise ContentError(f"{path} has infinite elements: remove their rows")
     keep = _chosen(path, None, values.shape[1], reading)
-    return _completed(path, values[:, keep], None, keep, f" of {values.shape[1]}", reading)
+    return _completed(path, values[:, keep], None, keep, values.shape[1], "", reading)
 
 
 def _member(path: Path, key: str | None) -> npt.NDArray[Any]:
@@ -238,7 +238,7 @@ def _column(path: Path, name: str, names: list[str] | None, width: int, *, by_nu
 
 
 def _completed(
-    path: Path, values: Array, names: list[str] | None, keep: list[int], how: str, reading: _Reading
+    path: Path, values: Array, names: list[str] | None, keep: list[int], width: int, how: str, reading: _Reading
 ) -> Table:
     """Return the table, with missing numbers replaced or their rows dropped, and say what was done and what is odd."""
     holes, words = np.isnan(values), ""
@@ -254,9 +254,8 @@ def _completed(
             raise ContentError(f"{path} has no number in column {keep[empty[0]] + 1}: leave it out, {which}")
         values = np.where(holes, [_mean(column[~hole]) for column, hole in zip(values.T, holes.T, strict=True)], values)
         words = f"; {int(holes.sum())} missing numbers in {int(holes.any(axis=0).sum())} columns replaced by the mean"
-    if len(keep) == 1 or how.startswith(f" of {len(keep)}"):
-        how = how.removeprefix(f" of {len(keep)}")
-    said = f"{len(values)} row{'s' * (len(values) != 1)}, {len(keep)} column{'s' * (len(keep) != 1)}{how}{words}"
+    of = "" if len(keep) == width else f" of {width}"
+    said = f"{len(values)} row{'s' * (len(values) != 1)}, {len(keep)} column{'s' * (len(keep) != 1)}{of}{how}{words}"
     columns = None if names is None else tuple(names[j] for j in keep)
     notes = [f"{path}: {note}" for note in _odd(values, columns, keep)]
     return Table(np.ascontiguousarray(values), columns, said, tuple(notes))
@@ -315,14 +314,14 @@ class _Text:
         for number, text in itertools.chain([begin], rows):
             content += self.row(number, text).tobytes()
         values = np.frombuffer(content).reshape(-1, len(self.keep))
-        return _completed(self.path, values, self.names, self.keep, self.how(), self.reading)
+        return _completed(self.path, values, self.names, self.keep, self.width, self.how(), self.reading)
 
     def how(self) -> str:
         """Say what was detected."""
         said = "" if self.width == 1 else f", delimiter {self.separator!r}"
         decimal = ", decimal comma" if self.decimal == "," else ""
         encoding = "" if self.encoding == "UTF-8" else f", {self.encoding}"
-        return f" of {self.width}, {'no ' if self.names is None else ''}header{said}{decimal}{encoding}"
+        return f", {'no ' if self.names is None else ''}header{said}{decimal}{encoding}"
 
     def lines(self) -> Iterator[tuple[int, str]]:
         """Yield the lines that are neither blank nor comments, with their numbers."""

@@ -273,6 +273,25 @@ def test_a_refusal_names_line_column_and_the_option_that_helps(case, tmp_path):
         assert read_table(path, **options).columns is not None or "header" in case
 
 
+@pytest.mark.parametrize(
+    ("text", "options", "said"),
+    [
+        ("a,b\n1,2\n3,4\n", {}, "2 rows, 2 columns, header, delimiter ','"),
+        ("1\n", {}, "1 row, 1 column, no header"),
+        (",".join("123456789abcdefghi") + "\n1" + ",1" * 17, {"columns": ["5"], "header": True}, None),
+        (
+            "a;b;c\n1,5;2;x\n",
+            {"drop": ["c"], "decimal": ","},
+            "1 row, 2 columns of 3, header, delimiter ';', decimal comma",
+        ),
+        ("1\t2\n".encode("utf-16"), {}, "1 row, 2 columns, no header, delimiter '\\t', UTF-16"),
+    ],
+)
+def test_what_was_detected_is_said_in_one_line(text, options, said, tmp_path):
+    found = read_table(written(tmp_path, text), **options).detected
+    assert found == (said or "1 row, 1 column of 18, header, delimiter ','")
+
+
 def test_missing_numbers_are_replaced_or_their_rows_left_out_and_that_is_said(tmp_path):
     path = written(tmp_path, "a,b\n1,10\nNA,20\n5,\n")
     table = read_table(path, missing="mean")
