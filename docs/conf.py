@@ -10,10 +10,9 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parent))
 
-import gallery  # beside this file
 import sphinx.ext.autosummary
 from docutils import nodes
-from executed import run_page
+from executed import run_page  # beside this file
 from sources import linkcode_resolve  # noqa: F401  # sphinx.ext.linkcode looks for it here
 
 import rdae_ref
@@ -99,15 +98,9 @@ def no_empty_last_line(app, doctree):
         block.rawsource, block[:] = text, [nodes.Text(text)]
 
 
-def gallery_of_today(app):
-    """Write the gallery from the figures as they are."""
-    gallery.PAGE.write_text(gallery.gallery(), encoding="utf-8")
-
-
 def setup(app):
     """Connect the handlers, and remove the pages of modules that no longer exist."""
     shutil.rmtree(Path(__file__).parent / "_api", ignore_errors=True)
-    app.connect("builder-inited", gallery_of_today, priority=1)
     app.connect("source-read", run_executed_pages)
     app.connect("doctree-read", no_empty_last_line)
     app.connect("autodoc-skip-member", skip_imported)
