@@ -16,8 +16,17 @@ from rdae_ref.data import shape_images, shapes
 from rdae_ref.experiments import FIGURES, stem
 from rdae_ref.experiments.output import read_claims
 from rdae_ref.experiments.supplement import figure_irmae as irmae
+from rdae_ref.experiments.supplement import figure_rank as rank
 from rdae_ref.experiments.supplement import figure_representation as representation
-from rdae_ref.experiments.supplement.deep_training import MANIFOLD, SHAPES, DeepTask, draw_samples, network, train
+from rdae_ref.experiments.supplement.deep_training import (
+    EXACT,
+    MANIFOLD,
+    SHAPES,
+    DeepTask,
+    draw_samples,
+    network,
+    train,
+)
 from rdae_ref.gradcheck import check_gradient
 from rdae_ref.models import IRMAE, IRMAEParameters
 from rdae_ref.models.mlp import Layer
@@ -245,6 +254,41 @@ def test_the_measures_of_a_run_are_shares_and_its_images_those_of_the_figure(res
         assert (model, depth) in representation.models(TINY["representation"])
     same = [results["representation"].runs["irmae", depth, 0] for depth in (0, 8)]
     assert same[0]["floor"] == same[1]["floor"]  # of the data, not of the network
+
+
+# ------------------------------------------------------------------------------------------------------------ the rank
+
+TINY_RANK = rank.Settings(
+    trainings=(replace(TINY_SHAPES, n_latents=9, decay=0.1), replace(TINY_MANIFOLD, decay=0.1)),
+    map_of=replace(TINY_SHAPES, n_latents=9, decay=0.1),
+    map_n_linear=(0, 2),
+    map_decay=(0.0, 0.1),
+    seeds=(0, 1),
+)
+
+
+def test_the_figure_of_the_rank_leaves_its_files(tmp_path):
+    result = rank.run(TINY_RANK, folder=tmp_path / "runs", workers=map)
+    assert (
+        len(result.runs) == 2 * 2 * 2 + 2 * 4 - 1
+    )  # the map has one of the others: l = 0 without decay, at full width
+    claims = rank.write(result, tmp_path)
+    assert {path.name for path in tmp_path.iterdir()} == {
+        *("runs", "rank.png", "rank.csv", "rank.json", "rank_spectra.csv")
+    }
+    assert read_claims(tmp_path, "rank") == list(claims)
+    with open(tmp_path / "rank_spectra.csv", newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert len(rows) == sum(out["singular_values"].size for out in result.runs.values())
+    assert {row["decay"] for row in rows} == {"0", "0.1"}
+
+
+@pytest.mark.slow
+def test_the_recipe_finds_three_dimensions_exactly():
+    training = EXACT[1]
+    out = train(DeepTask("irmae", 4, 0, training))
+    assert out["rank"] == training.dimension == 3
+    assert out["singular_values"][2] > 10 * out["singular_values"][3]
 
 
 # ------------------------------------------------------------------------------------------------------------ the page

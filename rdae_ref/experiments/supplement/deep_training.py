@@ -14,7 +14,18 @@ from ...pytree import ravel
 from ..runs import Outcome
 from .staged import train_in_stages
 
-__all__ = ["MANIFOLD", "SHAPES", "DeepTask", "DeepTraining", "Network", "Samples", "draw_samples", "network", "train"]
+__all__ = [
+    "EXACT",
+    "MANIFOLD",
+    "SHAPES",
+    "DeepTask",
+    "DeepTraining",
+    "Network",
+    "Samples",
+    "draw_samples",
+    "network",
+    "train",
+]
 
 
 @dataclass(frozen=True)
@@ -29,6 +40,7 @@ class DeepTraining:
     stages: tuple[tuple[float, int], ...]  # step size and number of steps of Adam, in turn
     n_dimensions: int = 3  # of the manifold
     n_features: int = 30  # of the space that contains it
+    curvature: float = 0.7
     size: int = 16  # pixels in a row of an image of a shape
     batch_size: int = 100
     decay: float = 0.0  # decoupled, of all weights
@@ -43,6 +55,12 @@ class DeepTraining:
 
 MANIFOLD = DeepTraining("manifold", 2000, 2000, (64,), 16, ((1e-3, 4000),))
 SHAPES = DeepTraining("shapes", 4000, 2000, (128, 64), 32, ((1e-3, 4000), (2e-4, 1000)))
+# One recipe, with decoupled weight decay, whose rank is that of the data: see docs/irmae.md.
+STEPS, DECAY = ((1e-3, 8000), (2e-4, 2000)), 0.2
+EXACT = (
+    DeepTraining("shapes", 4000, 2000, (128, 64), 32, STEPS, decay=DECAY),
+    *(DeepTraining("manifold", 4000, 2000, (128, 64), 16, STEPS, n_dimensions=d, decay=DECAY) for d in (3, 5, 8)),
+)
 
 
 class DeepTask(NamedTuple):
@@ -89,8 +107,8 @@ def draw_samples(training: DeepTraining, seed: int) -> Samples:
     if training.data == "shapes":
         images = shapes(n + training.n_test, rng, size=training.size)
         return Samples(images.X[:n], images.X[n:], images.factors[n:])
-    shape = {"n_dimensions": training.n_dimensions, "n_features": training.n_features}
-    sample = curved_manifold(n + training.n_test, rng, **shape)
+    names = ("n_dimensions", "n_features", "curvature")
+    sample = curved_manifold(n + training.n_test, rng, **{name: getattr(training, name) for name in names})
     X = sample.X - sample.X[:n].mean(axis=0)
     return Samples(X[:n], X[n:], sample.coordinates[n:])
 
