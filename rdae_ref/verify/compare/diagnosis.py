@@ -63,7 +63,8 @@ class Diagnosis:
                 return self._simplest(given, found)
         nearest = self._nearest(given, found)
         for one in nearest:  # what is left may have a cause of its own
-            found += self._readings(given, one.settings, one.causes)
+            readings = self._readings if self.N <= FEW else self._orders_and_guards
+            found += readings(given, one.settings, one.causes)
         return self._simplest(given, found) or self._nearest(given, found)
 
     def _simplest(self, given: Given, found: list[Account]) -> list[Account]:
