@@ -59,29 +59,8 @@ PEERS = {
 
 
 def peer_sigma(peer: str, sigma: float) -> float:
-    """Return the size with which our kernel exp(−d²/(2σ²)) is that of a peer.
+    """Return the size with which our kernel exp(−d²/(2σ²)) is that of a peer, a key of `PEERS`.
 
-    Parameters
-    ----------
-    peer : str
-        A key of `PEERS`.
-    sigma : float
-        The size that is passed to the peer.
-
-    Returns
-    -------
-    float
-        In the units of the data.
-
-    Raises
-    ------
-    TypeError, ValueError
-        If the peer is unknown or `sigma` is not a finite number above 0.
-
-    Examples
-    --------
-    >>> peer_sigma("DIB", 0.5)
-    0.5
     >>> round(peer_sigma("Directed-Information", 0.5), 6)
     0.353553
     """
@@ -89,27 +68,7 @@ def peer_sigma(peer: str, sigma: float) -> float:
 
 
 def peer_gram(peer: str, X: npt.ArrayLike, sigma: float) -> Array:
-    """Return the Gram matrix whose entropy a peer takes.
-
-    Parameters
-    ----------
-    peer : str
-        A key of `PEERS`.
-    X : array_like, shape (N, d)
-        Samples in rows.
-    sigma : float
-        Kernel size, as the peer takes it.
-
-    Returns
-    -------
-    Array, shape (N, N)
-        With trace 1, or N for a peer that leaves K as it is.
-
-    Raises
-    ------
-    TypeError, ValueError
-        If the peer is unknown, `X` is not a finite real matrix, or `sigma` is not a finite number above 0.
-    """
+    """Return the Gram matrix whose entropy a peer takes, of trace 1, or N for a peer that leaves K as it is."""
     X, size = as_samples(X, "X"), peer_sigma(peer, sigma)
     return gaussian_gram(X, size) * (len(X) if PEERS[peer].gram == "K" else 1)
 
@@ -212,29 +171,8 @@ def z_scored(X: npt.ArrayLike) -> Array:
 
 
 def to_bits(peer: str, value: float, base: float | None = None) -> float:
-    """Convert an entropy from the units of a peer to bits.
+    """Convert an entropy from the units of a peer to bits; `base` is that of its logarithm, if not its usual one.
 
-    Parameters
-    ----------
-    peer : str
-        A key of `PEERS`.
-    value : float
-        What the peer reports.
-    base : float, optional
-        Base of the peer's logarithm, if it was not its usual one.
-
-    Returns
-    -------
-    float
-        The entropy in bits.
-
-    Raises
-    ------
-    TypeError, ValueError
-        If the peer is unknown, `value` is not a finite real number, or `base` is out of range.
-
-    Examples
-    --------
     >>> round(to_bits("repitl", 0.6931471805599453), 12)
     1.0
     """
