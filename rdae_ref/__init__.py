@@ -53,13 +53,14 @@ from .optimize import (
 from .verify.compare import Comparison, compare, compare_file
 
 if TYPE_CHECKING:
-    from .estimator import CollapseWarning, RateDistortionAutoencoder
+    from .estimator import CollapseWarning, RateDistortionAutoencoder, ScaleWarning
     from .model_file import load_model, save_model
 
 __all__ = [
     "ACTIVATIONS", "Activation", "CollapseWarning", "Comparison", "DivergenceError", "Forward",
     "GradientReport", "Parameters", "RateDistortion", "RateDistortionAutoencoder", "Result",
-    "SampleEntropy", "SingularGramWarning", "Terms", "__version__", "check_gradient", "compare", "compare_file",
+    "SampleEntropy", "ScaleWarning", "SingularGramWarning", "Terms", "__version__", "check_gradient", "compare",
+    "compare_file",
     "conditional_entropy", "continuation", "distortion", "distortion_gradients", "entropy_gradients", "forward",
     "gaussian_gram", "gradient_ascent", "gram_pullback", "graph_laplacian", "initial_parameters",
     "joint_entropy", "joint_entropy_gradient", "load_model", "maximize", "maximize_at_distortion",
@@ -71,6 +72,7 @@ __all__ = [
 _LATER = {
     "CollapseWarning": "estimator",
     "RateDistortionAutoencoder": "estimator",
+    "ScaleWarning": "estimator",
     "load_model": "model_file",
     "save_model": "model_file",
 }

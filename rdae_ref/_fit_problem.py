@@ -225,7 +225,7 @@ class FitProblem:
 
     def leave(self, found: Parameters, start: str) -> Parameters:
         """Return the parameters, in the units of the data, of what an ascent from a start works on."""
-        if start == "pca" and self.model.solver == "lbfgs":
+        if start == "pca":
             assert self.variables is not None
             found = self.variables.leave(found)
         return self.frame.leave(found)

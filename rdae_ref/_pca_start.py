@@ -92,17 +92,22 @@ class InVariables:
 
     @property
     def mu(self) -> float:
+        """The trade-off of the objective."""
         return float(self.objective.mu)
 
     def with_mu(self, mu: float) -> "InVariables":
+        """Return the same objective with another trade-off."""
         return InVariables(self.objective.with_mu(mu), self.variables)
 
     def value_and_gradient(self, parameters: Any) -> tuple[float, Pytree]:
+        """Return the value, and its gradient by the variables."""
         value, gradient = self.objective.value_and_gradient(self.variables.leave(parameters))
         return value, self.variables.gradient(gradient)
 
     def terms(self, parameters: Any) -> Any:
+        """Return the terms of the objective."""
         return self.objective.terms(self.variables.leave(parameters))
 
     def distortion(self, parameters: Any) -> float:
+        """Return the distortion alone."""
         return distortion_of(self.objective, self.variables.leave(parameters))

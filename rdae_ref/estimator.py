@@ -131,11 +131,11 @@ class RateDistortionAutoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixi
         L-BFGS stops when no element of the gradient exceeds it, or when the relative increase of L is below a
         thousandth of it. The ascent has converged if the norm of the gradient does not exceed it.
     init : str or Parameters
-        ``"pca"``: the principal components, with codes so small that the units are nearly linear. ``"random"``: a
-        normal start. ``"continuation"``: from there by L-BFGS at 64μ, 32μ, …, 2μ in turn, at order 2; with batches on
-        `batch_size` samples drawn at random; a random start often ends in the collapsed optimum. ``"auto"``: the first
-        for wide kernels and no more units than features (or more than 200 samples), otherwise both, and the better one
-        is kept; see ``choices_``. Or W, c, A, b to start from.
+        ``"pca"``, for L-BFGS: the principal components, with codes so small that the units are nearly linear.
+        ``"random"``: a normal start. ``"continuation"``: from there by L-BFGS at 64μ, 32μ, …, 2μ in turn, at order 2;
+        with batches on `batch_size` samples drawn at random; a random start often ends in the collapsed optimum.
+        ``"auto"``: the first for wide kernels and no more units than features (or more than 200 samples), otherwise
+        also continuation, and the better one is kept; see ``choices_``. Or W, c, A, b to start from.
     standardise : bool
         Divide each column, less its mean, by its standard deviation. The outputs of `reconstruct` and
         `inverse_transform` are in the units of X; parameters, terms, kernel sizes and scores belong to the
@@ -414,7 +414,7 @@ class RateDistortionAutoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixi
         samples = getattr(self, "_shown", None) if X is None else self._samples(X)
         outputs = None if samples is None else forward(self.parameters_, samples, self.fitted_settings_["activation"])
         said = [self._advice()] if self.converged_ is False else []
-        said += [self._advice_on_collapse()] if self.collapsed_ else []
+        said += [self._advice_on_collapse()] if self.collapsed_ and getattr(self, "variance_", None) else []
         return report_page(self, samples, None if outputs is None else outputs.Xhat, said)
 
     @property
@@ -458,6 +458,8 @@ class RateDistortionAutoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixi
         as_count(self.n_hidden, "n_hidden")
         if isinstance(self.init, str):
             as_choice(self.init, "init", INITS)
+            if self.init == "pca" and self.solver != "lbfgs":
+                raise ValueError(f"init='pca' is for solver='lbfgs' only, got solver={self.solver!r}")
         as_choice(self.batches, "batches", BATCHES)
         if not isinstance(self.standardise, (bool, np.bool_)):
             raise TypeError(f"standardise must be True or False, got {self.standardise!r:.80}")
@@ -542,9 +544,7 @@ class RateDistortionAutoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixi
             return Result(x=problem.frame.enter(given), history=[], message="given")
         if start == "pca":
             assert problem.variables is not None
-            found = problem.variables.start(rng)
-            found = found if self.solver == "lbfgs" else problem.variables.leave(found)
-            return Result(x=found, history=[], message="pca")
+            return Result(x=problem.variables.start(rng), history=[], message="pca")
         normal = initial_parameters(d, self.n_hidden, rng, scale=START)
         if start == "random":
             return Result(x=normal, history=[], message="random")
@@ -556,7 +556,7 @@ class RateDistortionAutoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixi
         self, name: str, problem: FitProblem, start: Parameters, rng: np.random.Generator, callback: Callback | None
     ) -> Result:
         scale = problem.frame.scale
-        objective: Any = problem.in_variables if name == "pca" and self.solver == "lbfgs" else problem.objective
+        objective: Any = problem.in_variables if name == "pca" else problem.objective
         limits: dict[str, Any] = {"max_iterations": self.max_iter, "tolerance": self.tol, "callback": callback}
         steps: dict[str, Any] = {"step_size": self.step_size, "momentum": self.momentum, "callback": callback}
         if problem.bound is not None:

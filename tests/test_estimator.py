@@ -305,6 +305,7 @@ REFUSED = {
     "iterations": ({"max_iter": 0}, ValueError, "max_iter must be at least 1"),
     "tolerance": ({"tol": 0.0}, ValueError, "tol must be"),
     "start": ({"init": "zeros"}, ValueError, "init must be one of"),
+    "start of L-BFGS": ({"init": "pca", "solver": "ascent"}, ValueError, "init='pca' is for solver='lbfgs' only"),
     "start of other width": ({"init": start(3, 4)}, ValueError, "W must have"),
     "start of other size": ({"init": start(2, 5)}, ValueError, "init has 5 units"),
     "no start": ({"init": 3.0}, TypeError, "parameters must be Parameters"),
