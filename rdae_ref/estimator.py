@@ -493,7 +493,8 @@ class RateDistortionAutoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixi
             result = self._fitted_from(start, problem, rng, bar, before)
             before += len(result.history)
             interrupted = result.message == "interrupted"
-            if best is None or (result.fun > best.fun + GAIN * max(1.0, abs(best.fun)) and not interrupted):
+            at_mu = [entry.get("factor") for entry in result.history[-1:]] == [1.0]  # there values compare
+            if best is None or (at_mu and result.fun > best.fun + GAIN * max(1.0, abs(best.fun))):
                 best = result
             if len(problem.starts) > 1:
                 problem.choices["init"] += f"; {start} {'reached' if interrupted else 'ended at'} L = {result.fun:.6g}"
