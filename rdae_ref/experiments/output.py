@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 import numpy as np
 
 from .._version import __version__
-from ..files import ContentError, open_file, written_whole
+from ..files import ContentError, as_path, open_file, written_whole
 from .claims import Claim
 
 if TYPE_CHECKING:
@@ -205,5 +205,6 @@ def read_claims(folder: Folder, name: str) -> list[Claim]:
 
 
 def _in(folder: Folder, name: str) -> Path:
-    Path(folder).mkdir(parents=True, exist_ok=True)
-    return Path(folder) / name
+    folder = as_path(folder, "folder")
+    folder.mkdir(parents=True, exist_ok=True)
+    return folder / name
