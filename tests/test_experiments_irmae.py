@@ -286,7 +286,7 @@ def test_the_figure_of_the_rank_leaves_its_files(tmp_path):
 @pytest.mark.slow
 def test_the_recipe_finds_three_dimensions_exactly():
     training = EXACT[1]
-    out = train(DeepTask("irmae", 4, 0, training))
+    out = train(DeepTask("irmae", 2, 0, training))
     assert out["rank"] == training.dimension == 3
     assert out["singular_values"][2] > 10 * out["singular_values"][3]
 

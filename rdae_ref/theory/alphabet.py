@@ -29,7 +29,7 @@ __all__ = ["AlphabetRateDistortion", "alphabet_rate_distortion"]
 
 Float32: TypeAlias = npt.NDArray[np.float32]
 
-TILE = 500  # rows at a time
+TILE = 250  # rows at a time
 GROWTH, LARGEST_POWER = 1.15, 60.0  # of η
 NOISE = 1e-7  # of −Σ p log Z, in float32
 ROUND = 40  # updates among some letters, until all are looked at
@@ -130,6 +130,7 @@ def _solve(
         del letters
         q[active] = np.maximum(q[active], NEGLIGIBLE / N)
         q /= q.sum()
+    del K, letters
     rate, distortion, lower, centroid = _in_float64(d, X, beta, q)
     if rate - lower > tolerance:
         message = f"slope {beta:.3g}: the bounds on R still differ by {rate - lower:.3g} bits (they hold)"

@@ -29,7 +29,7 @@ class Settings:
     """Everything that the numbers of the figure depend on."""
 
     trainings: tuple[DeepTraining, ...] = EXACT
-    n_linear: int = 4  # l of the recipe
+    n_linear: int = 2  # l of the recipe
     map_of: DeepTraining = EXACT[0]
     map_n_linear: tuple[int, ...] = (0, 2, 4, 8)
     map_decay: tuple[float, ...] = (0.0, 0.02, 0.05, 0.2)
