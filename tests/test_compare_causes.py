@@ -123,6 +123,15 @@ def test_the_kernel_of_the_inputs_is_like_that_of_the_outputs(name, alpha):
     assert names(comparison) & ENTRIES[name][1]
 
 
+def test_a_convention_and_the_size_that_it_amounts_to_are_both_named():
+    X, theta = corpus.point(d=2)
+    arrays = corpus.run(X, theta, **SETTINGS, **corpus.WRONG["d²/d"][0])
+    comparison = compare(X, Parameters(*theta), {"value": arrays["value"], "dXhat": arrays["dXhat"]}, **SETTINGS)
+    found = {one.name: one.number for one in comparison.causes}
+    assert set(found) == {"kernel_4sigma2", "kernel_size"}
+    assert found["kernel_size"] == pytest.approx(SETTINGS["sigma_xhat"] * math.sqrt(2))
+
+
 @pytest.mark.slow
 def test_causes_are_named_in_nine_of_ten_cases_whatever_is_brought():
     named = wrong = 0

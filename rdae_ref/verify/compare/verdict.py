@@ -17,7 +17,7 @@ from .arrays import Given, Reading, accept, rounding_limit
 from .causes import Cause, cause
 from .comparison import VERDICTS, ArrayComparison, Comparison, Explanation
 from .diagnosis import NEARER, Account, Diagnosis, conventions_of
-from .kernels import LENGTHS, KernelReading, laplacian_size, read_kernel, with_rules
+from .kernels import LENGTHS, KernelReading, laplacian_size, read_kernel, size_in_words, with_rules
 from .outputs import networks
 from .search import CHANCE, Candidate, Finding, Fit, Search
 from .settings import Settings
@@ -286,13 +286,19 @@ class _Judge:
         if explained:
             for candidate in self.finding.candidates:
                 known = [one.name for one in causes]
-                causes += [
-                    Cause(one.key, explained[0], None, one.sentence)
-                    for one in candidate.conventions
-                    if one.key not in known
-                ]
+                causes += [one for one in self._of_candidate(candidate, explained[0]) if one.name not in known]
         explanation = _explanation(tuple(explained), self.search, self.finding)
         return Comparison(tuple(rows), explanation, tuple(causes), tuple(self._notes()))
+
+    def _of_candidate(self, candidate: Candidate, array: str) -> Iterator[Cause]:
+        """Iterate over conventions as causes, with the kernel size that they amount to where it has a name."""
+        yield from (Cause(one.key, array, None, one.sentence) for one in candidate.conventions)
+        variants, sigma = self.search.variants, self.reading.problem.sigma_xhat
+        size = variants.sizes(candidate.settings).xhat
+        if size != variants.sizes(self.search.ours.settings).xhat and (
+            words := size_in_words(size, variants.Xhat, sigma)
+        ):
+            yield cause("kernel_size", array, size, words)
 
     def _unexplained(self, given: Given) -> str:
         ours = self.ours
