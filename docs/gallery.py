@@ -29,7 +29,8 @@ LOOK = {
     "2": "The data follow a curve. Linear units can only shrink; the other units bend their outputs towards the curve.",
     "3": "The energy |x − x̂|² over the plane. The plain auto-encoder reproduces every point; the energy of the other "
     "two is low along the data and rises away from them.",
-    "4": "The 100 of 200 units with the largest synthesis filters. They are smooth strokes across the whole digit.",
+    "4": "The 100 of 200 units with the largest synthesis filters. Blobs and pen strokes come from noise on the inputs "
+    "with clean targets; they are the same without the entropy.",
 }
 SWEEP = {"4": ("figure4_sweep",)}  # more claims of the same figure
 

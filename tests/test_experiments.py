@@ -471,15 +471,17 @@ def test_the_methods_are_compared_row_by_row():
 
 
 def test_the_committed_comparison_is_that_of_the_figures():
-    names = [stem(name) for name in LITERAL]
+    """And no verdict is another one with the printed equations."""
+    names = [name for name in map(stem, LITERAL) if (FIGURE_FOLDER / f"{name}_literal.json").exists()]
+    assert "figure1" in names
     claims, literally = (
         [row for n in names for row in read_claims(FIGURE_FOLDER, f"{n}{s}")] for s in ("", "_literal")
     )
     text = (FIGURE_FOLDER.parent / "docs" / "claims.md").read_text(encoding="utf-8")
     assert with_literal(text, claims, literally, read_claims(FIGURE_FOLDER, "ascent")) == text, "run scripts/reproduce"
     rows = literal_table(claims, literally).splitlines()[2:]
-    assert len(rows) > 40
-    assert {row.split("|")[-2].strip() for row in rows} <= {"yes", "rounding"}
+    assert len(rows) >= 15
+    assert {row.split("|")[-2].strip() for row in rows} == {"yes"}
 
 
 # ------------------------------------------------------------------------------------------------ what rounding changes

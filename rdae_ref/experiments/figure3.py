@@ -65,7 +65,7 @@ class Settings:
     n_places: int = 8  # along each arm of the curve, with as many fresh samples in each
     margin: float = 3.0  # of the landscape around the data
     step: float = 0.2  # of its grid
-    seeds: tuple[int, ...] = SEEDS
+    seeds: tuple[int, ...] = SEEDS[:6]  # the fewest of a 95 % interval of the median, which is then their range
 
 
 class Task(NamedTuple):
