@@ -1,6 +1,7 @@
 """Files: read whole or refused in bounded memory and time, written whole or not at all."""
 
 import io
+import math
 import os
 import re
 import socket
@@ -498,6 +499,18 @@ def test_results_that_the_point_has_no_room_for_are_not_read(tmp_path):
         compare_file(path)
 
 
+@pytest.mark.parametrize("end", ["1\n", "x\n"])
+def test_a_wide_row_is_read_or_refused_in_bounded_memory(end, tmp_path):
+    """An eighth of the longest line, in an eighth of the memory that is promised."""
+    (tmp_path / "a.csv").write_text("1," * 2**17 + end)
+    with bounds(memory=300e6 / 8, seconds=math.inf):
+        if end == "x\n":
+            with pytest.raises(ContentError, match="line 1, column 131073: 'x' is not a number"):
+                read_table(tmp_path / "a.csv")
+        else:
+            assert read_table(tmp_path / "a.csv").values.shape == (1, 2**17 + 1)
+
+
 def test_a_table_of_text_is_read_line_by_line(tmp_path):
     """What is kept is the numbers: 8 bytes for each line of 2, and no strings."""
     path = tmp_path / "a.csv"
@@ -505,7 +518,7 @@ def test_a_table_of_text_is_read_line_by_line(tmp_path):
     with bounds(memory=3e6, seconds=3), pytest.raises(ContentError, match="line 100001, column 1: 'x'"):
         read_table(path)
     path.write_bytes(b"1" * (2**26 + 10))
-    with bounds(memory=300e6), pytest.raises(ContentError, match="line 1 has more than 4194304 characters"):
+    with bounds(memory=300e6), pytest.raises(ContentError, match="line 1 has more than 2097152 characters"):
         read_table(path)
 
 
