@@ -87,7 +87,7 @@ class FitProblem:
     """The objective of a fit, in the units of the data (`in_units`) and in those of the optimiser (`objective`).
 
     Hundreds of iterations amplify rounding: a fit to data that have lost their last digits far from the origin would
-    end elsewhere. So all that the optimiser is given is rounded to 30 bits; what is reported is not.
+    end elsewhere. So all that the optimiser is given is rounded to 24 bits; what is reported is not.
     """
 
     def __init__(self, model: Any, X: Array, rng: np.random.Generator) -> None:

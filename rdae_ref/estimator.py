@@ -186,7 +186,7 @@ class RateDistortionAutoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixi
     and terms are returned in the units of X. A fit therefore does not depend on the origin of the data, nor on their
     unit if `sigma` and `mu` (or `distortion`) are converted with it: X → sX, σ → sσ, μ → μ/s². As hundreds of
     iterations would amplify the rounding of data far from the origin, the optimiser sees data (relative to r or to
-    the kernel size, if that is smaller) and settings rounded to 30 bits; so the values of `history_` have nine digits,
+    the kernel size, if that is smaller) and settings rounded to 24 bits; so the values of `history_` have seven digits,
     while ``terms_`` and ``value_`` belong to X as it is. `tol`, `step_size` and the ``gradient_norm`` of the history
     are in the units of the optimiser.
 

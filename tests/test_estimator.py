@@ -474,7 +474,7 @@ def test_long_fits_do_not_see_the_origin_either(activation):
     data = gaussian(60, np.random.default_rng(0))
     here, _ = fitted(data, LONG, activation=activation)
     assert not here.collapsed_
-    for offset in (100.0, 1000.0):
+    for offset in (100.0, 1000.0, 1e4):
         there, _ = fitted(data + offset, LONG, activation=activation)
         assert there.value_ == pytest.approx(here.value_, abs=1e-4)
         outputs, moved = here.reconstruct(data), there.reconstruct(data + offset) - offset
