@@ -197,7 +197,7 @@ def test_decay_and_noise_are_in_their_runs(swept):
 def test_the_filters_are_kept_as_data(swept):
     folder, result, _ = swept
     with np.load(folder / "figure4_filters.npz") as kept:
-        assert set(kept) == {f"{a}_{n}_{s}" for a in "WA" for n in ("rate_distortion", "plain") for s in (0, 1)}
+        assert set(kept) == {f"{a}_{n}" for a in "WA" for n in ("rate_distortion_0", "rate_distortion_1", "plain_0")}
         for letter, filters in (("W", result.outcomes()[1]["W"]), ("A", result.outcomes()[1]["A"].T)):
             scaled = kept[f"{letter}_rate_distortion_1"]
             assert (scaled.dtype, scaled.shape) == (np.int8, (12, 72))
