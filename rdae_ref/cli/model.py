@@ -17,7 +17,7 @@ from ..optimize.quasi_newton import in_words
 from ..tables import Table, check_writable_table, read_table, write_table
 from .common import Verbs, add_verb, as_seed, check_folder, say
 from .history import check_drawable, draw_history, history_text
-from .progress import progress_lines
+from .progress import Lines, progress_lines
 
 if TYPE_CHECKING:
     from ..estimator import RateDistortionAutoencoder
@@ -96,26 +96,19 @@ def _fit(options: argparse.Namespace) -> int:
     _check_apart(options.output, options.data)
     if options.output.suffix != ".npz":
         raise ValueError(f"{options.output} must end in .npz: a model is an npz file")
-    table = _read(options)
+    return _fit_table(options, _read(options))
 
+
+def _fit_table(options: argparse.Namespace, table: Table) -> int:
     from ..estimator import APPROACH, RateDistortionAutoencoder  # noqa: PLC0415  # loads scikit-learn: a second
     from ..model_file import save_model  # noqa: PLC0415
 
     settings = {name: value for name, value in vars(options).items() if name in SETTINGS}
     model = RateDistortionAutoencoder(**settings, standardise=options.standardise, random_state=options.seed)
-    lines = None if options.quiet else progress_lines(model.max_iter, model.mu, APPROACH)
-    model.callback, interrupted = lines, False
+    model.callback = None if options.quiet else progress_lines(model.max_iter, model.mu, APPROACH)
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("default")
-        try:
-            model.fit(table.values)
-        except KeyboardInterrupt:
-            if not hasattr(model, "parameters_"):  # it had not begun
-                raise
-            interrupted = True
-        finally:
-            if lines is not None:
-                lines.end()
+        interrupted = _is_interrupted(model, table)
     if table.columns:
         model.feature_names_in_ = np.array(table.columns, dtype=object)
     save_model(model, options.output)
@@ -125,9 +118,22 @@ def _fit(options: argparse.Namespace) -> int:
     if not options.quiet:
         for said in caught:
             say(_with_names(str(said.message), table), "yellow")
-        print(_summary(model))
-        print(f"{options.output}: the model")
+        print(f"{_summary(model)}\n{options.output}: the model")
     return 1 if model.converged_ is False or model.collapsed_ else 0
+
+
+def _is_interrupted(model: "RateDistortionAutoencoder", table: Table) -> bool:
+    """Fit a model, and return whether Ctrl-C came when there was something to keep."""
+    try:
+        model.fit(table.values)
+    except KeyboardInterrupt:
+        if not hasattr(model, "parameters_"):
+            raise
+        return True
+    finally:
+        if isinstance(model.callback, Lines):
+            model.callback.end()
+    return False
 
 
 def _with_names(words: str, table: Table) -> str:
