@@ -261,6 +261,7 @@ def test_the_measures_of_a_run_are_shares_and_its_images_those_of_the_figure(res
 TINY_RANK = rank.Settings(
     trainings=(replace(TINY_SHAPES, n_latents=9, decay=0.1), replace(TINY_MANIFOLD, decay=0.1)),
     map_of=replace(TINY_SHAPES, n_latents=9, decay=0.1),
+    n_linear=2,
     map_n_linear=(0, 2),
     map_decay=(0.0, 0.1),
     seeds=(0, 1),
@@ -284,7 +285,7 @@ def test_the_figure_of_the_rank_leaves_its_files(tmp_path):
 @pytest.mark.slow
 def test_the_recipe_finds_three_dimensions_exactly():
     training = EXACT[1]
-    out = train(DeepTask("irmae", 2, 0, training))
+    out = train(DeepTask("irmae", 3, 0, training))
     assert out["rank"] == training.dimension == 3
     assert out["singular_values"][2] > 10 * out["singular_values"][3]
 

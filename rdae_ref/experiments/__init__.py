@@ -36,7 +36,7 @@ FIGURES = {
     "beta-vae": Experiment("beta-VAE: on the water-filling curve, and the bound on I(X; Z)", True),
     "disentanglement": Experiment("beta-VAE: information of the latents about known factors, over beta", True),
     "irmae": Experiment("IRMAE: linear layers lower the rank of the codes, and why", True),
-    "rank": Experiment("IRMAE with decoupled weight decay: exactly the rank of the data", True),
+    "rank": Experiment("IRMAE with decoupled weight decay: rank of the codes and of the data", True),
     "representation": Experiment("IRMAE and beta-VAE: interpolation, generation, linear probe", True),
     "public": Experiment("Published numbers beside ours and exact ones, on the same work", True, more_with_digits=True),
     "digit-vae": Experiment("Binarised digits: rate and distortion of the beta-VAE over beta, in nats", True, True),

@@ -55,9 +55,9 @@ class DeepTraining:
 
 MANIFOLD = DeepTraining("manifold", 2000, 2000, (64,), 16, ((1e-3, 4000),))
 SHAPES = DeepTraining("shapes", 4000, 2000, (128, 64), 32, ((1e-3, 4000), (2e-4, 1000)))
-# One recipe, with two linear layers and decoupled weight decay, whose rank is that of the data: see docs/irmae.md.
+# One recipe, with three linear layers and decoupled weight decay; see docs/irmae.md.
 # The curvature falls with the dimension, so that the sines of `curved_manifold` are as steep for each.
-STEPS, DECAY = ((1e-3, 8000), (2e-4, 2000)), 0.1
+STEPS, DECAY = ((1e-3, 8000), (2e-4, 2000)), 0.03
 EXACT = (
     DeepTraining("shapes", 4000, 2000, (128, 64), 32, STEPS, decay=DECAY),
     *(

@@ -1,4 +1,4 @@
-"""IRMAE with decoupled weight decay: the codes have exactly the rank of the data, by one recipe for all data and seeds.
+"""IRMAE with decoupled weight decay, by one recipe: rank of the codes beside the rank of the data.
 
 Spectra on shapes of seven factors and on curved manifolds of 3, 5 and 8 dimensions, beside the same networks without
 linear layers and decay; and a map of the rank over linear layers, decay and width.
@@ -29,10 +29,10 @@ class Settings:
     """Everything that the numbers of the figure depend on."""
 
     trainings: tuple[DeepTraining, ...] = EXACT
-    n_linear: int = 2  # l of the recipe
+    n_linear: int = 3  # l of the recipe
     map_of: DeepTraining = EXACT[0]
-    map_n_linear: tuple[int, ...] = (0, 2, 4, 8)
-    map_decay: tuple[float, ...] = (0.0, 0.02, 0.05, 0.2)
+    map_n_linear: tuple[int, ...] = (0, 2, 3, 4, 8)
+    map_decay: tuple[float, ...] = (0.0, 0.01, 0.03, 0.1)
     map_widths: tuple[float, ...] = (0.5, 1.0)  # times the units of the recipe
     seeds: tuple[int, ...] = (0, 1, 2)
 
