@@ -61,6 +61,27 @@ THEORY = {
         **{"p_x": SOURCE, "distortion_matrix": COSTS, "slope": 2.0, "tolerance": 1e-6},
         **{"max_iterations": 30, "initial": np.array([0.2, 0.5, 0.3])},
     ),
+    "blahut_arimoto at a distortion": case(
+        lambda **arguments: theory.blahut_arimoto(SOURCE, COSTS, **arguments),
+        may_be_infinite=True,  # the slope at the least distortion
+        **{"distortion": 0.7, "tolerance": 1e-6},
+    ),
+    "information_bottleneck": case(
+        theory.information_bottleneck,
+        **{"joint": np.array([[0.3, 0.1], [0.2, 0.2], [0.1, 0.1]]), "slopes": np.array([0.5, 2.0])},
+        **{"tolerance": 1e-4, "max_rounds": 1000},
+    ),
+    "continuous_bounds": case(
+        lambda **arguments: theory.continuous_bounds([lambda x: np.exp(-(x**2) / 2) / 2.5066282746310002], **arguments),
+        **{"edges": np.linspace(-6, 6, 41), "slope": 1.0},
+    ),
+    "alphabet_rate_distortion": case(
+        theory.alphabet_rate_distortion,
+        **{"X": FLAT, "slopes": np.array([0.5, 1.0]), "tolerance": 0.01, "max_iterations": 500},
+    ),
+    "AlphabetRateDistortion.lower_bound_anywhere": case(
+        theory.alphabet_rate_distortion(FLAT, [0.5, 1.0]).lower_bound_anywhere, distortion=np.array([0.1, 1.0])
+    ),
     "rate_distortion_curve": case(
         theory.rate_distortion_curve,
         **{"p_x": SOURCE, "distortion_matrix": COSTS, "slopes": np.array([0.5, 2.0]), "tolerance": 1e-6},
@@ -233,7 +254,7 @@ HOLDERS = {
     *("AnnealingStage", "ConvergenceWarning", "Manifold", "RateDistortionCurve", "RateDistortionPoint"),
     *("SampleRateDistortion", "WaterFilling", "FactorImages", "ManifoldSample", "Mixture", "Ridge"),
     *("IRMAEParameters", "Layer", "PrincipalComponents", "TiedParameters", "VAEParameters", "VAETerms"),
-    *("InformationGap", "LinearProbe", "RateBound"),
+    *("InformationGap", "LinearProbe", "RateBound", "AlphabetRateDistortion", "Bottleneck", "LagrangianBounds"),
 }
 
 

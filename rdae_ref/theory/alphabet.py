@@ -35,6 +35,7 @@ NOISE = 1e-7  # of −Σ p log Z, in float32
 ROUND = 40  # updates among some letters, until all are looked at
 NEGLIGIBLE, ALMOST = 1e-3, 0.995  # q N and c: letters below both are left out of a round
 RETURNING = 0.1  # of the mass, shared out evenly at the next slope
+STEEPEST = 1e30
 LEAST = 1e-30  # of q: in float32 its inverse is finite
 USED = 1e-3  # of 1/N: letters with more mass are counted
 
@@ -53,7 +54,8 @@ class AlphabetRateDistortion(NamedTuple):
     def lower_bound_anywhere(self, distortion: npt.ArrayLike) -> Array:
         """Return a lower bound on R(D), in bits, whatever the reproductions: that among samples at 2D."""
         D = as_nonnegative_array(distortion, "distortion")[..., None]
-        lines = self.lower_bound + self.slope * (self.distortion - 2 * D) / math.log(2)
+        with np.errstate(over="ignore"):  # such a line is far below 0
+            lines = self.lower_bound + self.slope * (self.distortion - 2 * D) / math.log(2)
         return np.maximum(lines.max(axis=-1), 0.0)
 
 
@@ -84,6 +86,8 @@ def alphabet_rate_distortion(
     """
     X, slopes = as_samples(X, "X"), as_increasing(slopes, "slopes")
     tolerance, max_iterations = as_positive(tolerance, "tolerance"), as_count(max_iterations, "max_iterations")
+    if slopes[-1] > STEEPEST:
+        raise ValueError(f"slopes must be at most {STEEPEST:g}, in float32, got {slopes[-1]:.3g}")
     distances = _squared_distances(X)
     rows, q = [], np.full(len(X), 1 / len(X))
     for beta in slopes:
@@ -113,7 +117,8 @@ def _solve(
     d: Float32, X: Array, beta: float, q: Array, tolerance: float, max_iterations: int
 ) -> tuple[Array, tuple[float, ...]]:
     """Return q(x̂) and a row of the result."""
-    K = np.multiply(d, np.float32(-beta))
+    with np.errstate(over="ignore"):  # so far away that exp(−β d) is 0
+        K = np.multiply(d, np.float32(-beta))
     np.exp(K, out=K)
     active, n_iterations, N = np.arange(len(d)), 0, len(d)
     while True:

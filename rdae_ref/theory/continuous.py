@@ -72,7 +72,7 @@ def continuous_bounds(
     """
     beta, cells = as_positive(slope, "slope"), as_vector(edges, "edges")
     width = float(np.diff(as_increasing(cells - cells.min() + 1, "edges, shifted above 0,")).max())
-    as_positive(1 - beta * width**2 / 2, "1 − slope · width²/2, for the widest cell,")
+    as_positive(1 - beta * width * width / 2, "1 − slope · width²/2, for the widest cell,")
     bounds = [_of_component(p, cells, beta, width) for p in densities]
     return LagrangianBounds(*np.sum(bounds, axis=0).tolist())
 
