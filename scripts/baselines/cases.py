@@ -85,6 +85,29 @@ class VAECase:
         return np.random.default_rng(3)
 
 
+@dataclass(frozen=True)
+class FitCase:
+    """A fit of the estimator with its defaults; quick: to a few samples."""
+
+    table: str
+    quick: bool = False
+
+    def data(self):
+        """Return the table, each column with mean 0 and variance 1."""
+        if self.table in SKLEARN:
+            import sklearn.datasets  # noqa: PLC0415  # of the extra [test]
+
+            X = getattr(sklearn.datasets, SKLEARN[self.table])().data
+        else:
+            X = np.random.default_rng(0).normal(size=(2000, 30))
+        X = X[:60] if self.quick else X
+        return (X - X.mean(axis=0)) / np.where(X.std(axis=0) > 0, X.std(axis=0), 1)
+
+
+SKLEARN = {"breast-cancer 569 × 30": "load_breast_cancer", "digits 1797 × 64": "load_digits"}
+BEST = {  # the largest L on all samples known, in bits; docs/howto/choose.md
+    "breast-cancer 569 × 30": -0.79838, "digits 1797 × 64": -35.28, "Gaussian 2000 × 30": -24.833,
+}  # fmt: skip
 RATE, MOMENTUM = 0.01, 0.9  # of the epoch's ascent
 DIGITS = {"d": 784, "p": 200, "activation": "logsig", "sigma": 8.4, "mu": 0.5, "scale": 0.05}
 

@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from rdae_ref import RateDistortion
+from rdae_ref import RateDistortion, RateDistortionAutoencoder
 from rdae_ref.experiments import load
 from rdae_ref.models import BetaVAE, FixedDenoising, Reconstruction
 from rdae_ref.optimize import BatchedObjective, MiniBatches, adam
@@ -43,6 +43,20 @@ def error_bound(case):
 def gradient_together(case):
     """Evaluate them with the tiles in one process for each core."""
     return gradient(case, cores())
+
+
+def fit(case):
+    """Fit the estimator with its defaults."""
+    X = case.data()
+    return lambda: RateDistortionAutoencoder(random_state=0).fit(X).parameters_
+
+
+def fit_value(case):
+    """Return L of the fit on all samples, in bits."""
+    X = case.data()
+    model = RateDistortionAutoencoder(random_state=0).fit(X)
+    L = RateDistortion(X, activation=model.activation, alpha=model.alpha, mu=model.mu, sigma=model.sigma_x_)
+    return lambda: [L.value_and_gradient(model.parameters_)[0]]
 
 
 def batches(case, workers=None):
