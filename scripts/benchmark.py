@@ -145,7 +145,7 @@ def many_features(quick, threads):
 
 
 def vae(quick, threads):
-    """Row 18: steps of the beta-VAE on binarised digits, with the same parameters at the end."""
+    """Row 19: steps of the beta-VAE on binarised digits, with the same parameters at the end."""
     case = VAECase(200, (16,), 4, 50, 3, quick=True) if quick else VAECase()
     for number in dict.fromkeys((threads, "1")):
         yield against("pytorch.vae", case, number, 1.0, "vae")
@@ -167,7 +167,7 @@ ROWS = {  # and the threads that they are for
     6: (digits_at_once, "1"), 7: (figures, "1"), 8: (epoch, "1"), 9: (processes, "1"), 10: (best_of_others, "started"),
     11: (large, "started"), 13: (entropies.certified, "started"), 14: (many_features, "started"),
     15: (entropies.estimated, "started"), 16: (fits, "started"), 17: (entropies.streamed, "started"),
-    18: (vae, "started"),
+    19: (vae, "started"),
 }  # fmt: skip
 
 
