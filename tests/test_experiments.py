@@ -463,7 +463,7 @@ def test_the_methods_are_compared_row_by_row():
     turned = claim("1", "says", "angle", [1.0, 7.0, 9.0], at_most=5)
     never = claim("1", "says", "angle", [6.0, 7.0, 9.0], at_most=5)
     last = [line.split("|")[-2].strip() for line in literal_table([held] * 3, [held, turned, never]).splitlines()[2:]]
-    assert last == ["yes", "**no**", "**no**"]
+    assert last == ["yes", "one undecided", "**no**"]
     with pytest.raises(ValueError, match="draw both runs again"):
         literal_table([held], [held._replace(threshold="<= 6")])
     with pytest.raises(ValueError, match="argument 2"):
@@ -471,7 +471,7 @@ def test_the_methods_are_compared_row_by_row():
 
 
 def test_the_committed_comparison_is_that_of_the_figures():
-    """And no verdict is another one with the printed equations."""
+    """And no row that holds with the one fails with the other."""
     names = [name for name in map(stem, LITERAL) if (FIGURE_FOLDER / f"{name}_literal.json").exists()]
     assert "figure1" in names
     claims, literally = (
@@ -481,7 +481,7 @@ def test_the_committed_comparison_is_that_of_the_figures():
     assert with_literal(text, claims, literally, read_claims(FIGURE_FOLDER, "ascent")) == text, "run scripts/reproduce"
     rows = literal_table(claims, literally).splitlines()[2:]
     assert len(rows) >= 15
-    assert {row.split("|")[-2].strip() for row in rows} == {"yes"}
+    assert {row.split("|")[-2].strip() for row in rows} <= {"yes", "one undecided"}
 
 
 # ------------------------------------------------------------------------------------------------ what rounding changes
@@ -496,7 +496,7 @@ ROUNDING = {
 @pytest.mark.slow
 @pytest.mark.parametrize("name", ["figure1", "figure2"])
 @pytest.mark.parametrize("variant", ROUNDING)
-def test_no_verdict_depends_on_rounding(name, variant, tmp_path):
+def test_rounding_contradicts_no_verdict(name, variant, tmp_path):
     module = MODULES[name]
     settings = module.Settings()
     settings = replace(settings, training=replace(settings.training, **ROUNDING[variant]))
@@ -505,7 +505,7 @@ def test_no_verdict_depends_on_rounding(name, variant, tmp_path):
     turned = [
         (ours.quantity, item.verdict, ours.verdict)
         for item, ours in zip(read_claims(FIGURE_FOLDER, name), claims, strict=True)
-        if item.verdict != ours.verdict
+        if {item.verdict, ours.verdict} == {"yes", "no"}
     ]
     assert not turned
 

@@ -99,14 +99,18 @@ def claims_table(claims: Sequence[Claim]) -> str:
 
 
 def literal_table(claims: Sequence[Claim], literal: Sequence[Claim]) -> str:
-    """Return a Markdown table of the same claims measured with the default method and with ``method="paper"``."""
+    """Return a Markdown table of the same claims measured with the default method and with ``method="paper"``.
+
+    A row that only one of them decides is marked "one undecided".
+    """
     heads = ("figure", "measured", "threshold", "default: median [interval]", "holds", "paper", "holds")
     rows = []
     for ours, paper in zip(claims, literal, strict=True):
         if ours[:4] != paper[:4]:
             raise ValueError(f"the rows differ: {ours.quantity!r} and {paper.quantity!r}; draw both runs again")
         values = (_values(ours), _verdict(ours), _values(paper), _verdict(paper))
-        same = "yes" if ours.verdict == paper.verdict else "**no**"
+        verdicts = {ours.verdict, paper.verdict}
+        same = "yes" if len(verdicts) == 1 else "one undecided" if "undecided" in verdicts else "**no**"
         rows.append((ours.figure, ours.quantity, ours.threshold, *values, same))
     return _markdown((*heads, "same verdict"), rows)
 
