@@ -1,6 +1,7 @@
 """The auto-encoder of §3.2, its distortion (9), and the gradients of its parameters: (17)–(20) and (21)–(24).
 
-These functions check their arguments and call `rdae_ref.paper`, which has the notation.
+These functions check their arguments and call `rdae_ref.paper`, which has the notation. What is not finite, of another
+shape or out of range raises `TypeError` or `ValueError`.
 """
 
 import numpy as np
@@ -33,24 +34,15 @@ def initial_parameters(n_features: int, n_hidden: int, rng: np.random.Generator,
 
     Parameters
     ----------
-    n_features : int
-        d.
-    n_hidden : int
-        p, the number of units.
-    rng : numpy.random.Generator
-        The source of randomness.
-    scale : float
-        Standard deviation; the paper does not state one.
+    n_features, n_hidden : int
+        d, and p, the number of units.
+    rng, scale : numpy.random.Generator and float
+        The source of randomness, and the standard deviation: the paper does not state one.
 
     Returns
     -------
     parameters : Parameters
         Of shapes (p, d), (p,), (d, p), (d,).
-
-    Raises
-    ------
-    TypeError, ValueError
-        If a size is not an integer above 0, `rng` is not a Generator, or `scale` is negative.
     """
     d, p = as_count(n_features, "n_features"), as_count(n_hidden, "n_hidden")
     rng, scale = as_generator(rng), as_nonnegative(scale, "scale")
@@ -64,22 +56,13 @@ def forward(parameters: Parameters, X: npt.ArrayLike, activation: str | Activati
 
     Parameters
     ----------
-    parameters : Parameters
-        W, c, A, b.
-    X : array_like, shape (N, d)
-        Inputs in rows.
-    activation : str or Activation
-        The units g.
+    parameters, X, activation : Parameters, array_like of shape (N, d), and str or Activation
+        W, c, A, b; inputs in rows; and the units g.
 
     Returns
     -------
     Forward
         Z, Ẑ, G′ of shape (N, p) and X̂ of shape (N, d).
-
-    Raises
-    ------
-    TypeError, ValueError
-        If shapes do not fit, something is not finite, or the activation is not known.
     """
     X = as_samples(X, "X")
     return paper.forward(as_parameters(parameters, X.shape[1]), X, as_activation(activation))
@@ -97,11 +80,6 @@ def distortion(X: npt.ArrayLike, Xhat: npt.ArrayLike) -> float:
     -------
     float
         Mean over samples of the squared distance, summed over coordinates.
-
-    Raises
-    ------
-    TypeError, ValueError
-        If the two are not finite real matrices of the same shape.
     """
     X = as_samples(X, "X")
     return paper.distortion(X, as_matrix(as_samples(Xhat, "Xhat"), "Xhat", X.shape))
@@ -124,22 +102,13 @@ def entropy_gradients(P: npt.ArrayLike, forward_pass: Forward, parameters: Param
     ----------
     P : array_like, shape (N, N)
         ∂S/∂K_X̂ ∘ K_X̂ / (2σ²), symmetric. The gradients are linear in it: Q − P gives those of S_α(K_X | K_X̂).
-    forward_pass : Forward
-        What `forward` returned.
-    parameters : Parameters
-        W, c, A, b.
-    X : array_like, shape (N, d)
-        Inputs in rows.
+    forward_pass, parameters, X : Forward, Parameters, and array_like of shape (N, d)
+        What `forward` returned, and what it was given.
 
     Returns
     -------
     gradient : Parameters
         The gradient by each parameter, in its shape.
-
-    Raises
-    ------
-    TypeError, ValueError
-        If shapes do not fit, something is not finite, or `P` is not symmetric.
     """
     X = as_samples(X, "X")
     parameters = as_parameters(parameters, X.shape[1])
@@ -165,12 +134,8 @@ def distortion_gradients(
 
     Parameters
     ----------
-    forward_pass : Forward
-        What `forward` returned.
-    parameters : Parameters
-        W, c, A, b.
-    X : array_like, shape (N, d)
-        Inputs in rows.
+    forward_pass, parameters, X : Forward, Parameters, and array_like of shape (N, d)
+        What `forward` returned, and what it was given.
     target : array_like, shape (N, d)
         What the outputs are compared with, the X of X − X̂: `X` itself, unless the inputs were corrupted.
 
@@ -178,11 +143,6 @@ def distortion_gradients(
     -------
     gradient : Parameters
         The gradient by each parameter, in its shape.
-
-    Raises
-    ------
-    TypeError, ValueError
-        If shapes do not fit or something is not finite.
     """
     X = as_samples(X, "X")
     target = as_matrix(target, "target", X.shape)

@@ -5,6 +5,9 @@ These functions check their arguments and call `rdae_ref.numerics`, which has ev
 semidefinite; λ are eigenvalues; α > 0, ∞ included. Entropies are in bits unless `base` says otherwise; ``base=math.e``
 gives nats, and the derivatives as printed. A derivative is taken as if all N² elements were independent:
 dS = Σ_ij G_ij dK_ij.
+
+An argument that is not what its description asks for (finite, symmetric, positive semidefinite, of trace 1, of the same
+shape, in range) raises `TypeError` or `ValueError`, in every function.
 """
 
 import math
@@ -42,20 +45,13 @@ def gaussian_gram(X: npt.ArrayLike, sigma: float) -> Array:
 
     Parameters
     ----------
-    X : array_like, shape (N, d)
-        Samples in rows.
-    sigma : float
-        Kernel size σ > 0, in the units of `X`.
+    X, sigma : array_like of shape (N, d), and float
+        Samples in rows, and the kernel size σ > 0, in the units of `X`.
 
     Returns
     -------
     Array, shape (N, N)
         Symmetric positive semidefinite, with diagonal 1/N and so trace 1; N A is right to 1e-12 for any finite data.
-
-    Raises
-    ------
-    TypeError, ValueError
-        If `X` is not a finite real matrix, or `sigma` not a finite number above 0.
     """
     return distances.gaussian_gram(as_samples(X, "X"), as_positive(sigma, "sigma"))
 
@@ -73,11 +69,6 @@ def normalize_gram(K: npt.ArrayLike) -> Array:
     -------
     Array, shape (N, N)
         With diagonal 1/N.
-
-    Raises
-    ------
-    TypeError, ValueError
-        If `K` is not a symmetric finite matrix with positive diagonal.
     """
     K = as_symmetric(K, "K")
     if K.diagonal().min() <= 0:
@@ -99,11 +90,6 @@ def median_distance(X: npt.ArrayLike) -> float:
     float
         In the units of `X`; 0 where more than half of the pairs are equal.
 
-    Raises
-    ------
-    TypeError, ValueError
-        If `X` is not a finite real matrix with two rows or more.
-
     Examples
     --------
     >>> median_distance([[0.0], [1.0], [5.0]])
@@ -122,20 +108,13 @@ def renyi_entropy(A: npt.ArrayLike, alpha: float, base: float = 2) -> float:
     ----------
     A : array_like, shape (N, N)
         Symmetric positive semidefinite, trace 1.
-    alpha : float
-        Order α > 0. At 1 it is −Σ λ log λ, at infinity −log λ_max.
-    base : float
-        Of the logarithm: 2 for bits, ``math.e`` for nats.
+    alpha, base : float
+        Order α > 0 (at 1 it is −Σ λ log λ, at infinity −log λ_max), and base of the logarithm.
 
     Returns
     -------
     float
         Between 0 and log N.
-
-    Raises
-    ------
-    TypeError, ValueError
-        If `A` is not finite, symmetric, positive semidefinite and of trace 1, or `alpha` or `base` is out of range.
     """
     A, alpha, base = _as_gram(A, "A"), as_order(alpha), as_base(base)
     return entropy.renyi_entropy(A, order_of(alpha, len(A))) / math.log(base)
@@ -151,29 +130,24 @@ def renyi_entropy_gradient(A: npt.ArrayLike, alpha: float, base: float = 2, tang
     ----------
     A : array_like, shape (N, N)
         Symmetric positive semidefinite, trace 1.
-    alpha : float
-        Order α > 0. At 1 the derivative is −(ln A + I), at infinity −u uᵀ / λ_max, averaged over equal λ_max.
-    base : float
-        Of the logarithm; ``math.e`` gives the form printed in the paper.
+    alpha, base : float
+        Order α > 0 (at 1 the derivative is −(ln A + I), at infinity −u uᵀ / λ_max, averaged over equal λ_max), and base
+        of the logarithm.
     tangent : bool
         Give the part that is left along directions of constant trace: with Λ^(α−1) replaced by Λ^(α−1) − I. It differs
-        from the literal form by a multiple of I, and goes through α = 1 smoothly, where the literal form has no limit.
+        from the literal form by a multiple of I, and goes through α = 1 smoothly, where the literal form has no limit;
+        at infinity there is none.
 
     Returns
     -------
     Array, shape (N, N)
         Symmetric.
 
-    Raises
-    ------
-    TypeError, ValueError
-        If `A` is not finite, symmetric, positive semidefinite and of trace 1, `alpha` or `base` is out of range, or
-        `tangent` is true and `alpha` is infinite.
-
     Warns
     -----
     SingularGramWarning
-        If α ≤ 1 and `A` is singular: the true derivative is infinite, the one on the range of `A` is returned.
+        If α ≤ 1 and `A` is singular: the true derivative is infinite, the one on the range of `A` is returned. So do
+        the gradients of the joint entropy.
     """
     A, alpha, base = _as_gram(A, "A"), as_order(alpha), as_base(base)
     return entropy.gradient(A, order_of(alpha, len(A)), tangent=tangent) / math.log(base)
@@ -186,19 +160,14 @@ def joint_entropy(A: npt.ArrayLike, B: npt.ArrayLike, alpha: float, base: float 
     Parameters
     ----------
     A, B : array_like, shape (N, N)
-        Symmetric positive semidefinite. Their scale does not matter.
+        Symmetric positive semidefinite, tr(A ∘ B) > 0. Their scale does not matter.
     alpha, base : float
-        Order α > 0, and base of the logarithm: 2 for bits, ``math.e`` for nats.
+        Order α > 0, and base of the logarithm.
 
     Returns
     -------
     float
         Not below S(A) and S(B), if both diagonals are constant.
-
-    Raises
-    ------
-    TypeError, ValueError
-        If shapes differ, a matrix is of another kind, tr(A ∘ B) is not above 0, or `alpha` or `base` is out of range.
     """
     alpha, base = as_order(alpha), as_base(base)
     AB = _joint(*_as_pair(A, B))
@@ -214,27 +183,17 @@ def joint_entropy_gradient(
     Parameters
     ----------
     A, B : array_like, shape (N, N)
-        Symmetric positive semidefinite. Their scale does not matter.
+        Symmetric positive semidefinite, tr(A ∘ B) > 0. Their scale does not matter.
     alpha, base : float
-        Order α > 0, and base of the logarithm: 2 for bits, ``math.e`` for nats.
+        Order α > 0, and base of the logarithm.
     tangent : bool
         Give A ∘ T / tr(A∘B) with the tangent part T of (15) instead: it differs by a multiple of A ∘ I only. Both
-        forms are finite at α = 1; only the tangent form is infinite at α = ∞.
+        forms are finite at α = 1; only the tangent form is infinite at α = ∞, and refused.
 
     Returns
     -------
     Array, shape (N, N)
         Symmetric. With unit-diagonal kernels it is (16) minus α/((1−α) ln base) · I.
-
-    Raises
-    ------
-    TypeError, ValueError
-        As `joint_entropy`; and at infinity with `tangent`.
-
-    Warns
-    -----
-    SingularGramWarning
-        If α ≤ 1 and A ∘ B is singular.
 
     Notes
     -----
@@ -254,14 +213,15 @@ def product_entropy_gradient(
 ) -> Array:
     """Return ∂S_α(N K_X ∘ K)/∂K = α / ((1−α) tr (N K_X∘K)^α) · N K_X ∘ V Γ^(α−1) Vᵀ / ln(base).
 
-    Eq. (16) of the paper, times 1/ln(base). `joint_entropy_gradient` is the one for matrices of any diagonal.
+    Eq. (16) of the paper, times 1/ln(base), which the paper leaves out. For matrices of any diagonal there is
+    `joint_entropy_gradient`.
 
     Parameters
     ----------
     K_X, K : array_like, shape (N, N)
         Gram matrices of the inputs and of the outputs: symmetric positive semidefinite, diagonal 1/N.
     alpha, base : float
-        Order α > 0, and base of the logarithm; ``math.e`` gives the form printed in the paper.
+        Order α > 0, and base of the logarithm.
     tangent : bool
         As in `renyi_entropy_gradient`.
 
@@ -269,17 +229,6 @@ def product_entropy_gradient(
     -------
     Array, shape (N, N)
         Symmetric.
-
-    Raises
-    ------
-    TypeError, ValueError
-        If shapes differ, or N K_X ∘ K is not finite, symmetric, positive semidefinite and of trace 1, or `alpha` or
-        `base` is out of range.
-
-    Warns
-    -----
-    SingularGramWarning
-        If α ≤ 1 and K_X ∘ K is singular.
     """
     K_X, K = as_symmetric(K_X, "K_X"), as_symmetric(K, "K")
     check_same_shape(K_X, K, "K_X and K")
@@ -296,18 +245,12 @@ def conditional_entropy(A: npt.ArrayLike, B: npt.ArrayLike, alpha: float, base: 
     A, B : array_like, shape (N, N)
         Symmetric positive semidefinite; `B` of trace 1.
     alpha, base : float
-        Order α > 0, and base of the logarithm: 2 for bits, ``math.e`` for nats.
+        Order α > 0, and base of the logarithm.
 
     Returns
     -------
     float
         Not negative, if both diagonals are constant.
-
-    Raises
-    ------
-    TypeError, ValueError
-        If shapes differ, a matrix is not finite, symmetric and positive semidefinite, `B` is not of trace 1, or
-        `alpha` or `base` is out of range.
     """
     alpha, base = as_order(alpha), as_base(base)
     A, B = _as_pair(A, _as_gram(B, "B"))
@@ -327,18 +270,12 @@ def mutual_information(A: npt.ArrayLike, B: npt.ArrayLike, alpha: float, base: f
     A, B : array_like, shape (N, N)
         Symmetric positive semidefinite, trace 1.
     alpha, base : float
-        Order α > 0, and base of the logarithm: 2 for bits, ``math.e`` for nats.
+        Order α > 0, and base of the logarithm.
 
     Returns
     -------
     float
         S(A) − S(A | B).
-
-    Raises
-    ------
-    TypeError, ValueError
-        If shapes differ, a matrix is not finite, symmetric, positive semidefinite and of trace 1, or `alpha` or `base`
-        is out of range.
     """
     return renyi_entropy(A, alpha, base) - conditional_entropy(A, B, alpha, base)
 
@@ -358,11 +295,6 @@ def graph_laplacian(P: npt.ArrayLike) -> Array:
     -------
     Array, shape (N, N)
         L_P, with L_P 1 = 0.
-
-    Raises
-    ------
-    TypeError, ValueError
-        If `P` is not a symmetric finite matrix.
     """
     return laplacian.graph_laplacian(as_symmetric(P, "P"))
 
@@ -377,20 +309,13 @@ def gram_pullback(dS_dK: npt.ArrayLike, K: npt.ArrayLike, Y: npt.ArrayLike, sigm
         Symmetric gradient, dS = Σ_ij dS_dK_ij dK_ij. Its diagonal does not matter, as that of K is constant.
     K : array_like, shape (N, N)
         The Gram matrix of `Y`, ``gaussian_gram(Y, sigma)`` or a multiple of it.
-    Y : array_like, shape (N, d)
-        Samples in rows.
-    sigma : float
-        Kernel size.
+    Y, sigma : array_like of shape (N, d), and float
+        Samples in rows, and the kernel size.
 
     Returns
     -------
     Array, shape (N, d)
         ∂S/∂Y, with P = dS_dK ∘ K / (2σ²).
-
-    Raises
-    ------
-    TypeError, ValueError
-        If a matrix is not symmetric and finite, shapes differ, or `sigma` is not a finite number above 0.
 
     Notes
     -----

@@ -105,10 +105,8 @@ class AutoencoderObjective(DataObjective):
 
         Parameters
         ----------
-        parameters : Parameters
-            W, c, A, b.
-        X : array_like, shape (M, d), optional
-            Inputs; without them, those of the objective.
+        parameters, X : Parameters; and array_like, shape (M, d), optional
+            W, c, A, b; and inputs: by default those of the objective.
 
         Returns
         -------
@@ -135,14 +133,10 @@ class RateDistortion(AutoencoderObjective):
 
     Parameters
     ----------
-    X : array_like, shape (N, d)
-        Inputs in rows.
-    activation : str or Activation
-        The units g.
-    alpha : float
-        Order α > 0 of the entropy.
-    mu : float
-        Trade-off μ ≥ 0.
+    X, activation : array_like of shape (N, d), and str or Activation
+        Inputs in rows, and the units g.
+    alpha, mu : float
+        Order α > 0 of the entropy, and trade-off μ ≥ 0.
     sigma_x, sigma_xhat : float
         Kernel sizes for inputs and outputs.
     sigma : float, optional
@@ -153,17 +147,12 @@ class RateDistortion(AutoencoderObjective):
         How the entropy is computed. ``"exact"``: from all eigenvalues that do not count as zero. ``"low-rank"``: for
         α > 1 and as long as they are few, from those above rounding, without N×N matrices; `truncation_error` bounds
         the change in L. ``"auto"``: the one of the two that is likely to be faster. ``"paper"``: `rdae_ref.paper`,
-        every equation as printed, for data of the size of the figures. At α = 2 to 5 the first three need no
-        eigenvalues, and at 2 no N×N matrices.
+        every equation as printed, for data of the size of the figures, at orders other than 1 and infinity. At α = 2 to
+        5 the first three need no eigenvalues, and at 2 no N×N matrices.
     workers : int or callable, optional
         How tiles are computed in parallel, where L needs no N×N matrix: a number of processes, which live as long as
         the objective, or a ``map``-like callable, such as the ``map`` of an executor. See `rdae_ref.workers`.
         Worthwhile above a few thousand samples. An objective whose `workers` is a callable cannot be pickled.
-
-    Raises
-    ------
-    TypeError, ValueError
-        If an argument is out of its range, or ``method="paper"`` at an order that is not printed: 1 or infinity.
 
     Examples
     --------
@@ -219,36 +208,14 @@ class RateDistortion(AutoencoderObjective):
         return value, gradient
 
     def terms(self, parameters: Parameters) -> Terms:
-        """Return the parts of L, entropies in `base`.
-
-        Parameters
-        ----------
-        parameters : Parameters
-            W, c, A, b.
-
-        Returns
-        -------
-        Terms
-            joint_entropy, output_entropy, conditional_entropy and distortion.
-        """
+        """Return the parts of L, entropies in `base`."""
         Xhat = self._forward(parameters).Xhat
         with one_blas_thread(len(Xhat)):
             joint, output = self._equations.entropies(self, Xhat)
         return Terms(joint, output, joint - output, paper.distortion(self.X, Xhat))
 
     def distortion(self, parameters: Parameters) -> float:
-        """Return D_emp alone, for which no entropy is needed.
-
-        Parameters
-        ----------
-        parameters : Parameters
-            W, c, A, b.
-
-        Returns
-        -------
-        float
-            That of `terms`.
-        """
+        """Return D_emp alone, that of `terms`, for which no entropy is needed."""
         return paper.distortion(self.X, self._forward(parameters).Xhat)
 
     def truncation_error(self, parameters: Parameters) -> float:
@@ -264,11 +231,6 @@ class RateDistortion(AutoencoderObjective):
         float
             In `base`; 0 where no eigenvalue is left out.
 
-        Raises
-        ------
-        FloatingPointError
-            If the outputs overflow.
-
         Notes
         -----
         `rdae_ref.numerics.low_rank.truncation_error`, for both entropies; docs/low_rank.md proves it.
@@ -276,23 +238,7 @@ class RateDistortion(AutoencoderObjective):
         return self._equations.truncation_error(self, self._forward(parameters).Xhat)
 
     def with_mu(self, mu: float) -> "RateDistortion":
-        """Return the same objective with another trade-off.
-
-        Parameters
-        ----------
-        mu : float
-            Trade-off μ ≥ 0.
-
-        Returns
-        -------
-        RateDistortion
-            A new object; this one stays as it is.
-
-        Raises
-        ------
-        TypeError, ValueError
-            If `mu` is not a finite number, 0 or above.
-        """
+        """Return a new objective with another trade-off μ ≥ 0, and the rest as it is here."""
         other = copy.copy(self)  # the Gram matrix of the inputs does not depend on μ, and is shared
         other._accept(mu=as_nonnegative(mu, "mu"))
         return other

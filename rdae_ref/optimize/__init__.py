@@ -2,6 +2,11 @@
 
 They know no model. An objective has ``value_and_gradient(parameters)``, with parameters that are an array or nested
 tuples, lists and dicts of arrays; `continuation` also needs its ``mu`` and ``with_mu``. All of them *maximise*.
+
+All take where to start as `parameters`, and a `callback` that is called with a `Step` after each iteration. All return
+a `Result`: x (the parameters), fun (L), nit, success, message and history; after Ctrl-C those of the last iteration.
+All raise `TypeError` or `ValueError` if an argument is out of its range, and `DivergenceError`, which carries the last
+good parameters, if L or its gradient is not finite.
 """
 
 from .ascent import adam, gradient_ascent

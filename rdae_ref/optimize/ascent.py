@@ -31,14 +31,10 @@ def gradient_ascent(
 
     Parameters
     ----------
-    objective : Objective
-        The function to maximise.
-    parameters : pytree
-        Where to start.
-    step_size : float
-        Above 0; with `line_search` the first step to try, and after that twice the last one accepted.
-    n_steps : int
-        Number of steps.
+    objective, parameters : Objective and pytree
+        The function to maximise, and where to start.
+    step_size, n_steps : float and int
+        Above 0; with `line_search` the first step to try, and after that twice the last one accepted. And how many.
     momentum : float
         From 0 (none) to below 1.
     line_search : bool
@@ -50,14 +46,8 @@ def gradient_ascent(
     Returns
     -------
     Result
-        x (the parameters), fun (L), nit, success, message, history; after Ctrl-C those of the last step.
-
-    Raises
-    ------
-    TypeError, ValueError
-        If an argument is out of its range.
-    DivergenceError
-        If L or its gradient is not finite; it carries the last good parameters.
+        x (the parameters), fun (L), nit, success, message, history; after Ctrl-C those of the last step. If L or its
+        gradient is not finite, a `DivergenceError` carries the last good parameters: so it is for all optimisers.
     """
     step_size, n_steps = as_positive(step_size, "step_size"), as_count(n_steps, "n_steps")
     if not 0 <= as_nonnegative(momentum, "momentum") < 1:
@@ -124,18 +114,12 @@ def adam(
 
     Parameters
     ----------
-    objective : Objective
-        The function to maximise; it may be random, such as `MiniBatches`.
-    parameters : pytree
-        Where to start.
-    step_size : float
-        Above 0; about the distance that each parameter moves in a step.
-    n_steps : int
-        Number of steps.
-    betas : (float, float)
-        β₁ and β₂, each from 0 to below 1.
-    epsilon : float
-        ε > 0.
+    objective, parameters : Objective and pytree
+        The function to maximise, which may be random, such as `MiniBatches`; and where to start.
+    step_size, n_steps : float and int
+        About the distance that each parameter moves in a step, above 0; and how many.
+    betas, epsilon : (float, float) and float
+        β₁ and β₂, each from 0 to below 1; and ε > 0.
     decay : float
         Decoupled weight decay, 0 or above, of all parameters. A penalty in L instead, as `WeightDecay` has, would be
         divided by √v: parameters without a gradient would then move by whole steps towards 0, and others hardly.
@@ -145,15 +129,7 @@ def adam(
     Returns
     -------
     Result
-        x (the parameters), fun (L as last evaluated, on one batch if there are batches), nit, success, message,
-        history; after Ctrl-C those of the last step.
-
-    Raises
-    ------
-    TypeError, ValueError
-        If an argument is out of its range.
-    DivergenceError
-        If L or its gradient is not finite; it carries the last good parameters.
+        As for `gradient_ascent`; fun is L as last evaluated, on one batch if there are batches.
 
     Notes
     -----

@@ -47,16 +47,11 @@ class BatchedObjective:
     objectives : sequence of Objective
         L_b, functions of the same parameters.
     sizes : array_like, shape (B,)
-        N_b, or any weights; they are divided by their sum.
+        N_b, or any weights above 0, one for each objective; they are divided by their sum.
     workers : int or callable, optional
         Evaluates the batches in parallel, in at most 16 tasks: a number of processes, which live as long as the
         objective, or a ``map``-like callable, such as the ``map`` of an executor. See `rdae_ref.workers`. The
         objectives are sent to the workers, so they must not have workers of their own.
-
-    Raises
-    ------
-    TypeError, ValueError
-        If there is not one size above 0 for each objective, or `workers` is neither an integer above 0 nor callable.
 
     Examples
     --------
@@ -131,15 +126,8 @@ class MiniBatches:
     ----------
     objective : Objective
         A dataclass with the samples as its field ``X``, or a wrapper of one.
-    batch_size : int
-        From 1 to N.
-    rng : numpy.random.Generator
-        Shuffles the samples.
-
-    Raises
-    ------
-    TypeError, ValueError
-        If an argument is out of its range.
+    batch_size, rng : int and numpy.random.Generator
+        From 1 to N; and what shuffles the samples.
 
     Examples
     --------
@@ -201,18 +189,12 @@ def batch_ascent(
 
     Parameters
     ----------
-    batched : BatchedObjective
-        The function to maximise.
-    parameters : pytree
-        Where to start.
-    step_size : float
-        Above 0.
-    momentum : float
-        From 0 to below 1.
-    n_epochs : int
-        How many, including those of the checkpoint.
-    rng : numpy.random.Generator
-        Draws the orders.
+    batched, parameters : BatchedObjective and pytree
+        The function to maximise, and where to start.
+    step_size, momentum : float
+        Above 0; and from 0 to below 1.
+    n_epochs, rng : int and numpy.random.Generator
+        How many, including those of the checkpoint; and what draws the orders.
     checkpoint : path-like, optional
         A file ``.npz`` that is written after every epoch. If it exists the run resumes from it, and gives the same bits
         as one that was not interrupted (on the same machine with the same number of threads). The checkpoint before it
@@ -223,13 +205,10 @@ def batch_ascent(
     Returns
     -------
     Result
-        x (the parameters), fun (Σ_b w_b L_b, each as evaluated during the last epoch), nit (epochs), success, message,
-        history (value and gradient_norm of each epoch); after Ctrl-C those of the last whole epoch.
+        As for `gradient_ascent`, with epochs for steps; fun is Σ_b w_b L_b, each as evaluated during the last epoch.
 
     Raises
     ------
-    TypeError, ValueError
-        If an argument is out of its range.
     CheckpointError
         If the checkpoint is damaged, or of a run with another start or other settings.
     DivergenceError

@@ -44,14 +44,10 @@ def maximize_at_distortion(
         Where to start. Nonlinear units have many optima: try several starts and keep the best.
     distortion : float
         The bound D > 0.
-    max_iterations : int
-        Of L-BFGS, in each round.
-    n_rounds : int
-        The largest number of rounds.
-    tolerance : float
+    max_iterations, n_rounds : int
+        Of L-BFGS, in each round; and the largest number of rounds.
+    tolerance, callback : float, and callable, optional
         Of L-BFGS, as in `maximize`.
-    callback : callable, optional
-        Called with a `Step` after each iteration.
 
     Returns
     -------
@@ -59,13 +55,6 @@ def maximize_at_distortion(
         Of the best round: x, fun (the conditional entropy, less weight decay if there is any), mu (the multiplier, 0
         if the bound is not active), terms, nit, success (whether the bound is met, to 1 % if it is active), message,
         history; after Ctrl-C those of the best round so far.
-
-    Raises
-    ------
-    TypeError, ValueError
-        If an argument is out of its range.
-    DivergenceError
-        If L or its gradient is not finite; it carries the last good parameters.
     """
     bound, n_rounds = as_positive(distortion, "distortion"), as_count(n_rounds, "n_rounds")
     search = _MultiplierSearch(objective, bound)

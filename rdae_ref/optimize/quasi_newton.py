@@ -39,10 +39,8 @@ def maximize(
 
     Parameters
     ----------
-    objective : Objective
-        The function to maximise; deterministic.
-    parameters : pytree
-        Where to start.
+    objective, parameters : Objective and pytree
+        The function to maximise, which is deterministic; and where to start.
     max_iterations : int
         Each takes one or two evaluations.
     tolerance : float
@@ -53,15 +51,7 @@ def maximize(
     Returns
     -------
     Result
-        x (the parameters), fun (L), nit, success (whether a tolerance was met), message, history; after Ctrl-C those of
-        the last iteration.
-
-    Raises
-    ------
-    TypeError, ValueError
-        If an argument is out of its range.
-    DivergenceError
-        If L or its gradient is not finite; it carries the last good parameters.
+        As for `gradient_ascent`; success tells whether a tolerance was met.
     """
     max_iterations, tolerance = as_count(max_iterations, "max_iterations"), as_positive(tolerance, "tolerance")
     ascent = Ascent(objective, parameters, callback)
@@ -113,30 +103,17 @@ def continuation(
 
     Parameters
     ----------
-    objective : RateDistortion
-        With ``mu`` and ``with_mu``.
-    parameters : pytree
-        Where to start.
+    objective, parameters : RateDistortion and pytree
+        With ``mu`` and ``with_mu``; and where to start.
     factors : iterable of float
         Each above 0, the last one usually 1.
-    max_iterations : int or iterable of int
-        For each factor.
-    tolerance : float
+    max_iterations, tolerance, callback : int or iterable of int, float, and callable, optional
         For each factor, as in `maximize`.
-    callback : callable, optional
-        Called with a `Step` after each iteration.
 
     Returns
     -------
     Result
         Of the last factor; if that is not 1, `fun` is not L of `objective`. nit and history cover all factors.
-
-    Raises
-    ------
-    TypeError, ValueError
-        If an argument is out of its range.
-    DivergenceError
-        If L or its gradient is not finite; it carries the last good parameters.
     """
     if not isinstance(factors, Iterable):
         raise TypeError(f"factors must be a sequence of numbers, got {factors!r}: (1.0,) maximises at μ itself")
