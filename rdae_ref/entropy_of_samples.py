@@ -51,10 +51,8 @@ def sample_entropy(
     ----------
     X : array_like, shape (N, d)
         Samples in rows.
-    sigma : float
-        Kernel size.
-    alpha, base : float
-        Order α > 0, and base of the logarithm: 2 for bits, ``math.e`` for nats.
+    sigma, alpha, base : float
+        Kernel size, order α > 0, and base of the logarithm: 2 for bits, ``math.e`` for nats.
     confidence : float, optional
         Allow an estimate where certain bounds would take long, with an interval that holds with this probability, such
         as 0.99. For α ≥ 1 it aims at ±.1 % of the value.
@@ -72,10 +70,7 @@ def sample_entropy(
           .6 N columns and no `confidence` is given.
         * ``"estimate"``: random vectors, an N×N matrix in float32. Bounds hold with probability `confidence`.
 
-    Raises
-    ------
-    TypeError, ValueError
-        If an argument is not what is expected, or N is too large for a kernel matrix that has no small factor.
+        `ValueError` if N is too large for a kernel matrix that has no small factor.
 
     Notes
     -----

@@ -90,10 +90,8 @@ class RateDistortionAutoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixi
 
     Parameters
     ----------
-    n_hidden : int
-        p, the number of units.
-    activation : str or Activation
-        The units g.
+    n_hidden, activation : int, and str or Activation
+        p, the number of units; and the units g.
     alpha : float
         Order α of the entropy; the paper does not state one.
     mu : float
@@ -107,16 +105,13 @@ class RateDistortionAutoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixi
         outputs nearer to the inputs.
     sigma_xhat : float or "median", optional
         Kernel size of the outputs; by default that of the inputs. Here, too, the median is that of the inputs.
-    base : float
-        Base of the logarithm: 2 for bits.
-    method : str
-        How L is computed, as in `RateDistortion`: ``"auto"``, ``"paper"``, ``"exact"`` or ``"low-rank"``.
+    base, method : float and str
+        Base of the logarithm, and how L is computed, as in `RateDistortion`.
     solver : str
         ``"lbfgs"``, or ``"ascent"``: the paper's gradient ascent.
-    step_size : float, optional
-        Step of the ascent, in the units of the optimiser (see the Notes). By default it uses a line search.
-    momentum : float
-        Momentum of the ascent with a `step_size`: from 0 to below 1.
+    step_size, momentum : float, optional, and float
+        Step of the ascent, in the units of the optimiser (see the Notes), which by default uses a line search; and its
+        momentum with a `step_size`: from 0 to below 1.
     batch_size : int, "auto" or None
         Largest number of samples in a batch; None: all in one. Entropies are not means over samples, so this changes
         the objective: it is the mean over batches of §4.2, and no N×N matrix is formed. The ascent with a `step_size`
@@ -142,10 +137,9 @@ class RateDistortionAutoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixi
         standardised columns.
     random_state : int, Generator, RandomState or None
         Source of randomness for the start and the batches.
-    callback : callable, optional
-        Called with a `Step` after each iteration; with batches, after each pass through them.
-    verbose : bool
-        Draw a progress bar, if stderr is a terminal and tqdm is installed.
+    callback, verbose : callable, optional, and bool
+        Called with a `Step` after each iteration, with batches after each pass through them; and whether to draw a
+        progress bar, if stderr is a terminal and tqdm is installed.
 
     Attributes
     ----------

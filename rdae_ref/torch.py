@@ -133,30 +133,17 @@ def rate_distortion(
 
     Parameters
     ----------
-    X : torch.Tensor, shape (N, d)
-        Inputs in rows. They may require a gradient, too.
-    Xhat : torch.Tensor, shape (N, d)
-        Outputs of the model, of any type and on any device; L is computed in float64 on the CPU.
-    alpha : float
-        Order α > 0 of the entropy.
-    mu : float
-        Trade-off μ ≥ 0.
-    sigma_x, sigma_xhat : float
-        Kernel sizes for inputs and outputs.
-    base : float
-        Base of the logarithm: 2 for bits.
+    X, Xhat : torch.Tensor, shape (N, d)
+        Inputs in rows, which may require a gradient, too; and outputs of the model, of any type and on any device: L is
+        computed in float64 on the CPU.
+    alpha, mu, sigma_x, sigma_xhat, base : float
+        As in `rdae_ref.RateDistortion`.
 
     Returns
     -------
     torch.Tensor
-        L, a scalar with the type and device of `Xhat`. It can be differentiated once.
-
-    Raises
-    ------
-    TypeError, ValueError
-        If the tensors are not finite or differ in shape, or a setting is out of range.
-    RuntimeError
-        If the backward pass is asked for a second derivative (``create_graph=True``).
+        L, a scalar with the type and device of `Xhat`. It can be differentiated once: a second derivative
+        (``create_graph=True``) raises `RuntimeError`.
     """
     alpha, mu, base = as_order(alpha), as_nonnegative(mu, "mu"), as_base(base)
     sigma_x, sigma_xhat = as_positive(sigma_x, "sigma_x"), as_positive(sigma_xhat, "sigma_xhat")

@@ -83,22 +83,13 @@ def truncation_error(decomposition: Spectrum, alpha: float, base: float = 2) -> 
 
     Parameters
     ----------
-    decomposition : Spectrum
-        With its residual τ.
-    alpha : float
-        Order α > 1, ∞ included.
-    base : float
-        Of the logarithm: 2 for bits.
+    decomposition, alpha, base : Spectrum and floats
+        With its residual τ; order α > 1, ∞ included; and base of the logarithm.
 
     Returns
     -------
     float
         0 for a spectrum without residual. Rounding error, which every spectrum has, is not included.
-
-    Raises
-    ------
-    TypeError, ValueError
-        If `alpha` is not above 1, or `base` out of range.
 
     Notes
     -----

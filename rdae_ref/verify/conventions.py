@@ -78,25 +78,16 @@ def peer_entropy(peer: str, A: npt.ArrayLike, alpha: float | None = None, base: 
 
     Parameters
     ----------
-    peer : str
-        A key of `PEERS`.
-    A : array_like, shape (N, N)
-        Symmetric: what `peer_gram` returns, or any other matrix.
-    alpha : float, optional
-        Order α > 0, finite and not 1, since the peers have no limits there; by default the peer's own, if it has one.
-    base : float, optional
-        Base of the logarithm; by default the peer's own.
+    peer, A : str, and array_like of shape (N, N)
+        A key of `PEERS`; and a symmetric matrix: what `peer_gram` returns, or any other.
+    alpha, base : float, optional
+        Order α > 0, finite and not 1, since the peers have no limits there, and base of the logarithm; by default the
+        peer's own, if it has one.
 
     Returns
     -------
     float
-        The value that the peer reports.
-
-    Raises
-    ------
-    TypeError, ValueError
-        If the peer is unknown, `A` is not symmetric and finite, `alpha` or `base` is missing or out of range, or tr A^α
-        is 0 or infinite in float64.
+        The value that the peer reports. `ValueError` if tr A^α is 0 or infinite in float64.
 
     Examples
     --------
@@ -128,20 +119,13 @@ def vendi(K: npt.ArrayLike, q: float = 1) -> float:
 
     Parameters
     ----------
-    K : array_like, shape (N, N)
-        Similarities, symmetric positive semidefinite with unit diagonal.
-    q : float
-        Order q > 0 of the entropy, 1 and infinity included.
+    K, q : array_like of shape (N, N), and float
+        Similarities, symmetric positive semidefinite with unit diagonal; and the order q > 0, 1 and infinity included.
 
     Returns
     -------
     float
         Between 1 and N. vendi-score 0.0.3 has the same in ``score_K(K, q)``; its ``score_X(X, q)`` takes q = 1 always.
-
-    Raises
-    ------
-    TypeError, ValueError
-        If `K` is not symmetric positive semidefinite with unit diagonal, or `q` is out of range.
 
     Examples
     --------

@@ -63,14 +63,8 @@ def compare(
         Outputs of a model of any kind. Without `parameters`, everything is computed from them.
     activation : str or Activation, optional
         The units g; needed with `parameters`.
-    alpha : float
-        Order α > 0 of the entropy.
-    mu : float
-        Trade-off μ ≥ 0.
-    sigma_x, sigma_xhat : float
-        Kernel sizes for inputs and outputs.
-    base : float
-        Base of the logarithm: 2 for bits.
+    alpha, mu, sigma_x, sigma_xhat, base : float
+        As in `rdae_ref.RateDistortion`.
 
     Returns
     -------
