@@ -34,10 +34,10 @@ def test_gradcheck(bridge, alpha, base):
 
 @pytest.mark.parametrize("alpha", [0.5, 1.0, 1.01, 2.0, 10.0, np.inf])
 def test_both_gradients_are_those_of_autograd_through_the_eigenvalues(bridge, alpha):
-    torch, oracle, settings = bridge.torch, needed("torch"), SETTINGS | {"alpha": alpha}
+    torch, defined, settings = bridge.torch, needed("torch").DEFINITIONS, SETTINGS | {"alpha": alpha}
     X, Xhat = tensors(bridge, N=8, requires_grad=True)
-    K_X, K = oracle._gram(X, settings["sigma_x"]), oracle._gram(Xhat, settings["sigma_xhat"])
-    nats = oracle._entropy(8 * K_X * K, alpha) - oracle._entropy(K, alpha)
+    K_X, K = defined.gram(X, settings["sigma_x"]), defined.gram(Xhat, settings["sigma_xhat"])
+    nats = defined.entropy(8 * K_X * K, alpha) - defined.entropy(K, alpha)
     written_out = nats / np.log(2) - settings["mu"] * ((X - Xhat) ** 2).sum() / 8
     L = bridge.rate_distortion(X, Xhat, **settings)
     torch.testing.assert_close(L, written_out, rtol=1e-12, atol=1e-12)

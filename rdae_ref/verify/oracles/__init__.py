@@ -1,6 +1,8 @@
-"""The same objectives, written independently with HIPS autograd, PyTorch, JAX, and at fifty digits with mpmath.
+"""The same objectives, apart from the package: HIPS autograd, PyTorch and JAX differentiate one set of `definitions`.
 
-Each module has ``value_and_gradient(parameters, X, *, model="RateDistortion", **settings)``; ``load("torch")`` imports
+The fifty-digit oracle shares no mathematics with them: it defines all again, and its derivatives are differences.
+
+Each oracle has ``value_and_gradient(parameters, X, *, model="RateDistortion", **settings)``; ``load("torch")`` imports
 one, and with it the framework.
 """
 
