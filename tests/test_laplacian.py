@@ -47,7 +47,8 @@ def test_products_are_those_with_the_whole_laplacian(N, monkeypatch):
 def test_products_in_the_eigenbasis_are_those_with_the_whole_laplacian(N, monkeypatch):
     monkeypatch.setattr(laplacian, "STRIP", 7)
     rng = np.random.default_rng(N)
-    V, weights, values = rng.normal(size=(N, 5)), rng.normal(size=5), rng.normal(size=5)
+    V = np.linalg.qr(rng.normal(size=(N, 5)))[0]
+    weights, values = rng.normal(size=(2, V.shape[1]))
     Y = rng.normal(size=(N, 3)) + 10
     P = (V * weights) @ V.T * ((V * values) @ V.T)
     found = laplacian_product_of_spectrum(V, weights, values, Y)

@@ -41,8 +41,9 @@ def pull_back(dS_dK: Array, K: Array, Y: Array, sigma: float) -> Array:
 def laplacian_product_of_spectrum(vectors: Array, weights: Array, values: Array, Y: Array) -> Array:
     """Return (D(P) − P) Y for P = V diag(w) Vᵀ ∘ V diag(λ) Vᵀ, in N r² operations for each column of Y.
 
-    P y is the diagonal of V diag(w) M diag(λ) Vᵀ with M = Vᵀ diag(y) V, and P 1 that with M = I. For a kernel of low
-    rank the samples lie close together: the diagonal of P, which cancels, is no larger than its neighbours.
+    V has orthonormal columns. P y is the diagonal of V diag(w) M diag(λ) Vᵀ with M = Vᵀ diag(y) V, and P 1 that with
+    M = I. For a kernel of low rank the samples lie close together: the diagonal of P, which cancels, is no larger than
+    its neighbours.
     """
     Y = Y - Y.mean(axis=0)
     V = [vectors[rows] for rows in _slices(0, len(Y), STRIP)]
