@@ -239,7 +239,7 @@ def test_with_beta_1_it_is_a_lower_bound_on_the_likelihood_that_the_exact_poster
     v = 1 / (1 + np.sum(A**2, axis=0) / s2)
     G = v[:, None] * A.T / s2
     encoder = (Layer(np.vstack([G, np.zeros((K, D))]), np.concatenate([-G @ b, np.log(v)])),)
-    exact = stats.stats.multivariate_normal(b, A @ A.T + s2 * np.eye(D)).logpdf(X).mean()
+    exact = stats.multivariate_normal(b, A @ A.T + s2 * np.eye(D)).logpdf(X).mean()
     model = LinearBetaVAE(X, variance=s2, base=math.e)
     best = VAEParameters(encoder, (Layer(A, b),))
     value, gradient = model.value_and_gradient(best)
