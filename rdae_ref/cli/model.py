@@ -151,21 +151,22 @@ def add_transform(verbs: Verbs) -> None:
         "Write the codes of the rows of a table, or their reconstructions, into another table.",
         f"{MAKE}\n  rdae-ref transform model.npz data.csv -o code.csv",
     )
-    transform.add_argument("model", type=Path, metavar="MODEL.npz", help="as rdae-ref fit wrote it")
-    _add_data(transform, transform.add_argument)
-    transform.add_argument(
-        "-o", "--output", type=Path, required=True, metavar="OUT", help="a .csv, .tsv, .npy or .npz file for the codes"
-    )
+    _add_application(transform, "codes")
     transform.add_argument("--reconstruct", action="store_true", help="write the reconstructions, not the codes")
-    transform.add_argument("--quiet", action="store_true", help="print nothing: the exit code tells the result")
     transform.set_defaults(command=_transform)
 
 
+def _add_application(parser: argparse.ArgumentParser, what: str) -> None:
+    """Add what a command takes that applies a model to a table."""
+    parser.add_argument("model", type=Path, metavar="MODEL.npz", help="as rdae-ref fit wrote it")
+    _add_data(parser, parser.add_argument)
+    help_ = f"a .csv, .tsv, .npy or .npz file for the {what}"
+    parser.add_argument("-o", "--output", type=Path, required=True, metavar="OUT", help=help_)
+    parser.add_argument("--quiet", action="store_true", help="print nothing: the exit code tells the result")
+
+
 def _transform(options: argparse.Namespace) -> int:
-    check_folder(options.output)
-    check_writable_table(options.output)
-    _check_apart(options.output, options.model, options.data)
-    model, table = _model_and_table(options)
+    model, table = _checked(options)
     if options.reconstruct:
         values, name = model.reconstruct(table.values), "Xhat"
         columns = table.columns or [f"xhat{i + 1}" for i in range(values.shape[1])]
@@ -187,25 +188,12 @@ def add_score(verbs: Verbs) -> None:
         "Write the energy |x - xhat|² of each row of a table: the higher, the less it resembles the rows of the fit.",
         f"{MAKE}\n  rdae-ref score model.npz data.csv -o energy.csv",
     )
-    score.add_argument("model", type=Path, metavar="MODEL.npz", help="as rdae-ref fit wrote it")
-    _add_data(score, score.add_argument)
-    score.add_argument(
-        "-o",
-        "--output",
-        type=Path,
-        required=True,
-        metavar="OUT",
-        help="a .csv, .tsv, .npy or .npz file for the energies",
-    )
-    score.add_argument("--quiet", action="store_true", help="print nothing: the exit code tells the result")
+    _add_application(score, "energies")
     score.set_defaults(command=_score)
 
 
 def _score(options: argparse.Namespace) -> int:
-    check_folder(options.output)
-    check_writable_table(options.output)
-    _check_apart(options.output, options.model, options.data)
-    model, table = _model_and_table(options)
+    model, table = _checked(options)
     energy = -model.score_samples(table.values)
     write_table(options.output, energy[:, None], ["energy"], name="energy")
     if not options.quiet:
@@ -319,6 +307,14 @@ def _add_reading(parser: argparse.ArgumentParser) -> None:
         help="whether line 1 has the names of the columns (default: detected automatically)",
     )
     reading.add_argument("--key", metavar="NAME", help="the array of an npz file (default: the only one)")
+
+
+def _checked(options: argparse.Namespace) -> tuple["RateDistortionAutoencoder", Table]:
+    """Return a model and the table that it is applied to, once the output is known to be writable."""
+    check_folder(options.output)
+    check_writable_table(options.output)
+    _check_apart(options.output, options.model, options.data)
+    return _model_and_table(options)
 
 
 def _model_and_table(options: argparse.Namespace) -> tuple["RateDistortionAutoencoder", Table]:

@@ -1,6 +1,7 @@
 """What the gradient checker found: a report that names the worst element, prints as a table and serialises."""
 
 import math
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, NamedTuple
 
@@ -59,12 +60,8 @@ class GradientReport:
         above the noise: 2 for a right gradient, 1 for a wrong one (and at a kink). ``inf`` if there is no remainder,
         as in a linear function; ``nan`` if too few steps stand out from the noise. It informs; the verdict rests on
         the elements.
-    tolerance : float
-        As asked for.
-    noise : float
-        Standard deviation of the value's noise, estimated.
-    n_evaluations : int
-        How often the objective was evaluated.
+    tolerance, noise, n_evaluations : float, float and int
+        As asked for; standard deviation of the value's noise, estimated; and how often the objective was evaluated.
     taylor_errors : tuple of (float, float)
         Steps h with |f(x + hv) − f(x) − h g·v|, which `plot` draws.
     """
@@ -132,7 +129,7 @@ class GradientReport:
 
     def __str__(self) -> str:
         header = ("array", "checked", "worst", "analytic", "numeric", "rel. error", "own error", "slope", "status")
-        lines = _table([header, *(_cells(row) for row in self.arrays)])
+        lines = aligned([header, *(_cells(row) for row in self.arrays)])
         remarks = [f"{row.name}: {row.remark}" for row in self.arrays if row.remark]
         remarks += [
             f"{row.name}: {len(row.kinks)} at a kink, accepted between its one-sided slopes: {_some(row.kinks)}"
@@ -192,7 +189,8 @@ def _cells(row: ArrayReport) -> tuple[str, ...]:
     return (row.name, checked, row.worst.label, *sides, *errors, row.status)
 
 
-def _table(rows: list[tuple[str, ...]]) -> list[str]:
+def aligned(rows: Sequence[tuple[str, ...]]) -> list[str]:
+    """Return rows of cells as lines, with columns of one width each."""
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     return ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows]
 

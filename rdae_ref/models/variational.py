@@ -184,15 +184,7 @@ class Fidelity(NamedTuple):
 
 
 class VAETerms(NamedTuple):
-    """The parts of L, per sample: L = log_likelihood − β rate, without a capacity.
-
-    Examples
-    --------
-    >>> from rdae_ref.models import LinearBetaVAE
-    >>> terms = LinearBetaVAE(np.eye(4)).terms(initial_vae_parameters(4, 2, np.random.default_rng(0)))
-    >>> bool(np.isclose(terms.rates.sum(), terms.rate))
-    True
-    """
+    """The parts of L, per sample: L = log_likelihood − β rate, without a capacity."""
 
     log_likelihood: float  #: (1/N) Σ_i E_q log p(x_i | z), summed over features; in `base`, as the rates
     distortion: float  #: (1/N) Σ_i E_q |x_i − x̂|², x̂ being the mean of p(x | z): Eq. (9) for this map

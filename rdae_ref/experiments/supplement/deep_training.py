@@ -15,17 +15,9 @@ from ..runs import Outcome
 from .staged import train_in_stages
 
 __all__ = [
-    "EXACT",
-    "MANIFOLD",
-    "SHAPES",
-    "DeepTask",
-    "DeepTraining",
-    "Network",
-    "Samples",
-    "draw_samples",
-    "network",
+    "EXACT", "MANIFOLD", "SHAPES", "DeepTask", "DeepTraining", "Network", "Samples", "draw_samples", "network",
     "train",
-]
+]  # fmt: skip
 
 
 @dataclass(frozen=True)

@@ -24,18 +24,8 @@ from ..protocol import Result, run_tasks, write_result
 from .public_models import GaussianTraining, upper_bounds
 
 __all__ = [
-    "PublicTask",
-    "Row",
-    "Settings",
-    "claims",
-    "draw",
-    "page_table",
-    "resized",
-    "rows",
-    "run",
-    "solve_one",
-    "write",
-]
+    "PublicTask", "Row", "Settings", "claims", "draw", "page_table", "resized", "rows", "run", "solve_one", "write",
+]  # fmt: skip
 
 PUBLISHED_2D = {"lower": 1.9364, "upper": 2.2357}
 PUBLISHED_40D = (10.878, 8.523, 6.837, 4.844, 2.331, 0.4995)  # bits, at the distortions of `GaussianTraining`

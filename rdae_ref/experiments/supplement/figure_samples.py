@@ -4,7 +4,6 @@ The default N of each figure is the smallest at which no verdict turns when the 
 Figure 2 is left out.
 """
 
-import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, NamedTuple
@@ -14,13 +13,15 @@ import numpy as np
 from ...workers import Workers
 from .. import figure1, figure2, figure3
 from ..claims import Claim, claim
-from ..output import COLOURS, Figure, new_figure, plain_ticks, write_files
+from ..output import COLOURS, Figure, Folder, new_figure, plain_ticks, write_files
 from ..protocol import Result
 from ..training import MIXTURE, Training
 
 __all__ = ["Result", "Row", "Settings", "claims", "draw", "rows", "run", "write"]
 
 MODULES: dict[str, Any] = {"1": figure1, "2": figure2, "3": figure3}
+# What decides no row here.
+WITHOUT: dict[str, dict[str, Any]] = {"2": {"sweep": ()}, "3": {"noises": (figure3.Settings().noise,)}}
 SEEDS, FEWER = tuple(range(9)), tuple(range(3))
 
 
@@ -30,9 +31,7 @@ class Settings:
 
     sizes: tuple[int, ...] = (100, 200, 300, 500, 1000)  # N
     seeds: tuple[int, ...] = SEEDS
-    seeds_of_largest: tuple[int, ...] = (
-        FEWER  # at the largest N, where a run takes eight times as long as at half of it
-    )
+    seeds_of_largest: tuple[int, ...] = FEWER  # there a run takes eight times as long as at half of that N
     trainings: dict[str, Training] = field(
         default_factory=lambda: {"1": figure1.Settings().training, "2": MIXTURE, "3": MIXTURE}
     )
@@ -52,20 +51,14 @@ class Row(NamedTuple):
         return 1 / ratio if sign == "<=" else ratio
 
 
-def run(
-    settings: Settings | None = None, *, folder: str | os.PathLike[str] = "figures", workers: Workers = None
-) -> Result:
+def run(settings: Settings | None = None, *, folder: Folder = "figures", workers: Workers = None) -> Result:
     """Run Figures 1 to 3 at every N; the keys are (figure, N), and the values their results."""
     s, found = settings or Settings(), {}
     for n_samples in s.sizes:
         seeds = s.seeds_of_largest if n_samples == max(s.sizes) else s.seeds
         for name, module in MODULES.items():
             own = replace(module.Settings(), n_samples=n_samples, seeds=seeds, training=s.trainings[name])
-            without: dict[str, dict[str, Any]] = {
-                "2": {"sweep": ()},
-                "3": {"noises": (figure3.Settings().noise,)},
-            }  # what decides no row here
-            own = replace(own, **without.get(name, {}))
+            own = replace(own, **WITHOUT.get(name, {}))
             found[name, n_samples] = module.run(own, folder=folder, workers=workers)
     return Result(s, found)
 
@@ -128,7 +121,7 @@ def _claims(result: Result) -> Iterator[Claim]:
 COLUMNS = ("figure", "N", "quantity", "threshold", "median", "low", "high", "verdict", "seeds")
 
 
-def write(result: Result, folder: str | os.PathLike[str], *, all_files: bool = False) -> Sequence[Claim]:
+def write(result: Result, folder: Folder, *, all_files: bool = False) -> Sequence[Claim]:
     """Write samples.png, .csv (every claim at every N) and .json."""
     table = (
         (c.figure, n, c.quantity.replace(",", ";"), c.threshold, c.median, c.low, c.high, c.verdict, c.seeds_that_hold)

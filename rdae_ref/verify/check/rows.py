@@ -13,6 +13,7 @@ from ..._validation import Array
 from ...autoencoder import Parameters, initial_parameters
 from ...files import json_ready
 from ...gradcheck import ArrayReport, GradientReport
+from ...gradcheck.report import aligned
 
 __all__ = ["Row", "check_table", "place_in_paper"]
 
@@ -63,10 +64,8 @@ def check_table(rows: Sequence[Row]) -> str:
         )
         for row in rows
     ]
-    widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
-    lines = ["  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip() for line in cells]
     passed = sum(row.passed for row in rows)
-    return "\n".join([*lines, f"{passed} of {len(rows)} comparisons passed"])
+    return "\n".join([*aligned(cells), f"{passed} of {len(rows)} comparisons passed"])
 
 
 def place_in_paper(equation: str) -> str:

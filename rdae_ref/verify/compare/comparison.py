@@ -4,6 +4,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from ...files import json_ready
+from ...gradcheck.report import aligned
 from .causes import Cause
 
 __all__ = ["VERDICTS", "ArrayComparison", "Comparison", "Explanation"]
@@ -108,8 +109,7 @@ class Comparison:
             )
             for array in self.arrays
         ]
-        widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-        lines = ["  ".join(cell.ljust(w) for cell, w in zip(row, widths, strict=True)).rstrip() for row in rows]
+        lines = aligned(rows)
         lines += [f"{array.name}: {array.remark}" for array in self.arrays if array.remark]
         lines += [str(self.explanation)] if self.explanation else []
         return "\n".join([*lines, *(f"Note: {note}" for note in self.notes), self._sentence()])

@@ -17,15 +17,9 @@ from .settings import Settings
 from .variants import Problem, Variants
 
 __all__ = [
-    "LENGTHS",
-    "Kernel",
-    "KernelReading",
-    "laplacian_size",
-    "other_kernels",
-    "read_kernel",
-    "size_in_words",
+    "LENGTHS", "Kernel", "KernelReading", "laplacian_size", "other_kernels", "read_kernel", "size_in_words",
     "with_rules",
-]
+]  # fmt: skip
 
 ROUNDING = 1e-9  # of a trace that is 1
 POWER = 1e-4  # a fitted power this near to 1 or 2 is 1 or 2
