@@ -18,7 +18,7 @@ import numpy.typing as npt
 
 __all__ = [
     "LARGEST_SAMPLE", "Array", "as_array", "as_base", "as_choice", "as_count", "as_distortions", "as_fraction",
-    "as_generator", "as_increasing", "as_matrix", "as_nonnegative", "as_nonnegative_array", "as_order",
+    "as_generator", "as_increasing", "as_matrix", "as_nonnegative", "as_nonnegative_array", "as_order", "as_parts",
     "as_positive", "as_probabilities", "as_samples", "as_symmetric", "as_vector", "as_weights",
     "check_same_shape", "check_unit_interval", "check_unit_trace", "hints_at_names", "is_masked", "refuses_overflow",
 ]  # fmt: skip
@@ -83,6 +83,17 @@ def as_matrix(value: npt.ArrayLike, name: str, shape: tuple[int | None, int | No
 def as_vector(value: npt.ArrayLike, name: str, length: int | None = None) -> Array:
     """Return a finite vector, of the stated length where it is stated."""
     return _of_shape(as_array(value, name), name, (length,))
+
+
+def as_parts(value: Any, name: str, form: str) -> tuple[Any, ...]:
+    """Return what a tuple holds whose form is as in ``"Parameters(W, c, A, b)"``."""
+    try:
+        parts = tuple(value)
+    except (TypeError, ValueError):
+        parts = ()
+    if len(parts) != form.count(",") + 1:
+        raise TypeError(f"{name} must be {form}, got {type(value).__name__}")
+    return parts
 
 
 def as_samples(value: npt.ArrayLike, name: str, n_features: int | None = None) -> Array:

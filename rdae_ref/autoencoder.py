@@ -14,6 +14,7 @@ from ._validation import (
     as_generator,
     as_matrix,
     as_nonnegative,
+    as_parts,
     as_samples,
     as_symmetric,
     as_vector,
@@ -161,10 +162,7 @@ def backpropagate(dXhat: Array, forward_pass: Forward, parameters: Parameters, X
 
 def as_parameters(parameters: Parameters, n_features: int) -> Parameters:
     """Return four arrays whose shapes fit together and the data; an error names the one that does not fit."""
-    try:
-        W, c, A, b = parameters
-    except (TypeError, ValueError):
-        raise TypeError(f"parameters must be Parameters(W, c, A, b), got {type(parameters).__name__}") from None
+    W, c, A, b = as_parts(parameters, "parameters", "Parameters(W, c, A, b)")
     W = as_matrix(W, "W", (None, n_features))
     p = len(W)
     return Parameters(W, as_vector(c, "c", p), as_matrix(A, "A", (n_features, p)), as_vector(b, "b", n_features))

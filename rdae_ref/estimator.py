@@ -145,34 +145,27 @@ class RateDistortionAutoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixi
     ----------
     parameters_ : Parameters
         W, c, A, b.
-    terms_ : Terms
-        The parts of L, on all samples; with batches their means over them.
-    value_ : float
-        L = S_α(K_X | K_X̂) − μ D_emp, on the same samples.
+    terms_, value_ : Terms and float
+        The parts of L, and L = S_α(K_X | K_X̂) − μ D_emp, on all samples; with batches their means over them.
     mu_, sigma_x_, sigma_xhat_ : float
         Multiplier and kernel sizes that were used.
     history_ : list of dict
         value and gradient_norm after each iteration, or pass through the batches; the ``factor`` by which μ was
         multiplied (values at other factors than 1 are of order 2) or, for (14), ``mu``.
-    n_iter_ : int
-        The number of iterations, from the start that was kept if several were tried.
-    converged_ : bool or None
-        None after steps on one batch after another, which have no test of convergence.
+    n_iter_, converged_ : int, and bool or None
+        The number of iterations, from the start that was kept if several were tried; and None after steps on one batch
+        after another, which have no test of convergence.
     collapsed_ : bool
         Whether the outputs carry no entropy (less than 1 % of the joint entropy, or than 0.001 bits), or the distortion
         exceeds 95 % of the variance of the data.
-    message_ : str
-        Why the optimiser stopped.
-    choices_ : dict of str
-        What ``"auto"`` chose, with the reason, by the name of the setting.
+    message_, choices_ : str and dict of str
+        Why the optimiser stopped; and what ``"auto"`` chose, with the reason, by the name of the setting.
     mean_, scale_ : Array or None
         Of the columns, with `standardise`.
     variance_, input_entropy_ : float
         Sum of the variances of the columns, and S_α(K_X), on the same samples as ``terms_``.
-    n_features_in_ : int
-        d, the number of features.
-    fitted_settings_ : dict
-        The settings that were used, which `save_model` keeps.
+    n_features_in_, fitted_settings_ : int and dict
+        d, the number of features; and the settings that were used, which `save_model` keeps.
 
     Notes
     -----

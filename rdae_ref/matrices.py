@@ -106,10 +106,9 @@ def renyi_entropy(A: npt.ArrayLike, alpha: float, base: float = 2) -> float:
 
     Parameters
     ----------
-    A : array_like, shape (N, N)
-        Symmetric positive semidefinite, trace 1.
-    alpha, base : float
-        Order α > 0 (at 1 it is −Σ λ log λ, at infinity −log λ_max), and base of the logarithm.
+    A, alpha, base : array_like of shape (N, N), and floats
+        Symmetric positive semidefinite, trace 1; order α > 0 (at 1 it is −Σ λ log λ, at infinity −log λ_max), and base
+        of the logarithm.
 
     Returns
     -------
@@ -159,10 +158,8 @@ def joint_entropy(A: npt.ArrayLike, B: npt.ArrayLike, alpha: float, base: float 
 
     Parameters
     ----------
-    A, B : array_like, shape (N, N)
-        Symmetric positive semidefinite, tr(A ∘ B) > 0. Their scale does not matter.
-    alpha, base : float
-        Order α > 0, and base of the logarithm.
+    A, B, alpha, base : array_like of shape (N, N), and floats
+        Symmetric positive semidefinite matrices of any scale, tr(A ∘ B) > 0; order α > 0, and base of the logarithm.
 
     Returns
     -------
@@ -182,10 +179,8 @@ def joint_entropy_gradient(
 
     Parameters
     ----------
-    A, B : array_like, shape (N, N)
-        Symmetric positive semidefinite, tr(A ∘ B) > 0. Their scale does not matter.
-    alpha, base : float
-        Order α > 0, and base of the logarithm.
+    A, B, alpha, base : array_like of shape (N, N), and floats
+        Symmetric positive semidefinite matrices of any scale, tr(A ∘ B) > 0; order α > 0, and base of the logarithm.
     tangent : bool
         Give A ∘ T / tr(A∘B) with the tangent part T of (15) instead: it differs by a multiple of A ∘ I only. Both
         forms are finite at α = 1; only the tangent form is infinite at α = ∞, and refused.
@@ -220,9 +215,7 @@ def product_entropy_gradient(
     ----------
     K_X, K : array_like, shape (N, N)
         Gram matrices of the inputs and of the outputs: symmetric positive semidefinite, diagonal 1/N.
-    alpha, base : float
-        Order α > 0, and base of the logarithm.
-    tangent : bool
+    alpha, base, tangent : float, float and bool
         As in `renyi_entropy_gradient`.
 
     Returns
@@ -242,10 +235,8 @@ def conditional_entropy(A: npt.ArrayLike, B: npt.ArrayLike, alpha: float, base: 
 
     Parameters
     ----------
-    A, B : array_like, shape (N, N)
-        Symmetric positive semidefinite; `B` of trace 1.
-    alpha, base : float
-        Order α > 0, and base of the logarithm.
+    A, B, alpha, base : array_like of shape (N, N), and floats
+        Symmetric positive semidefinite matrices, `B` of trace 1; order α > 0, and base of the logarithm.
 
     Returns
     -------
@@ -267,10 +258,8 @@ def mutual_information(A: npt.ArrayLike, B: npt.ArrayLike, alpha: float, base: f
 
     Parameters
     ----------
-    A, B : array_like, shape (N, N)
-        Symmetric positive semidefinite, trace 1.
-    alpha, base : float
-        Order α > 0, and base of the logarithm.
+    A, B, alpha, base : array_like of shape (N, N), and floats
+        Symmetric positive semidefinite matrices of trace 1; order α > 0, and base of the logarithm.
 
     Returns
     -------
@@ -307,10 +296,8 @@ def gram_pullback(dS_dK: npt.ArrayLike, K: npt.ArrayLike, Y: npt.ArrayLike, sigm
     ----------
     dS_dK : array_like, shape (N, N)
         Symmetric gradient, dS = Σ_ij dS_dK_ij dK_ij. Its diagonal does not matter, as that of K is constant.
-    K : array_like, shape (N, N)
-        The Gram matrix of `Y`, ``gaussian_gram(Y, sigma)`` or a multiple of it.
-    Y, sigma : array_like of shape (N, d), and float
-        Samples in rows, and the kernel size.
+    K, Y, sigma : array_like of shapes (N, N) and (N, d), and float
+        Samples `Y` in rows, and their Gram matrix ``gaussian_gram(Y, sigma)`` or a multiple of it.
 
     Returns
     -------

@@ -104,10 +104,8 @@ def read_table(
         Of an npz file: the name of the array, if there are several.
     columns, drop : sequence of str
         The columns to read, in this order, and those to leave out: names, or numbers from 1.
-    index : bool
-        Leave out the first column.
-    decimal : str
-        Of text: ``"."`` or ``","``.
+    index, decimal : bool and str
+        Leave out the first column; and of text: ``"."`` or ``","``.
     missing : str
         What to do about empty fields and words for them, such as NA: ``"refuse"`` the table, ``"drop"`` the row, or
         take the ``"mean"`` of the column in this table.

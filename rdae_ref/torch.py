@@ -49,10 +49,9 @@ def check(
         Takes X and X̂ to your scalar: L of (25), or the loss −L.
     alpha, mu, sigma_x, sigma_xhat, base : float
         What your scalar should be computed with, as in `rdae_ref.RateDistortion`.
-    max_elements : int
-        Elements of each array of parameters that are checked, beside the slope along the whole array.
-    quiet : bool
-        Return the report without printing it.
+    max_elements, quiet : int and bool
+        Elements of each array of parameters that are checked, beside the slope along the whole array; and whether to
+        return the report without printing it.
 
     Returns
     -------

@@ -28,6 +28,7 @@ from .._validation import (
     as_count,
     as_generator,
     as_nonnegative,
+    as_parts,
     as_positive,
     as_samples,
     check_same_shape,
@@ -142,10 +143,7 @@ def _kl(M: Array, T: Array) -> Array:
 
 
 def _as_posterior(posterior: Any) -> Posterior:
-    try:
-        M, T = posterior
-    except (TypeError, ValueError):
-        raise TypeError(f"posterior must be a Posterior(M, T), got {type(posterior).__name__}") from None
+    M, T = as_parts(posterior, "posterior", "a Posterior(M, T)")
     M, T = as_samples(M, "M"), as_samples(T, "T")
     check_same_shape(M, T, "M and T")
     return Posterior(M, T)
@@ -323,11 +321,7 @@ class Variational(mlp.LayeredObjective):
         return Posterior(M, T), forward_pass
 
     def _checked(self, parameters: Any) -> VAEParameters:
-        try:
-            encoder, decoder = parameters
-        except (TypeError, ValueError):
-            name = type(parameters).__name__
-            raise TypeError(f"parameters must be VAEParameters(encoder, decoder), got {name}") from None
+        encoder, decoder = as_parts(parameters, "parameters", "VAEParameters(encoder, decoder)")
         d = self.X.shape[1]
         decoder = mlp.as_layers(decoder, "decoder", n_outputs=d)
         # Two outputs of the encoder, mean and log variance, for each input of the decoder.

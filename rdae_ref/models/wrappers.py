@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from .._validation import Array, as_nonnegative
+from .._validation import Array, as_nonnegative, as_parts
 from ..autoencoder import Parameters
 from ..objective import distortion_of
 from ..pytree import Pytree, leaves, tree_map
@@ -80,11 +80,7 @@ class Tied(_Wrapper):
         return self.objective.terms(self._inside(parameters))
 
     def _inside(self, parameters: Any) -> Parameters:
-        try:
-            W, c, b = parameters
-        except (TypeError, ValueError):
-            raise TypeError(f"parameters must be TiedParameters(W, c, b), got {type(parameters).__name__}") from None
-        return TiedParameters(W, c, b).untied()
+        return TiedParameters(*as_parts(parameters, "parameters", "TiedParameters(W, c, b)")).untied()
 
 
 class WeightDecayTerms(NamedTuple):

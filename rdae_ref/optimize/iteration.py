@@ -128,10 +128,8 @@ def progress_bar(total: int, description: str = "") -> AbstractContextManager[Ca
 
     Parameters
     ----------
-    total : int
-        Number of iterations.
-    description : str
-        Text before the bar.
+    total, description : int and str
+        Number of iterations, and text before the bar.
 
     Returns
     -------

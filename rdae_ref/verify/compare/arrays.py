@@ -16,6 +16,7 @@ from ..._validation import (
     as_matrix,
     as_nonnegative,
     as_order,
+    as_parts,
     as_positive,
     as_samples,
     as_vector,
@@ -183,10 +184,7 @@ def _as_four(parameters: Any) -> Parameters:
                 + ", ".join(map(str, names))
             )
         parameters = Parameters(*(parameters[name] for name in names))
-    try:
-        W, c, A, b = parameters
-    except (TypeError, ValueError):
-        raise TypeError(f"parameters must be Parameters(W, c, A, b), got {type(parameters).__name__}") from None
+    W, c, A, b = as_parts(parameters, "parameters", "Parameters(W, c, A, b)")
     W, c, A, b = (_plain(value, name)[0] for value, name in zip((W, c, A, b), "WcAb", strict=True))
     return Parameters(as_matrix(W, "W"), as_vector(c, "c"), as_matrix(A, "A"), as_vector(b, "b"))
 

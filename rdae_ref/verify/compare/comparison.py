@@ -60,24 +60,12 @@ class Explanation:
 
 @dataclass(frozen=True)
 class Comparison:
-    """What `compare` found; ``str(comparison)`` is a report.
+    """What `compare` found; ``str(comparison)`` is a report."""
 
-    Parameters
-    ----------
-    arrays : tuple of ArrayComparison
-        In the order of the computation.
-    explanation : Explanation or None
-        The conventions that explain what differs, if any do.
-    causes : tuple of Cause
-        Why arrays differ, those of equally good explanations included.
-    notes : tuple of str
-        How the input was read, and what was not tried.
-    """
-
-    arrays: tuple[ArrayComparison, ...]
-    explanation: Explanation | None
-    causes: tuple[Cause, ...]
-    notes: tuple[str, ...]
+    arrays: tuple[ArrayComparison, ...]  #: in the order of the computation
+    explanation: Explanation | None  #: the conventions that explain what differs, if any do
+    causes: tuple[Cause, ...]  #: why arrays differ, those of equally good explanations included
+    notes: tuple[str, ...]  #: how the input was read, and what was not tried
 
     @property
     def verdict(self) -> str:

@@ -71,10 +71,8 @@ def write_template(path: str | os.PathLike[str], seed: int = 0) -> None:
 
     Parameters
     ----------
-    path : str or path-like
-        Where; a file that is there stays as it is.
-    seed : int
-        Of the point.
+    path, seed : str or path-like, and int
+        Where, and the seed of the point; a file that is there stays as it is.
 
     Raises
     ------
