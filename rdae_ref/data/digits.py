@@ -70,10 +70,8 @@ def mnist(folder: str | os.PathLike[str], n_samples: int = 20_000, part: str = "
     folder : path-like
         Holds images and labels as ``train-images-idx3-ubyte`` and ``train-labels-idx1-ubyte``, or with ``train20k`` for
         ``train``, or as ``t10k-…`` the test digits; gzipped (``.gz``) or not.
-    n_samples : int
-        N, how many.
-    part : str
-        ``"training"`` or ``"test"``.
+    n_samples, part : int and str
+        N, how many; and ``"training"`` or ``"test"``.
 
     Returns
     -------

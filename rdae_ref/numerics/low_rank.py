@@ -81,19 +81,7 @@ def truncation_error(decomposition: Spectrum, alpha: float, base: float = 2) -> 
         E / (T − (α−1) E),  E = 2τ [1 + (1 − (2τ/N)^(α−1)) / (α−1)]
         α/(α−1) · max(−ln(1−τ), ln(1 + τ/|λ|_α))
 
-    Parameters
-    ----------
-    decomposition, alpha, base : Spectrum and floats
-        With its residual τ; order α > 1, ∞ included; and base of the logarithm.
-
-    Returns
-    -------
-    float
-        0 for a spectrum without residual. Rounding error, which every spectrum has, is not included.
-
-    Notes
-    -----
-    Proved in docs/low_rank.md.
+    for α > 1, ∞ included, as docs/low_rank.md proves. It does not include the rounding that every spectrum has.
     """
     alpha, base = as_order(alpha), as_base(base)
     if alpha <= 1:

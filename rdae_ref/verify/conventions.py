@@ -74,23 +74,10 @@ def peer_gram(peer: str, X: npt.ArrayLike, sigma: float) -> Array:
 
 
 def peer_entropy(peer: str, A: npt.ArrayLike, alpha: float | None = None, base: float | None = None) -> float:
-    """Return the entropy log tr(A^α) / (1 − α) of a matrix by the rules of a peer.
+    """Return the entropy log tr(A^α) / (1 − α) of a symmetric matrix by the rules of a peer, a key of `PEERS`.
 
-    Parameters
-    ----------
-    peer, A : str, and array_like of shape (N, N)
-        A key of `PEERS`; and a symmetric matrix: what `peer_gram` returns, or any other.
-    alpha, base : float, optional
-        Order α > 0, finite and not 1, since the peers have no limits there, and base of the logarithm; by default the
-        peer's own, if it has one.
+    `alpha` is finite and not 1, since the peers have no limits there; by default it and `base` are the peer's own.
 
-    Returns
-    -------
-    float
-        The value that the peer reports. `ValueError` if tr A^α is 0 or infinite in float64.
-
-    Examples
-    --------
     At α = 2 repitl takes a matrix of trace 1 for one of trace N, and is off by 2 ln N:
 
     >>> import math
@@ -115,20 +102,11 @@ def peer_entropy(peer: str, A: npt.ArrayLike, alpha: float | None = None, base: 
 
 
 def vendi(K: npt.ArrayLike, q: float = 1) -> float:
-    """Return the Vendi score of order q, exp S_q(K/N), the effective number of distinct samples.
+    """Return the Vendi score of order q, exp S_q(K/N), the effective number of distinct samples, from 1 to N.
 
-    Parameters
-    ----------
-    K, q : array_like of shape (N, N), and float
-        Similarities, symmetric positive semidefinite with unit diagonal; and the order q > 0, 1 and infinity included.
+    `K` holds similarities: symmetric, positive semidefinite, with unit diagonal. vendi-score 0.0.3 has the same in
+    ``score_K(K, q)``; its ``score_X(X, q)`` takes q = 1 always.
 
-    Returns
-    -------
-    float
-        Between 1 and N. vendi-score 0.0.3 has the same in ``score_K(K, q)``; its ``score_X(X, q)`` takes q = 1 always.
-
-    Examples
-    --------
     >>> import numpy as np
     >>> round(vendi(np.eye(4), 2), 12), round(vendi(np.ones((4, 4))), 12)
     (4.0, 1.0)

@@ -34,9 +34,8 @@ class Settings(NamedTuple):
     size: tuple[float, float] | None = None  # sigma_x and sigma_xhat of our kernel, in place of `kernel` and `sizes`
     power: float = 2.0  # of the distance, in exp(−d^power/(2σ²))
     distance: str = "euclidean"  # "cityblock": Σ|x_i − y_i|
-    samples: str = (
-        "own"  # what the kernel compares; "standardised", "offset" (√(variance + 1e-8)); "code", "inputs" for outputs
-    )
+    # What the kernel compares; "standardised", "offset" (√(variance + 1e-8)); "code", "inputs" for outputs.
+    samples: str = "own"
     statistics: str = "constant"  # of standardised samples in a gradient; "differentiated"
     after: str = ""  # what is done to K: "centred", "zero_diagonal"
     guard: tuple[str, float] | None = None  # a rule of `guards` for small eigenvalues, and its number

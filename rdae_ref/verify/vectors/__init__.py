@@ -42,25 +42,8 @@ def names() -> list[str]:
 
 
 def load(name: str) -> Vectors:
-    """Read one file of vectors.
+    """Read one file of vectors, one of `names`; numbers are float64, each the nearest to its string in the file.
 
-    Parameters
-    ----------
-    name : str
-        One of `names`.
-
-    Returns
-    -------
-    Vectors
-        Numbers and arrays are float64, each the nearest to its string in the file.
-
-    Raises
-    ------
-    ValueError
-        If no file has that name.
-
-    Examples
-    --------
     >>> from rdae_ref import renyi_entropy
     >>> from rdae_ref.verify import vectors
     >>> case = vectors.load("equation-10").cases[0]
