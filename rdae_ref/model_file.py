@@ -33,7 +33,9 @@ LEFT_OUT = ("callback", "verbose")  # they belong to a session
 # Not in every file; arrays and generators matter to a fit only.
 PERHAPS = ("init", "random_state", "method", "standardise")
 OF_COLUMNS = ("mean", "scale")  # arrays of a model with standardised columns
-FITTED = ("mu", "sigma_x", "sigma_xhat", "value", "terms", "history", "message", "converged", "feature_names")
+PLAIN = ("mu", "sigma_x", "sigma_xhat", "value", "message", "converged")  # attributes that are written as they are
+LATER = ("collapsed", "variance", "input_entropy", "choices")  # likewise, but not in every file
+FITTED = (*PLAIN, "terms", "history", "feature_names")
 
 
 class ModelFileError(ContentError):
@@ -67,18 +69,9 @@ def save_model(model: RateDistortionAutoencoder, path: str | os.PathLike[str]) -
         "written_by": f"rdae_ref {__version__}",
         "settings": _settings(getattr(model, "fitted_settings_", model.get_params(deep=False))),
         "fitted": {
-            "mu": model.mu_,
-            "sigma_x": model.sigma_x_,
-            "sigma_xhat": model.sigma_xhat_,
-            "value": model.value_,
+            **{name: getattr(model, f"{name}_") for name in (*PLAIN, *LATER)},
             "terms": model.terms_._asdict(),
             "history": columns,
-            "message": model.message_,
-            "converged": model.converged_,
-            "collapsed": model.collapsed_,
-            "variance": model.variance_,
-            "input_entropy": model.input_entropy_,
-            "choices": model.choices_,
             "feature_names": list(model.feature_names_in_) if hasattr(model, "feature_names_in_") else None,
         },
     }

@@ -137,10 +137,8 @@ class RateDistortion(AutoencoderObjective):
         Inputs in rows, and the units g.
     alpha, mu : float
         Order α > 0 of the entropy, and trade-off μ ≥ 0.
-    sigma_x, sigma_xhat : float
-        Kernel sizes for inputs and outputs.
-    sigma : float, optional
-        Instead of these two, if they are equal.
+    sigma_x, sigma_xhat, sigma : float
+        Kernel sizes for inputs and outputs, or `sigma` for both.
     base : float
         Of the logarithm: 2 for bits, ``math.e`` for the form printed in the paper.
     method : str

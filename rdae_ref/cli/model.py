@@ -51,10 +51,7 @@ SETTINGS: dict[str, tuple[Any, str]] = {
     "solver": (str, "lbfgs or ascent (default lbfgs)"),
     "step_size": (float, "of the ascent (default: found by a line search)"),
     "momentum": (float, "of the ascent (default 0.0)"),
-    "batch_size": (
-        _count_or_word,
-        "most samples in a batch: a number, or auto, all up to 600 (default auto)",
-    ),
+    "batch_size": (_count_or_word, "most samples in a batch: a number, or auto, all up to 600 (default auto)"),
     "batches": (str, "clustered, as in §4.2, or random (default random)"),
     "max_iter": (int, "iterations of L-BFGS, or passes through the data (default 500)"),
     "tol": (float, "where it has converged (default 0.001)"),

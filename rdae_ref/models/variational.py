@@ -63,12 +63,7 @@ class VAEParameters(NamedTuple):
 
 
 def initial_vae_parameters(
-    n_features: int,
-    n_latents: int,
-    rng: np.random.Generator,
-    *,
-    hidden: Sequence[int] = (),
-    gain: float = 1.0,
+    n_features: int, n_latents: int, rng: np.random.Generator, *, hidden: Sequence[int] = (), gain: float = 1.0
 ) -> VAEParameters:
     """Return parameters to start from, each layer as in `initial_layers`.
 

@@ -126,10 +126,7 @@ def network_strengths(layers: Layers) -> Array:
 
 
 def when_half_learned(strengths: Array) -> Array:
-    """Return all singular values, given over time, when the first one passes ½, by linear interpolation.
-
-    If it stays below, those at the end.
-    """
+    """Return all singular values when the first one passes ½, by linear interpolation; at the end if it stays below."""
     past = int(np.argmax(strengths[:, 0] > 0.5))
     if past == 0:
         return strengths[-1]
@@ -138,10 +135,7 @@ def when_half_learned(strengths: Array) -> Array:
 
 
 def run(settings: Settings | None = None, *, folder: Folder = "figures", workers: Workers = None) -> Result:
-    """Train all networks; keys are (data, l, seed) and (start, L, seed).
-
-    `representation` reads the networks on images from the same folder.
-    """
+    """Train all networks, of which `representation` reads some; keys are (data, l, seed) and (start, L, seed)."""
     settings = settings or Settings()
     deep = {
         (training.data, depth, seed): DeepTask("irmae", depth, seed, training)

@@ -170,12 +170,11 @@ def draw(result: Result) -> Figure:
     """Draw the distance of the trained models from the exact rate, and R(D) of the digits."""
     with new_figure(7.2, 3.0) as figure:
         gaussian, digits = figure.subplots(1, 2)
+        colours = dict(zip(result.settings.n_digits, ("sky", "green", "blue"), strict=False))
         _draw_gaussian(gaussian, result)
         for (case, model, _), out in result.runs.items():
             if model == "blahut-arimoto":
-                colour = COLOURS[
-                    dict(zip(result.settings.n_digits, ("sky", "green", "blue"), strict=False))[int(case[7:])]
-                ]
+                colour = COLOURS[colours[int(case[7:])]]
                 digits.plot(out["distortion"], out["rate"], "o-", ms=3, color=colour, label=f"{case[7:]} digits")
                 digits.plot(out["centroid_distortion"], out["anywhere"], ":", color=colour)
         digits.plot(*zip(*PUBLISHED_DIGITS, strict=True), "k+", label="published")

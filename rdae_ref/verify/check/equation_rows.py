@@ -60,21 +60,14 @@ def package() -> Code:
 def as_printed() -> Code:
     """Return the functions of paper.py, with the factor 1/ln 2 that the printed derivatives lack."""
     bits = math.log(2)
-    return Code(
-        name="paper.py: ",
-        alphas=(0.5, 1.01, 2.0, 3.0, 10.0),
-        alphas_of_singular=(1.01, 2.0, 3.0, 10.0),
-        distortion=paper.distortion,
-        gaussian_gram=paper.gaussian_gram,
-        renyi_entropy=paper.renyi_entropy,
-        joint_entropy=paper.joint_entropy,
-        conditional_entropy=paper.conditional_entropy,
-        entropy_gradient=lambda A, alpha: paper.entropy_gradient(A, alpha) / bits,
-        joint_entropy_gradient=lambda K_X, K, alpha: paper.joint_entropy_gradient(K_X, K, alpha) / bits,
-        edge_weights=paper.edge_weights,
-        entropy_gradients=paper.entropy_gradients,
-        distortion_gradients=paper.distortion_gradients,
-        objective=_Printed,
+    printed: dict[str, Any] = {name: getattr(paper, name) for name in Code._fields if hasattr(paper, name)}
+    printed |= {
+        "entropy_gradient": lambda A, alpha: paper.entropy_gradient(A, alpha) / bits,
+        "joint_entropy_gradient": lambda K_X, K, alpha: paper.joint_entropy_gradient(K_X, K, alpha) / bits,
+    }
+    alphas = (1.01, 2.0, 3.0, 10.0)
+    return package()._replace(
+        name="paper.py: ", alphas=(0.5, *alphas), alphas_of_singular=alphas, objective=_Printed, **printed
     )
 
 

@@ -72,10 +72,7 @@ def _of_units(variants: Variants, slopes: tuple[Array, Array, Array]) -> Iterato
 
 
 def _all(
-    variants: Variants,
-    slopes: tuple[Array, Array, Array],
-    Gprime: Array | None = None,
-    decoder: Array | None = None,
+    variants: Variants, slopes: tuple[Array, Array, Array], Gprime: Array | None = None, decoder: Array | None = None
 ) -> dict[str, Parts]:
     """Take the three derivatives by X̂ on to the parameters."""
     joint, output, distortion = (variants.backward(slope, Gprime=Gprime, decoder=decoder) for slope in slopes)

@@ -176,11 +176,7 @@ class _Judge:
             except ValueError:  # it overflows
                 continue
             if np.abs(other - theirs).max() <= given.allowed(float(np.abs(other).max())):
-                return start._replace(
-                    problem=network.problem,
-                    causes=network.causes,
-                    departs=("Xhat",),
-                )
+                return start._replace(problem=network.problem, causes=network.causes, departs=("Xhat",))
         return start._replace(problem=start.problem._replace(Xhat=theirs), departs=("Xhat",), chain_known=False)
 
     def _kernels(self, start: _Upstream) -> list[_Upstream]:
