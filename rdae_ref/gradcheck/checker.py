@@ -90,11 +90,10 @@ def check_gradient(
 
     Raises
     ------
-    TypeError
-        If an argument, or what the objective returns, is of the wrong kind.
-    ValueError
-        If a parameter, the value or the gradient is not finite, if there is no number to check, if form or shapes of
-        the gradient are not those of the parameters, or if the objective changes its argument or its answer.
+    TypeError, ValueError
+        If an argument, or what the objective returns, is of the wrong kind; if a parameter, the value or the gradient is
+        not finite; if there is no number to check; if form or shapes of the gradient are not those of the parameters;
+        or if the objective changes its argument or its answer.
 
     Notes
     -----
@@ -154,9 +153,6 @@ def _as_objective(objective: Any, gradient: Any) -> Any:
     if not callable(objective):
         raise TypeError(f"objective must be a function or have value_and_gradient, got {type(objective).__name__}")
     return _OfFunctions(objective, gradient)
-
-
-# ---------------------------------------------------------------------------------------------- the objective, guarded
 
 
 class _Problem:
@@ -221,9 +217,6 @@ class _Problem:
                 f"the objective must return the same each time, but two calls at one point differ by {change:.3g}: "
                 "fix its noise (draw it once, or from a generator seeded again in each call)"
             )
-
-
-# --------------------------------------------------------------------------------------------------------- the verdict
 
 
 class _Check(NamedTuple):

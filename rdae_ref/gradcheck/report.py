@@ -179,9 +179,6 @@ def pattern(wrong: list[Element]) -> str:
     return "the analytic array is the transpose of the numeric one" if crossed else ""
 
 
-# ------------------------------------------------------------------------------------------------------------ printing
-
-
 def _cells(row: ArrayReport) -> tuple[str, ...]:
     checked = str(row.size) if row.n_checked == row.size else f"{row.n_checked} of {row.size}"
     errors = (f"{row.relative_error:.1e}", f"{row.difference_error:.1e}", f"{row.taylor_slope:.2f}")

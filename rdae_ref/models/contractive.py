@@ -57,8 +57,7 @@ class Contractive(AutoencoderObjective):
         G2 = as_activation(self.activation).second_derivative(forward_pass.Z)
         dW, dc = contraction_gradients(forward_pass.Gprime, G2, W, self.X)
         return value - self.strength * contraction(forward_pass.Gprime, W), gradient._replace(
-            W=gradient.W - self.strength * dW,
-            c=gradient.c - self.strength * dc,
+            W=gradient.W - self.strength * dW, c=gradient.c - self.strength * dc
         )
 
     @raises_on_overflow

@@ -142,8 +142,7 @@ class LinearDenoising(AutoencoderObjective):
         W, _, A, _ = as_parameters(parameters, self.X.shape[1])
         AW, variance = A @ W, self.noise**2
         return value - variance * float(np.sum(AW**2)), gradient._replace(
-            W=gradient.W - 2 * variance * A.T @ AW,
-            A=gradient.A - 2 * variance * AW @ W.T,
+            W=gradient.W - 2 * variance * A.T @ AW, A=gradient.A - 2 * variance * AW @ W.T
         )
 
     @raises_on_overflow

@@ -91,12 +91,6 @@ class Posterior(NamedTuple):
     """The distributions q(z | x_i) that the encoder returns.
 
     In a code drawn from one, a latent without rate is noise; its mean, however small, still tells inputs apart.
-
-    Examples
-    --------
-    >>> nearly_certain = Posterior(M=np.array([[0.0, 3.0]]), T=np.full((1, 2), -50.0))
-    >>> print(nearly_certain.sample(np.random.default_rng(0)).round(6) + 0)
-    [[0. 3.]]
     """
 
     M: Array  #: means, shape (N, k)

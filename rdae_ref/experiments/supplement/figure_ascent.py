@@ -25,11 +25,7 @@ from ..protocol import Result, Task, run_tasks, write_result
 
 __all__ = ["Result", "Settings", "Task", "claims", "draw", "run", "train_one", "write"]
 
-WAYS = {
-    "bits": "first on −D",
-    "nats": "first on −D, (15) and (16) as printed",
-    "direct": "from the random start",
-}
+WAYS = {"bits": "first on −D", "nats": "first on −D, (15) and (16) as printed", "direct": "from the random start"}
 
 
 @dataclass(frozen=True)

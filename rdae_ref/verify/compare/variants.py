@@ -159,8 +159,6 @@ class Variants:
         decomposed = settings.guard is not None and ("spectrum", key, 0) in self._cache
         return 2 * (name in SPECTRAL and not decomposed and entry not in self._cache)
 
-    # -------------------------------------------------------------------------------------------------------- values
-
     def _value(self, name: str, settings: Settings) -> Prediction:
         """(12), (10), (13) and (25)."""
         joint, output = self._scaled_entropies(settings)
@@ -230,8 +228,6 @@ class Variants:
             return values, vectors
 
         return self._once(("spectrum", self.kernel(settings), i), compute)
-
-    # ----------------------------------------------------------------------------------------------------- gradients
 
     def _gradient(self, name: str, settings: Settings) -> Prediction:
         """(17)–(24), weighted as in (25)."""
@@ -403,8 +399,6 @@ class Variants:
             "dA": outer.T @ run.Zhat,
             "db": outer.sum(axis=0),
         }
-
-    # -------------------------------------------------------------------------------------------------------- shared
 
     def _weights(self, settings: Settings) -> tuple[float, float, str]:
         """Return what multiplies the entropies and the distortion, and the sign of the whole."""

@@ -156,8 +156,6 @@ class _Judge:
                 self.search, self.finding = search, Finding((search.ours,), fits, 1, 0.0)
                 return
 
-    # ------------------------------------------------------------------------------------------- the earlier arrays
-
     def _differs(self, name: str) -> Given | None:
         """Return what was given under a name, if it differs from ours."""
         for given in self.ours.reading.given:
@@ -215,8 +213,6 @@ class _Judge:
             pair = tuple(sizes.get(name, sigma[name] if name in given else size(sigma[name])) for name in sigma)
             yield from with_rules({**(readings[-1].change or {}), "size": pair})
 
-    # ------------------------------------------------------------------------------------------------ what is left
-
     def _diagnoses(self) -> dict[str, list[Account]]:
         """Return accounts of the arrays that neither agree nor follow from a convention."""
         bases = [(candidate.settings, conventions_of(candidate)) for candidate in self.finding.candidates[:2]]
@@ -253,8 +249,6 @@ class _Judge:
     def _agrees(self, given: Given) -> bool:
         ours = self.ours.fit(given, self.ours.ours.settings)
         return ours.fits and not ours.layout
-
-    # -------------------------------------------------------------------------------------------------- the report
 
     def comparison(self) -> Comparison:
         rows, explained, causes = [], [], list(self.upstream.causes)
