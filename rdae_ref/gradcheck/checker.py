@@ -92,8 +92,8 @@ def check_gradient(
     ------
     TypeError, ValueError
         If an argument, or what the objective returns, is of the wrong kind; if a parameter, the value or the gradient
-        is not finite; if there is no number to check; if form or shapes of the gradient are not those of the parameters;
-        or if the objective changes its argument or its answer.
+        is not finite; if there is no number to check; if form or shapes of the gradient are not those of the
+        parameters; or if the objective changes its argument or its answer.
 
     Notes
     -----
