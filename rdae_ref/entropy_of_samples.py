@@ -10,7 +10,7 @@ from ._validation import Array, as_base, as_fraction, as_generator, as_order, as
 from .numerics.distances import GaussianKernel
 from .numerics.enclosure import Enclosure, enclosure, of_squares
 from .numerics.low_rank import RESIDUAL, kernel_factor
-from .numerics.spectrum import eigenvalues
+from .numerics.spectrum import lapack
 from .numerics.trace_estimate import estimated_entropy
 from .threads import one_blas_thread
 
@@ -19,6 +19,7 @@ __all__ = ["SampleEntropy", "sample_entropy"]
 FACTOR_FROM = 500  # samples: below, all eigenvalues take less than .02 s
 ESTIMATE_FROM = 2000  # samples: below, all eigenvalues take less time than an estimate
 LARGEST_MATRIX = 10_000  # samples whose eigenvalues are computed: 1.6 GB and some minutes
+LARGEST_ESTIMATED = 10  # α of an estimate: λ^α of larger ones is the power of one eigenvalue, known to float32 only
 LARGEST_STORED = 40_000  # samples of an estimate, whose matrix in float32 has 6.4 GB
 MOST_COLUMNS = 0.6  # of N: beyond, the eigenvalues of the whole matrix take no longer
 SMALL_RESIDUAL = 1e-14  # tr R for α < 1, where what is left out matters more
@@ -105,17 +106,17 @@ def _by_some_method(
             L = kernel_factor(kernel, N, SMALL_RESIDUAL if alpha < 1 else RESIDUAL, round(MOST_COLUMNS * N))
             if L is not None:
                 return _of_factor(L, alpha), L.shape[1], "factor"
-        if confidence is not None and ESTIMATE_FROM < N <= LARGEST_STORED and alpha < math.inf:
+        if confidence is not None and ESTIMATE_FROM < N <= LARGEST_STORED and alpha <= LARGEST_ESTIMATED:
             return *estimated_entropy(kernel, alpha, confidence, rng), "estimate"
     if N > LARGEST_MATRIX:
         raise ValueError(
             f"the kernel matrix of {N} samples with sigma = {kernel.sigma:g} has no factor with few columns, and its "
             f"eigenvalues are computed for at most {LARGEST_MATRIX} samples: pass confidence=0.99 for an estimate "
-            f"(finite alpha, at most {LARGEST_STORED} samples), a larger sigma, or fewer samples"
+            f"(alpha up to {LARGEST_ESTIMATED}, at most {LARGEST_STORED} samples), a larger sigma, or fewer samples"
         )
     A = kernel.matrix()
     A /= N
-    values = eigenvalues(A)
+    values = np.maximum(lapack(A, eigvals_only=True), 0)  # a zero may be an eigenvalue below rounding: bounded, not set
     return enclosure(values / values.sum(), np.zeros(1), alpha, N), N, "eigenvalues"
 
 

@@ -8,12 +8,14 @@ threads are used as BLAS was allowed to have: OPENBLAS_NUM_THREADS and `threadpo
 
 import functools
 import os
+import signal
 import threading
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor, wait
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from contextvars import ContextVar, copy_context
+from types import FrameType
 from typing import Any, TypeVar
 
 import numpy as np  # noqa: F401  # loads its BLAS, which the controller looks for
@@ -24,7 +26,7 @@ __all__ = ["LARGE", "one_blas_thread", "single_thread", "thread_map"]
 
 T = TypeVar("T")
 
-LARGE = 2000  # rows: from here on products, and with more than two threads decompositions, gain from threads of BLAS
+LARGE = 4000  # rows: from here on products, and with more than two threads decompositions, gain from threads of BLAS
 
 
 class _Shared:
@@ -55,35 +57,64 @@ def _allowed() -> int:
 def one_blas_thread(rows: int = 0) -> Iterator[int]:
     """Limit BLAS to one thread, except for `LARGE` matrices; yield how many threads there may be.
 
-    The limit ends with the last of all nested or concurrent users. Where another thread has set a limit of its own with
-    threadpoolctl, that one stays, and 1 is what is yielded.
+    The limit ends with the last of all nested or concurrent users, also after Ctrl-C. Where another thread has set a
+    limit of its own with threadpoolctl, that one stays, and 1 is what is yielded.
     """
     if rows >= LARGE:
         yield 1
         return
-    with _shared.lock:
-        if not _shared.users:
-            _shared.allowed = _allowed()
-            if _shared.allowed > 1:
-                _shared.limiter = _controller().limit(limits=1)
-                _free()
-                _shared.allowed = _shared.allowed if _allowed() == 1 else 1
-        _shared.users += 1
+    entered = False
     try:
+        with _uninterrupted(), _shared.lock:
+            _limit()
+            entered = True
         yield _shared.allowed
     finally:
-        with _shared.lock:
-            _shared.users -= 1
-            if not _shared.users and _shared.limiter is not None:
-                _shared.limiter.restore_original_limits()
-                _shared.limiter = None
-                _free()
+        if entered:
+            with _uninterrupted(), _shared.lock:
+                _lift()
+
+
+def _limit() -> None:
+    if not _shared.users:
+        _shared.allowed = _allowed()
+        if _shared.allowed > 1:
+            _shared.limiter = _controller().limit(limits=1)
+            _free()
+            if _allowed() > 1:  # another thread owns OpenBLAS
+                _shared.allowed = 1
+    _shared.users += 1
+
+
+def _lift() -> None:
+    _shared.users -= 1
+    if not _shared.users and _shared.limiter is not None:
+        _shared.limiter.restore_original_limits()
+        _shared.limiter = None
+        _free()
 
 
 def _free() -> None:
     """Let other threads set the limit: threadpoolctl reserves OpenBLAS for who has set it until a `with` block ends."""
     with _controller().limit():
         pass
+
+
+@contextmanager
+def _uninterrupted() -> Iterator[None]:
+    """Let Ctrl-C wait for the end of the block, after which BLAS has the threads that `_shared` says."""
+    before = signal.getsignal(signal.SIGINT)
+    if threading.current_thread() is not threading.main_thread() or not callable(before):
+        yield
+        return
+    came: list[tuple[int, FrameType | None]] = []
+    signal.signal(signal.SIGINT, lambda number, frame: came.append((number, frame)))
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
+        if came:
+            before(*came[0])
 
 
 @contextmanager
@@ -121,13 +152,16 @@ def thread_map(function: Callable[..., T], *iterables: Iterable[Any], rows: int 
                     return
                 results[k] = function(*task)
 
-        # Each in a copy of the context, which has NumPy's error state.
-        others: list[Future[None]] = [_shared.pool.submit(copy_context().run, work) for _ in range(count)]
+        others: list[Future[None]] = []
         try:
+            with suppress(RuntimeError):  # no thread can be started, or the interpreter ends: this one does it all
+                for _ in range(count):  # each in a copy of the context, which has NumPy's error state
+                    others.append(_shared.pool.submit(copy_context().run, work))
             copy_context().run(work)
         finally:
-            pending.clear()
-            wait(others)  # also after Ctrl-C: BLAS gets its threads back only when nobody is in it
+            with _uninterrupted():  # BLAS gets its threads back only when nobody is in it
+                pending.clear()
+                wait(others)
         for other in others:
             other.result()
         return [results[k] for k in range(len(tasks))]
@@ -147,8 +181,11 @@ def _helpers(wanted: int, most: int) -> Iterator[int]:
 
 
 def _after_fork() -> None:
-    global _shared  # noqa: PLW0603  # a forked child has neither the threads nor the owner of a lock
-    _shared = _Shared()
+    global _shared  # a forked child has neither the threads nor the owner of a lock
+    limiter, _shared = _shared.limiter, _Shared()
+    if limiter is not None:
+        limiter.restore_original_limits()
+        _free()
 
 
 if hasattr(os, "register_at_fork"):

@@ -234,9 +234,10 @@ def measure(row, quick, as_started):
     threads = "started" if as_started else threads
     for found in function(quick, threads):
         goal = None if quick else found["goal"]
-        met = None if goal is None else found["measured"] <= goal
-        changed = {"case": asdict(found["case"]), "goal": goal, "met": met, "date": date.today().isoformat()}
-        entry = {"row": row, "threads": threads} | found | changed
+        measured = float(found["measured"])
+        met = None if goal is None else measured <= goal
+        changed = {"case": asdict(found["case"]), "measured": measured, "goal": goal, "met": met}
+        entry = {"row": row, "threads": threads} | found | changed | {"date": date.today().isoformat()}
         print(table_line(entry), flush=True)
         yield entry
 

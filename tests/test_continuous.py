@@ -49,6 +49,12 @@ def test_the_bounds_hold_however_much_is_outside_of_the_cells(reach):
     assert bounds.lower <= gaussian_minimum([1.0], 2.0) <= bounds.upper
 
 
+@pytest.mark.parametrize(("edges", "slope"), [([-1, 1], 0.2), ([0, 1], 0.2), ([-3, 3], 0.05)])
+def test_one_cell_gives_bounds_that_hold(edges, slope):
+    bounds = continuous_bounds([normal(1.0)], edges, slope)
+    assert bounds.lower <= gaussian_minimum([1.0], slope) <= bounds.upper + 1e-15
+
+
 @pytest.mark.parametrize(("density", "reach"), [(mixture, 5.0), (laplace, 16.0)])
 @pytest.mark.parametrize("slope", [0.5, 3.0])
 def test_finer_cells_give_tighter_bounds_that_contain_each_other(density, reach, slope):

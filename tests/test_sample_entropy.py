@@ -187,6 +187,25 @@ def test_the_estimate_agrees_with_all_eigenvalues(alpha):
     assert 10 < rank <= 320
 
 
+@pytest.mark.parametrize("alpha", [30.0, 1e4, 1e300])
+def test_large_orders_are_not_estimated(alpha):
+    found = sample_entropy(np.random.default_rng(0).normal(size=(2001, 64)) * 100, 1.0, alpha, confidence=0.999)
+    assert found.method == "eigenvalues"
+    assert found.lower <= math.log2(2001) <= found.upper + 1e-12
+
+
+@pytest.mark.parametrize("alpha", [0.1, 0.5, 0.9, 1.0])
+def test_pairs_that_all_but_coincide_have_small_eigenvalues_and_not_zeros(alpha):
+    far, near = np.arange(200) * 100.0, math.sqrt(2e-13)
+    X = np.c_[np.r_[far, far], np.r_[0 * far, 0 * far + near]]
+    k = -math.expm1(-1e-13)  # 1 − the kernel of a pair, whose eigenvalues are (1 ± (1 − k))/N
+    values = np.repeat([k / 400, (2 - k) / 400], 200)
+    shannon = -np.sum(values * np.log2(values))
+    exact = shannon if alpha == 1 else math.log2(np.sum(values**alpha)) / (1 - alpha)
+    found = sample_entropy(X, 1.0, alpha)
+    assert found.lower <= exact <= found.upper
+
+
 @pytest.mark.parametrize("alpha", [0.5, 1.0, 1.01, 3.0])
 @pytest.mark.parametrize(
     "name", ["far apart", "equal", "duplicates", "five points", "far outlier", "smooth", "two scales"]

@@ -1,6 +1,7 @@
 """Threads change how long a result takes, and not one bit of it."""
 
 import os
+import signal
 import subprocess
 import sys
 import textwrap
@@ -13,7 +14,7 @@ import numpy as np
 import pytest
 from threadpoolctl import ThreadpoolController, threadpool_limits
 
-from rdae_ref import RateDistortion, initial_parameters
+from rdae_ref import RateDistortion, gaussian_gram, initial_parameters
 from rdae_ref.data import gaussian
 from rdae_ref.threads import LARGE, one_blas_thread, single_thread, thread_map
 from rdae_ref.workers import mapping
@@ -209,6 +210,13 @@ def test_threads_have_the_error_state_of_their_caller(two):
         thread_map(overflow, [10.0, 10.0])
 
 
+def test_the_number_of_threads_changes_no_bit_of_a_gram_matrix(two):
+    X = np.random.default_rng(0).normal(size=(301, 64))
+    with single_thread():
+        expected = gaussian_gram(X, 8.0)
+    assert np.array_equal(gaussian_gram(X, 8.0), expected)
+
+
 @pytest.mark.parametrize(("N", "method", "alpha"), [(60, "exact", 1.01), (200, "exact", 1.5), (700, "low-rank", 1.5)])
 def test_the_number_of_threads_changes_no_bit(two, N, method, alpha):
     L = objective(N, method, alpha)
@@ -247,6 +255,57 @@ def test_a_worker_has_one_thread(two, kind, monkeypatch):
     with mapping(2) as processes, ProcessPoolExecutor(2, get_context("spawn")) as executor:
         workers = processes if kind == "processes" else mapping(executor.map)
         assert list(workers(threads_of, range(4))) == [(1, 1)] * 4
+
+
+def test_an_interrupt_while_the_limit_is_set_or_lifted_leaves_blas_as_it_was(two, monkeypatch):
+    for interrupted in range(2):  # set, lifted
+        calls = []
+
+        def interrupt(calls=calls, interrupted=interrupted):
+            free()
+            calls.append(1)
+            if len(calls) == interrupted + 1:
+                signal.raise_signal(signal.SIGINT)
+
+        monkeypatch.setattr("rdae_ref.threads._free", interrupt)
+        with pytest.raises(KeyboardInterrupt), one_blas_thread():
+            pass
+        assert blas() == {2}
+        assert thread_map(meet, [threading.Barrier(2)] * 2)[0][1] == {1}
+
+
+def test_an_interrupt_waits_until_no_helper_is_at_work(two):
+    done, barrier = [], threading.Barrier(2)
+
+    def task(seconds):
+        barrier.wait(timeout=30)
+        time.sleep(seconds)
+        done.append((seconds, blas()))
+
+    threading.Timer(0.1, signal.raise_signal, [signal.SIGINT]).start()
+    with pytest.raises(KeyboardInterrupt):
+        thread_map(task, [0.0, 0.4])
+    assert sorted(done) == [(0.0, {1}), (0.4, {1})]
+    assert blas() == {2}
+
+
+LATE = """
+    import threading, time
+    from threadpoolctl import threadpool_limits
+    from rdae_ref.threads import thread_map
+    threadpool_limits(2, user_api="blas")
+
+    def late():
+        time.sleep(0.3)
+        print(thread_map(abs, [-1, 2]))
+
+    threading.Thread(target=late).start()
+"""
+
+
+def test_a_thread_that_outlives_the_main_one_computes_alone():
+    command = [sys.executable, "-c", textwrap.dedent(LATE)]
+    assert subprocess.run(command, capture_output=True, text=True, check=True, timeout=60).stdout == "[1, 2]\n"
 
 
 FORKED = """

@@ -31,7 +31,7 @@ from .spectrum import Spectrum
 T = TypeVar("T")
 
 TILES_TO_RANK = 3  # samples over features and rank: beyond it, products in the eigenbasis take less time than tiles
-NARROW = 1000  # spread of the outputs over σ: beyond it, rounding of the diagonal, which cancels, could be seen there
+NARROW = 30  # spread of the outputs over σ: beyond it, rounding of the diagonal, which cancels, could be seen there
 
 __all__ = ["ConditionalEntropy", "Entropies", "FromFactors", "FromMatrices", "FromSquares", "OfOutputs"]
 

@@ -37,6 +37,7 @@ NEGLIGIBLE, ALMOST = 1e-3, 0.995  # q N and c: letters below both are left out o
 RETURNING = 0.1  # of the mass, shared out evenly at the next slope
 STEEPEST = 1e30
 LEAST = 1e-30  # of q: in float32 its inverse is finite
+LARGEST = 5e18  # from the mean: squared distances stay in the range of float32
 USED = 1e-3  # of 1/N: letters with more mass are counted
 
 
@@ -46,7 +47,7 @@ class AlphabetRateDistortion(NamedTuple):
     slope: Array  #: β, in nats per unit of squared distance
     rate: Array  #: I(X; X̂) of the maps found: R(D) is at most this
     distortion: Array  #: E |x − x̂|² of the maps, x̂ being one of the samples
-    lower_bound: Array  #: of R at `distortion`, among the samples
+    lower_bound: Array  #: of R at `distortion`, among the samples; below 0 where it says nothing
     centroid_distortion: Array  #: of the maps to E(X|X̂), which have the same rate
     letters: Array  #: number of samples that are used as reproductions
     n_iterations: Array
@@ -84,16 +85,18 @@ def alphabet_rate_distortion(
     >>> print(found.rate.round(2), (found.rate - found.lower_bound < 1e-3).all())
     [0.02 0.14] True
     """
-    X, slopes = as_samples(X, "X"), as_increasing(slopes, "slopes")
+    samples, slopes = as_samples(X, "X"), as_increasing(slopes, "slopes")
     tolerance, max_iterations = as_positive(tolerance, "tolerance"), as_count(max_iterations, "max_iterations")
     if slopes[-1] > STEEPEST:
         raise ValueError(f"slopes must be at most {STEEPEST:g}, in float32, got {slopes[-1]:.3g}")
-    distances = _squared_distances(X)
-    rows, q = [], np.full(len(X), 1 / len(X))
+    samples = samples - samples.mean(axis=0)  # for the centroids, too
+    distances = _squared_distances(samples)
+    N = len(samples)
+    rows, q = [], np.full(N, 1 / N)
     for beta in slopes:
-        q, row = _solve(distances, X, float(beta), q, tolerance, max_iterations)
+        q, row = _solve(distances, samples, float(beta), q, tolerance, max_iterations)
         rows.append(row)
-        q = (1 - RETURNING) * q + RETURNING / len(X)
+        q = (1 - RETURNING) * q + RETURNING / N
     return AlphabetRateDistortion(slopes, *np.array(rows).T)
 
 
@@ -101,6 +104,8 @@ def _squared_distances(X: Array) -> Float32:
     """Return |x_i − x_j|², taken in float64 and rounded; exactly symmetric, with zeros on the diagonal."""
     X = X - X.mean(axis=0)
     squares = np.einsum("ij,ij->i", X, X)
+    if float(squares.max()) > LARGEST**2:
+        raise ValueError(f"X must stay within {LARGEST:.0e} of its mean, since squares are in float32: rescale it")
     d = np.empty((len(X), len(X)), np.float32)
     for first in range(0, len(X), TILE):
         rows = slice(first, first + TILE)
@@ -184,4 +189,4 @@ def _in_float64(d: Float32, X: Array, beta: float, q: Array) -> tuple[float, flo
     lower = -float(log_Z.mean()) - math.log(c.max()) - beta * distortion
     within = float((X**2).sum()) / N - float((r / c**2) @ np.einsum("ij,ij->i", sums, sums))
     unit = math.log(2)
-    return max(rate, 0.0) / unit, distortion, max(lower, 0.0) / unit, within
+    return max(rate, 0.0) / unit, distortion, lower / unit, within

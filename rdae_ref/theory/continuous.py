@@ -85,7 +85,8 @@ def _of_component(density: Callable[[Array], Array], cells: Array, beta: float, 
     points = (inner[1] / inner[0])[:, None]
     letters = p @ blahut_arimoto(p, cdist(points, points, "sqeuclidean"), steeper, tolerance=TOLERANCE).conditional
     lower = dual_bound(points, points, letters / letters.sum(), steeper, p_x=p, tolerance=TOLERANCE) * math.log(2)
-    inner[:, [0, -1]] += tails  # the outer cells have no end here
+    inner[:, 0] += tails[:, 0]  # the outer cells have no end here
+    inner[:, -1] += tails[:, 1]
     means = (inner[1] / inner[0])[:, None]
     found = blahut_arimoto(inner[0] / inner[0].sum(), cdist(means, means, "sqeuclidean"), beta, tolerance=TOLERANCE)
     variance = float(inner[2].sum() - inner[0] @ means[:, 0] ** 2)
