@@ -356,7 +356,8 @@ def draw_panel(axes, results, threads):
         axes.loglog(seconds.keys(), seconds.values(), style, ms=3.5, color=COLOURS[colour], label=name + law)
     axes.set_xticks(TICKS, map(str, TICKS))
     axes.set_xticks([], minor=True)
-    axes.legend(title=f"growth fitted from N = {FITTED_FROM}", fontsize=7)
+    if axes.lines:
+        axes.legend(title=f"growth fitted from N = {FITTED_FROM}", fontsize=7)
 
 
 def times(results, side, who, rows):
