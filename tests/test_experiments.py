@@ -494,7 +494,7 @@ ROUNDING = {
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", ["figure1", "figure2"])
+@pytest.mark.parametrize("name", ["figure1"])  # a run of Figure 2 takes ten minutes
 @pytest.mark.parametrize("variant", ROUNDING)
 def test_rounding_contradicts_no_verdict(name, variant, tmp_path):
     module = MODULES[name]

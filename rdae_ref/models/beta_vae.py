@@ -91,6 +91,11 @@ class FixedBetaVAE(Variational):
     ----------
     X, activation, beta, likelihood, variance, capacity, capacity_of, base, noise : as in `BetaVAE`; array_like
         And ε, shape (m, N, k): m copies of noise, of mean 0 and variance 1 in any sense.
+
+    Examples
+    --------
+    >>> BetaVAE(np.eye(4), activation="tanh", rng=np.random.default_rng(0)).with_fixed_noise(2, n_copies=8).noise.shape
+    (8, 4, 2)
     """
 
     _: dataclasses.KW_ONLY

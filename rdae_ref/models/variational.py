@@ -91,6 +91,12 @@ class Posterior(NamedTuple):
     """The distributions q(z | x_i) that the encoder returns.
 
     In a code drawn from one, a latent without rate is noise; its mean, however small, still tells inputs apart.
+
+    Examples
+    --------
+    >>> nearly_certain = Posterior(M=np.array([[0.0, 3.0]]), T=np.full((1, 2), -50.0))
+    >>> print(nearly_certain.sample(np.random.default_rng(0)).round(6) + 0)
+    [[0. 3.]]
     """
 
     M: Array  #: means, shape (N, k)
@@ -171,7 +177,15 @@ class Fidelity(NamedTuple):
 
 
 class VAETerms(NamedTuple):
-    """The parts of L, per sample: L = log_likelihood − β rate, without a capacity."""
+    """The parts of L, per sample: L = log_likelihood − β rate, without a capacity.
+
+    Examples
+    --------
+    >>> from rdae_ref.models import LinearBetaVAE
+    >>> terms = LinearBetaVAE(np.eye(4)).terms(initial_vae_parameters(4, 2, np.random.default_rng(0)))
+    >>> bool(np.isclose(terms.rates.sum(), terms.rate))
+    True
+    """
 
     log_likelihood: float  #: (1/N) Σ_i E_q log p(x_i | z), summed over features; in `base`, as the rates
     distortion: float  #: (1/N) Σ_i E_q |x_i − x̂|², x̂ being the mean of p(x | z): Eq. (9) for this map
