@@ -104,7 +104,7 @@ def figure(case):
     experiment = load(case.figure)
     settings = experiment.Settings(seeds=(0,))
     if case.quick:
-        training = replace(settings.training, max_iterations=(1,) * 7, plain_iterations=2)
+        training = replace(settings.training, max_iterations=(1,) * len(settings.training.factors), plain_iterations=2)
         others = {name: 1 for name in ("sweep_iterations", "noise_iterations") if hasattr(settings, name)}
         settings = replace(settings, n_samples=20, training=training, **others)
     counts = {}
