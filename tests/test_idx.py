@@ -107,7 +107,7 @@ def test_names_zeros_and_members_of_a_gzip_file_do_not_keep_the_reader(tmp_path)
         else:
             with pytest.raises(IDXError, match=words):
                 read_idx(tmp_path / name)
-        assert time.perf_counter() - begin < 2, name
+        assert time.perf_counter() - begin < 60, name  # each hung before
     (tmp_path / "two").write_bytes(gzip.compress(VALID[:9]) + gzip.compress(VALID[9:]))
     np.testing.assert_array_equal(read_idx(tmp_path / "two"), IMAGES)
 
