@@ -18,6 +18,7 @@ from ..data.digits import SMALL, Digits, centred, fingerprint, load_digits
 from ..numerics.conditional import FromMatrices, OfOutputs
 from ..numerics.distances import GaussianKernel
 from ..numerics.entropy import order_of
+from ..optimize.ascent import adam_step
 from ..optimize.checkpoint import Checkpoint, CheckpointError, previous, read_checkpoint, write_checkpoint
 from ..pytree import ravel
 from ..workers import Workers
@@ -203,13 +204,8 @@ class _Training:
         return [batch_of(self.X[rows], self.regime, self.settings.alpha) for rows in random_batches(sizes, self.rng)]
 
     def _step(self, g: Array) -> None:
-        """Take a step of Adam, as `rdae_ref.optimize.adam`, which has no epochs, does."""
-        (beta1, beta2), s = self.settings.betas, self.settings
-        self.steps += 1
-        self.m = beta1 * self.m + (1 - beta1) * g
-        self.v = beta2 * self.v + (1 - beta2) * g**2
-        corrected = self.m / (1 - beta1**self.steps), self.v / (1 - beta2**self.steps)
-        self.x = self.x + s.step_size * corrected[0] / (np.sqrt(corrected[1]) + s.epsilon)
+        s, self.steps = self.settings, self.steps + 1
+        self.x = adam_step(self.x, g, (self.m, self.v), self.steps, s.step_size, s.betas, s.epsilon)
 
     def checkpoint(self) -> Checkpoint:
         state, values = dict(self.rng.bit_generator.state), np.array(self.values)

@@ -62,6 +62,7 @@ class Ascent:
         for name, array in leaves(parameters):
             as_array(array, name)  # finite: a non-finite start is an argument error, not a divergence
         x, self.unravel = ravel(parameters)
+        self.form = self.unravel(x)  # of the gradient, too
         self.history: list[dict[str, float]] = []
         self.reached: Point | None = None
         self.start = self.reached = self.evaluate(x)
@@ -73,7 +74,7 @@ class Ascent:
             value, gradient = self.objective.value_and_gradient(self.unravel(x))
         except FloatingPointError as error:
             raise self._divergence(str(error)) from error
-        point = Point(x.copy(), float(value), ravel_gradient(gradient, self.unravel(x)))
+        point = Point(x, float(value), ravel_gradient(gradient, self.form))
         if not (np.isfinite(point.value) and np.isfinite(point.gradient).all()):
             raise self._divergence(f"the value is {point.value}, or its gradient is not finite")
         return point
