@@ -47,7 +47,7 @@ def _relu(z: Array) -> Array:
 
 
 def _relu_derivative(z: Array) -> Array:
-    return np.where(z > 0, 1.0, 0.0)
+    return (z > 0).astype(np.float64)
 
 
 def _satlin(z: Array) -> Array:
@@ -55,7 +55,7 @@ def _satlin(z: Array) -> Array:
 
 
 def _satlin_derivative(z: Array) -> Array:
-    return np.where((z > 0) & (z < 1), 1.0, 0.0)
+    return ((z > 0) & (z < 1)).astype(np.float64)
 
 
 def _softplus(z: Array) -> Array:

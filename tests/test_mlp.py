@@ -38,7 +38,8 @@ class Weighted:
     def value_and_gradient(self, parameters):
         layers, X = parameters
         trace = forward_layers(layers, X, self.g)
-        return float(np.sum(self.C * np.sin(trace.Y))), backward_layers(layers, trace, self.C * np.cos(trace.Y))
+        gradient, B = backward_layers(layers, trace, self.C * np.cos(trace.Y))
+        return float(np.sum(self.C * np.sin(trace.Y))), (gradient, B @ layers[0].W)
 
 
 def setting(sizes, g):

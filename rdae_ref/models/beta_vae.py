@@ -150,13 +150,14 @@ class LinearBetaVAE(Variational):
     def _fidelity(self, posterior: Posterior, decoder: Layers, noise: Array | None) -> Fidelity:
         """Return the expectation: with V = exp T and n_j = |a_j|², D = (1/N) (|X − Y|² + 1ᵀ V n)."""
         M, T = posterior
-        (A, _), X, s2 = decoder[0], self.X, self.variance
+        (A, _), X, s2, unit = decoder[0], self.X, self.variance, math.log(self.base)
         V, n, forward_pass = np.exp(T), np.sum(A**2, axis=0), forward_layers(decoder, M, self.activation)
         D = (np.sum((X - forward_pass.Y) ** 2) + np.sum(V @ n)) / len(X)
-        (layer,), dM = backward_layers(decoder, forward_pass, (X - forward_pass.Y) / (s2 * len(X)))
-        dA = layer.W - A * V.mean(axis=0) / s2
-        value = -0.5 * D / s2 - 0.5 * X.shape[1] * math.log(2 * math.pi * s2)
-        return Fidelity(float(value), (layer._replace(W=dA),), dM, -0.5 * V * n / (s2 * len(X)), float(D))
+        scale = s2 * unit * len(X)
+        (layer,), B = backward_layers(decoder, forward_pass, (X - forward_pass.Y) / scale)
+        dA = layer.W - A * V.mean(axis=0) / (s2 * unit)
+        value = (-0.5 * D / s2 - 0.5 * X.shape[1] * math.log(2 * math.pi * s2)) / unit
+        return Fidelity(float(value), (layer._replace(W=dA),), B @ A, -0.5 * V * n / scale, lambda: float(D))
 
     def _checked(self, parameters: Any) -> VAEParameters:
         encoder, decoder = super()._checked(parameters)

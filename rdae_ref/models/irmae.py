@@ -80,7 +80,7 @@ class IRMAE(mlp.LayeredObjective):
         encoded, codes, decoded = self._forward(encoder, linear, decoder, self.X)
         error = self.X - decoded.Y
         ddecoder, B = mlp.backward_layers(decoder, decoded, 2 / len(error) * error)
-        dlinear = []
+        B, dlinear = B @ decoder[0].W, []
         for M, inputs in zip(reversed(linear), reversed(codes[:-1]), strict=True):
             dlinear.append(B.T @ inputs)
             B = B @ M

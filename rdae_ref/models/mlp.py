@@ -93,13 +93,12 @@ def forward_layers(layers: Layers, X: Array, activation: str | Activation) -> La
 
 
 def backward_layers(layers: Layers, forward_pass: LayersForward, dL_dY: Array) -> tuple[Layers, Array]:
-    """Return ∂L/∂(W_l, b_l) of all layers and ∂L/∂X, from a forward pass and ∂L/∂Y."""
+    """Return ∂L/∂(W_l, b_l) of all layers and B_1, with which ∂L/∂X = B_1 W_1, from a forward pass and ∂L/∂Y."""
     gradient, B = [], dL_dY
     for i in reversed(range(len(layers))):
         gradient.append(Layer(W=B.T @ forward_pass.H[i], b=B.sum(axis=0)))
-        B = B @ layers[i].W
         if i > 0:
-            B = B * forward_pass.Gprime[i - 1]
+            B = (B @ layers[i].W) * forward_pass.Gprime[i - 1]
     return tuple(reversed(gradient)), B
 
 

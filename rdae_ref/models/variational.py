@@ -21,6 +21,7 @@ import numpy as np
 import numpy.typing as npt
 from scipy.special import expit, logsumexp
 
+from .. import paper
 from .._validation import (
     Array,
     as_base,
@@ -35,7 +36,6 @@ from .._validation import (
     check_unit_interval,
     refuses_overflow,
 )
-from ..pytree import tree_map
 from . import mlp
 from .divergence import raises_on_overflow
 
@@ -147,33 +147,32 @@ def _as_posterior(posterior: Any) -> Posterior:
 class Likelihood(NamedTuple):
     """A distribution p(x | y) of inputs for the decoder's outputs y; X and Y are (N, d)."""
 
-    value: Callable[[Array, Array, float], Array]  # log p(x | y) in nats, from X, Y, s²
-    derivative: Callable[[Array, Array, float], Array]  # its derivative by Y, from the same
+    log_density: Callable[[Array, Array, float], tuple[Array, Array]]  # log p(x | y) and its derivative by Y, in nats
     mean: Callable[[Array], Array]  # the mean of x, from Y
 
 
-def _gaussian_log_density(X: Array, Y: Array, s2: float) -> Array:
-    return -0.5 * np.sum((X - Y) ** 2, axis=1) / s2 - 0.5 * X.shape[1] * math.log(2 * math.pi * s2)
+def _gaussian(X: Array, Y: Array, s2: float) -> tuple[Array, Array]:
+    error = X - Y
+    return -0.5 * np.sum(error**2, axis=1) / s2 - 0.5 * X.shape[1] * math.log(2 * math.pi * s2), error / s2
 
 
-def _bernoulli_log_density(X: Array, Y: Array, s2: float) -> Array:
-    return np.sum(X * Y - np.logaddexp(0, Y), axis=1)
+def _bernoulli(X: Array, Y: Array, s2: float) -> tuple[Array, Array]:
+    """Return x y − ln(1 + e^y), summed, and x − logsig y, with exponentials that cannot overflow."""
+    t = np.exp(-np.abs(Y))
+    return np.sum(X * Y - np.maximum(Y, 0) - np.log1p(t), axis=1), X - np.exp(np.minimum(Y, 0)) / (1 + t)
 
 
-LIKELIHOODS = {
-    "gaussian": Likelihood(_gaussian_log_density, lambda X, Y, s2: (X - Y) / s2, np.array),
-    "bernoulli": Likelihood(_bernoulli_log_density, lambda X, Y, s2: X - expit(Y), expit),
-}
+LIKELIHOODS = {"gaussian": Likelihood(_gaussian, np.array), "bernoulli": Likelihood(_bernoulli, expit)}
 
 
 class Fidelity(NamedTuple):
-    """The fidelity F = (1/N) Σ_i E_q log p(x_i | z) in nats, with its derivatives."""
+    """The fidelity F = (1/N) Σ_i E_q log p(x_i | z) in `base`, with its derivatives."""
 
     value: float
     by_decoder: mlp.Layers
     by_mean: Array
     by_log_variance: Array
-    distortion: float  # (1/N) Σ_i E_q |x_i − x̂|² of the same outputs
+    distortion: Callable[[], float]  # (1/N) Σ_i E_q |x_i − x̂|² of the same outputs, computed on demand
 
 
 class VAETerms(NamedTuple):
@@ -228,9 +227,7 @@ class Variational(mlp.LayeredObjective):
         dM = fidelity.by_mean - dpenalty_dkl[:, None] * M
         dT = fidelity.by_log_variance - dpenalty_dkl[:, None] * 0.5 * np.expm1(T)
         dencoder, _ = mlp.backward_layers(encoder, encoded, np.hstack([dM, dT]))
-        unit = math.log(self.base)
-        gradient = tree_map(lambda part: part / unit, VAEParameters(dencoder, fidelity.by_decoder))
-        return (fidelity.value - penalty) / unit, gradient
+        return fidelity.value - penalty, VAEParameters(dencoder, fidelity.by_decoder)
 
     @raises_on_overflow
     def terms(self, parameters: VAEParameters) -> VAETerms:
@@ -239,7 +236,7 @@ class Variational(mlp.LayeredObjective):
         posterior, _ = self._encode(encoder, self.X)
         fidelity = self._fidelity(posterior, decoder, self._noise(posterior.M.shape[1], peek=True))
         rates = _kl(*posterior).mean(axis=0) / math.log(self.base)
-        return VAETerms(fidelity.value / math.log(self.base), fidelity.distortion, float(rates.sum()), rates)
+        return VAETerms(fidelity.value, fidelity.distortion(), float(rates.sum()), rates)
 
     def encode(self, parameters: VAEParameters, X: npt.ArrayLike | None = None) -> Posterior:
         return self._encode(self._checked(parameters).encoder, self._inputs(X))[0]
@@ -276,13 +273,13 @@ class Variational(mlp.LayeredObjective):
         """
         (encoder, decoder), X, rng = self._checked(parameters), self._inputs(X), as_generator(rng)
         n_draws, (M, T) = as_count(n_draws, "n_draws"), self._encode(encoder, X)[0]
-        log_density, weights = LIKELIHOODS[self.likelihood].value, np.empty((len(X), n_draws))
+        log_density, weights = LIKELIHOODS[self.likelihood].log_density, np.empty((len(X), n_draws))
         for k in range(n_draws):
             noise = rng.normal(size=M.shape)
             Z = M + np.exp(T / 2) * noise
             Y = mlp.forward_layers(decoder, Z, self.activation).Y
             log_prior_over_q = 0.5 * np.sum(noise**2 + T - Z**2, axis=1)  # both have the same (k/2) log 2π
-            weights[:, k] = log_density(X, Y, self.variance) + log_prior_over_q
+            weights[:, k] = log_density(X, Y, self.variance)[0] + log_prior_over_q
         return np.asarray(logsumexp(weights, axis=1) - math.log(n_draws)) / math.log(self.base)
 
     def with_beta(self, beta: float) -> Any:
@@ -300,17 +297,19 @@ class Variational(mlp.LayeredObjective):
         std, likelihood = np.exp(T / 2), LIKELIHOODS[self.likelihood]
         forward_pass = mlp.forward_layers(decoder, (M + std * noise).reshape(-1, M.shape[1]), self.activation)
         targets = np.tile(self.X, (len(noise), 1))
-        value = np.mean(likelihood.value(targets, forward_pass.Y, self.variance))
-        dL_dY = likelihood.derivative(targets, forward_pass.Y, self.variance) / len(targets)
-        ddecoder, dL_dZ = mlp.backward_layers(decoder, forward_pass, dL_dY)
-        dL_dZ = dL_dZ.reshape(noise.shape)
-        squared = np.sum((targets - likelihood.mean(forward_pass.Y)) ** 2) / len(targets)
+        log_p, dlog_p = likelihood.log_density(targets, forward_pass.Y, self.variance)
+        unit = len(targets) * math.log(self.base)
+        ddecoder, B = mlp.backward_layers(decoder, forward_pass, dlog_p / unit)
+        dL_dZ = (B @ decoder[0].W).reshape(noise.shape)
         dT = np.sum(dL_dZ * noise, axis=0) * std / 2
-        return Fidelity(float(value), ddecoder, dL_dZ.sum(axis=0), dT, float(squared))
+        return Fidelity(
+            float(log_p.sum()) / unit, ddecoder, dL_dZ.sum(axis=0), dT,
+            lambda: paper.distortion(targets, likelihood.mean(forward_pass.Y)),
+        )  # fmt: skip
 
     def _penalty(self, kl: Array) -> tuple[float, Array]:
-        """Return what is subtracted from the log likelihood, in nats, and its derivative by the KL_i in `kl`."""
-        N, beta = len(kl), self.beta
+        """Return what is subtracted from the log likelihood, in `base`, and its derivative by the KL_i in `kl`."""
+        N, beta = len(kl), self.beta / math.log(self.base)  # per nat
         if self.capacity is None:
             return beta * float(kl.mean()), np.full(N, beta / N)
         excess = kl - self.capacity * math.log(self.base)
