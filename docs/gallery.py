@@ -12,20 +12,20 @@ DOCS = Path(__file__).parent
 PAGE, FOLDER = DOCS / "gallery.md", DOCS.parent / "figures"
 HEAD = """# Gallery
 
-Every figure, with what the paper says about it, what was measured, and the verdict. A claim is a number with a
-threshold, measured over several seeds. [Claims](claims.md) says when it holds, and has every row for Figures 1–4;
+Every figure, with what the paper says about it, what we measured, and the verdict. A claim is a number with a
+threshold, measured over several seeds. [Claims](claims.md) explains the verdicts, and has every row for Figures 1–4;
 the JSON file of each figure has its settings and all its rows. `docs/gallery.py` writes this page from those files.
 
 ![Outputs gather on the diagonal as the price of distortion falls](play/figure1.gif)
 
 *Figure 1 forming: inputs in grey, outputs in orange, as μ falls from 64 times the paper's value to an eighth of it.
-[The page to play with](play/index.html) has the same run under a slider.*
+[The page to play with](play/index.html) has the same run with a slider.*
 """
-TAIL = "Next: [what each claim was measured to be](claims.md).\n"
+TAIL = "Next: [every claim and its measurement](claims.md).\n"
 # What to look at, for the figures of the paper; the others say it in their titles.
 LOOK = {
-    "1": "Inputs in grey, outputs in orange. Ten units and two inputs: nothing stops an auto-encoder from copying, and "
-    "the conventional one copies: it overfits. With the entropy the outputs line up instead.",
+    "1": "Inputs in grey, outputs in orange. With ten units and two inputs nothing stops an auto-encoder from copying, "
+    "and the conventional one does: it overfits. With the entropy the outputs line up instead.",
     "2": "The data follow a curve. Linear units can only shrink; the other units bend their outputs towards the curve.",
     "3": "The energy |x − x̂|² over the plane. The plain auto-encoder reproduces every point; the energy of the other "
     "two is low along the data and rises away from them.",
@@ -86,7 +86,7 @@ def section(name: str) -> str:
     level = "###" if experiment.supplementary else "##"
     return "\n".join([
         f"{level} {title}\n\n![{title}](../figures/{file}.png)\n\n{look}Draw it: `{command}`. Numbers: "
-        f"[{file}.json](../figures/{file}.json). Of the rows, {counted(claims)}.\n",
+                f"[{file}.json](../figures/{file}.json). Claims: {counted(claims)}.\n",
         *table(claims),
         "",
     ])  # fmt: skip
