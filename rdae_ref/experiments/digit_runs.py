@@ -2,7 +2,7 @@
 
 import math
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -29,7 +29,7 @@ from .protocol import run_tasks
 from .runs import Outcome, digest
 
 __all__ = [
-    "REGIMES", "STATED", "Batch", "Measures", "Regime", "Result", "Run", "Settings", "Task", "basis_of", "measures",
+    "REGIMES", "STATED", "Batch", "Measures", "Regime", "Result", "Run", "Settings", "Task", "basis_of", "forget_checkpoints", "measures",
     "run", "train_one", "value_and_gradient", "write_runs",
 ]  # fmt: skip
 
@@ -244,10 +244,15 @@ def run(
     runs = [Run(name, seed) for name in names for seed in (s.seeds if name in s.replicated else s.seeds[:1])]
     tasks = {run: Task(run, REGIMES[run.regime], s, pixels, source, str(kept)) for run in runs}
     outcomes = run_tasks(train_one, tasks, folder, workers, "figure 4")
-    for task in tasks.values():  # their outcomes are on the disk
+    forget_checkpoints(tasks.values())
+    return Result(s, digits, source, outcomes)
+
+
+def forget_checkpoints(tasks: Iterable[Task]) -> None:
+    """Delete the checkpoints of finished runs, whose outcomes are on the disk."""
+    for task in tasks:
         for path in (_checkpoint(task), previous(_checkpoint(task))):
             path.unlink(missing_ok=True)
-    return Result(s, digits, source, outcomes)
 
 
 def basis_of(outcome: Outcome) -> Basis:

@@ -96,9 +96,11 @@ def write_result(
     *,
     units: str | None = "bits",
     seed: bool = True,
+    figures: Mapping[str, Figure] | None = None,
     **more: Any,
 ) -> Sequence[Claim]:
     """Write a result as `write_files` does, with its settings, the units of rates, and the seed that is drawn."""
     settings = asdict(result.settings) | ({"units": units} if units else {})
     drawn = {"seed": result.settings.seeds[0]} if seed else {}
-    return write_files(folder, claims, settings=settings, figures={name: figure}, tables=tables, **drawn, **more)
+    pictures = {name: figure, **(figures or {})}
+    return write_files(folder, claims, settings=settings, figures=pictures, tables=tables, **drawn, **more)

@@ -1,6 +1,8 @@
-"""How the deep auto-encoders of `irmae` and `representation` are trained, in one place: both use the same networks."""
+"""How the deep auto-encoders of `irmae` and `digits` are trained, in one place: both use the same networks."""
 
-from dataclasses import dataclass
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -8,14 +10,16 @@ import numpy as np
 from ..._validation import Array
 from ...autoencoder import distortion
 from ...data import SHAPE_RANGES, curved_manifold, shapes
+from ...data.digits import load_digits
 from ...measures import effective_rank, latent_singular_values
 from ...models import IRMAE, BetaVAE, initial_irmae_parameters, initial_vae_parameters
 from ...pytree import ravel
+from ..output import Folder, Table
 from ..runs import Outcome
 from .staged import train_in_stages
 
 __all__ = [
-    "EXACT", "MANIFOLD", "SHAPES", "DeepTask", "DeepTraining", "Network", "Samples", "draw_samples", "network",
+    "DIGITS", "EXACT", "DeepTask", "DeepTraining", "Network", "Samples", "draw_samples", "network", "spectra_table",
     "train",
 ]  # fmt: skip
 
@@ -24,7 +28,7 @@ __all__ = [
 class DeepTraining:
     """Settings of a training run."""
 
-    data: str  # "manifold", a centred `curved_manifold`, or "shapes"
+    data: str  # "manifold", a centred `curved_manifold`, "shapes" or "digits", less the mean of those to train on
     n_samples: int  # to train on
     n_test: int  # to measure on
     hidden: tuple[int, ...]  # ReLU units of the encoder's hidden layers; the decoder has them in reverse
@@ -40,32 +44,45 @@ class DeepTraining:
     variance: float = 0.05
 
     @property
-    def dimension(self) -> int:
-        """The number of coordinates, or factors, of the data."""
-        return 1 + len(SHAPE_RANGES) if self.data == "shapes" else self.n_dimensions
+    def dimension(self) -> int | None:
+        """The number of coordinates, or factors, of the data, where it is known."""
+        return {"shapes": 1 + len(SHAPE_RANGES), "manifold": self.n_dimensions}.get(self.data)
+
+    @property
+    def name(self) -> str:
+        """The name of the data in tables: ``shapes``, ``manifold-5`` or ``digits``."""
+        return f"manifold-{self.n_dimensions}" if self.data == "manifold" else self.data
 
 
-MANIFOLD = DeepTraining("manifold", 2000, 2000, (64,), 16, ((1e-3, 4000),))
-SHAPES = DeepTraining("shapes", 4000, 2000, (128, 64), 32, ((1e-3, 4000), (2e-4, 1000)))
-# One recipe, with three linear layers and decoupled weight decay; see docs/irmae.md.
+# One recipe, with linear layers and decoupled weight decay; see docs/irmae.md.
 # The curvature falls with the dimension, so that the sines of `curved_manifold` are as steep for each.
-STEPS, DECAY = ((1e-3, 8000), (2e-4, 2000)), 0.03
+STEPS, DECAY = ((1e-3, 16_000), (2e-4, 4000)), 0.05
 EXACT = (
-    DeepTraining("shapes", 4000, 2000, (128, 64), 32, STEPS, decay=DECAY),
+    DeepTraining("shapes", 4000, 2000, (256, 128), 32, STEPS, decay=DECAY),
     *(
         DeepTraining("manifold", 4000, 2000, (128, 64), 16, STEPS, d, curvature=0.7 * (3 / d) ** 0.5, decay=DECAY)
         for d in (3, 5, 8)
     ),
 )
+DIGITS = DeepTraining("digits", 15_000, 10_000, (256,), 32, ((1e-3, 3000), (2e-4, 1000)), variance=0.5)
 
 
-class DeepTask(NamedTuple):
-    """One training run."""
+@dataclass(frozen=True)
+class DeepTask:
+    """One training run. Neither `source` nor `folder` changes the numbers, nor the name of the run."""
 
     model: str  # "irmae" or "beta-vae"
     n_linear: int  # l, the number of linear layers; 0 is the plain auto-encoder
     seed: int  # of data, start and batches
     training: DeepTraining
+    digits: str = ""  # their fingerprint
+    source: str = field(default="", repr=False)  # where they are: see `rdae_ref.data.digits.load_digits`
+    folder: Folder | None = field(default=None, repr=False)  # of the checkpoints
+
+    @property
+    def key(self) -> tuple[str, int, float, int, int]:
+        """Data, l, decay, width and seed, which name a run of IRMAE in the tables."""
+        return self.training.name, self.n_linear, self.training.decay, self.training.hidden[0], self.seed
 
 
 class Samples(NamedTuple):
@@ -73,7 +90,7 @@ class Samples(NamedTuple):
 
     X: Array
     X_test: Array
-    factors_test: Array
+    factors_test: Any  # Array; the labels of digits
 
 
 class Network(NamedTuple):
@@ -97,9 +114,13 @@ class Network(NamedTuple):
         return self.objective.decode(self.parameters, Z)
 
 
-def draw_samples(training: DeepTraining, seed: int) -> Samples:
+def draw_samples(task: DeepTask) -> Samples:
     """Draw the samples of a run: those to train on and those to measure on, from the same manifold."""
-    rng, n = np.random.default_rng(seed), training.n_samples
+    training, rng, n = task.training, np.random.default_rng(task.seed), task.training.n_samples
+    if training.data == "digits":
+        drawn, new = load_digits(task.source, n), load_digits(task.source, training.n_test, "test")
+        mean = drawn.pixels.mean(axis=0)
+        return Samples(drawn.pixels - mean, new.pixels - mean, new.labels)
     if training.data == "shapes":
         images = shapes(n + training.n_test, rng, size=training.size)
         return Samples(images.X[:n], images.X[n:], images.factors[n:])
@@ -115,11 +136,11 @@ def train(task: DeepTask) -> dict[str, Any]:
     ``singular_values`` are those of the covariance of the codes, ``rank`` their number above 1 % of the largest;
     ``variance`` is that of the samples not trained on, whose distortion is ``test_distortion``.
     """
-    samples = draw_samples(task.training, task.seed)
+    samples = draw_samples(task)
     rng = np.random.default_rng([task.seed, 1])
     objective, x = _start(task, samples.X, rng)
-    training = task.training
-    x = train_in_stages(objective, x, training.stages, training.batch_size, rng, decay=training.decay)
+    training, folder = task.training, None if task.folder is None else Path(task.folder) / ".runs"
+    x = train_in_stages(objective, x, training.stages, training.batch_size, rng, decay=training.decay, folder=folder)
     trained = Network(objective, x)
     values = latent_singular_values(trained.codes(samples.X_test))
     return {
@@ -134,7 +155,7 @@ def train(task: DeepTask) -> dict[str, Any]:
 
 def network(task: DeepTask, outcome: Outcome) -> Network:
     """Return the network that a run has trained, from the outcome of `train`."""
-    objective, start = _start(task, draw_samples(task.training, task.seed).X, np.random.default_rng(0))
+    objective, start = _start(task, draw_samples(task).X, np.random.default_rng(0))
     return Network(objective, ravel(start)[1](outcome["parameters"]))
 
 
@@ -145,3 +166,9 @@ def _start(task: DeepTask, X: Array, rng: np.random.Generator) -> tuple[Any, Any
         return vae, initial_vae_parameters(d, training.n_latents, rng, hidden=training.hidden)
     start = initial_irmae_parameters(d, training.n_latents, task.n_linear, rng, hidden=training.hidden)
     return IRMAE(X, activation="relu"), start
+
+
+def spectra_table(runs: Iterator[tuple[tuple[Any, ...], Outcome]]) -> Table:
+    """Return the singular values of runs by their keys, `DeepTask.key`, for a CSV file."""
+    columns = ("data", "n_linear", "decay", "width", "seed", "index", "singular_value")
+    return columns, ((*key, i, float(v)) for key, out in runs for i, v in enumerate(out["singular_values"], 1))
