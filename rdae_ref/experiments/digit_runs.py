@@ -29,8 +29,8 @@ from .protocol import run_tasks
 from .runs import Outcome, digest
 
 __all__ = [
-    "REGIMES", "STATED", "Batch", "Measures", "Regime", "Result", "Run", "Settings", "Task", "basis_of", "forget_checkpoints", "measures",
-    "run", "train_one", "value_and_gradient", "write_runs",
+    "REGIMES", "STATED", "Batch", "Measures", "Regime", "Result", "Run", "Settings", "Task", "basis_of",
+    "forget_checkpoints", "measures", "run", "train_one", "value_and_gradient", "write_runs",
 ]  # fmt: skip
 
 

@@ -6,6 +6,7 @@ import io
 import json
 import os
 import sys
+import time
 import warnings
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import nullcontext
@@ -129,9 +130,11 @@ def _source() -> str:
 
 
 def _counted(outcomes: Iterable[Outcome], total: int, description: str) -> Iterator[Outcome]:
-    show = sys.stderr.isatty()
+    """Yield outcomes, and show on a terminal how many there are and how long the others will take at this pace."""
+    show, begin = sys.stderr.isatty(), time.monotonic()
     for done, outcome in enumerate(outcomes, 1):
         if show:
-            end = "\n" if done == total else ""
-            print(f"\r{description}: {done} of {total} runs", end=end, file=sys.stderr, flush=True)
+            left = (time.monotonic() - begin) / done * (total - done) / 60
+            said = f", about {left:.0f} min left " if done < total else " " * 24 + "\n"
+            print(f"\r{description}: {done} of {total} runs{said}", end="", file=sys.stderr, flush=True)
         yield outcome
