@@ -1,8 +1,8 @@
-"""rdae_ref: the rate-distortion auto-encoder, every equation as running NumPy.
+"""rdae_ref: the rate-distortion auto-encoder, every equation as runnable NumPy code.
 
 `paper` has Eqs. (9)-(25) as printed, to be read beside the paper. `numerics` has the same for every order, size and
-spectrum; `matrices`, `autoencoder` and `objective` are what a user calls. `optimize` has the optimisers, `gradcheck`
-and `verify` prove a gradient right or wrong, `models` and `theory` are what it is compared with, `data` and
+spectrum; users call `matrices`, `autoencoder` and `objective`. `optimize` has the optimisers, `gradcheck` and `verify`
+check gradients and implementations, `models` and `theory` have what the auto-encoder is compared with, `data` and
 `experiments` draw the figures; `estimator` follows scikit-learn's conventions.
 """
 

@@ -1,4 +1,4 @@
-"""A start that reconstructs as principal components do, and variables in which an ascent from there is short."""
+"""A start that reconstructs as PCA does, and variables in which an ascent from there is short."""
 
 from typing import Any
 
@@ -65,7 +65,7 @@ class PcaVariables:
         )
 
     def gradient(self, gradient: Parameters) -> Parameters:
-        """Return the gradient by the variables from that by the parameters."""
+        """Return the gradient with respect to the variables from that with respect to the parameters."""
         W, c, A, b = gradient
         return Parameters(
             self.rows[:, None] * (W @ self.whitening.T), self.rows * c, self.column * (A - self.value * b[:, None]), b
@@ -100,7 +100,7 @@ class InVariables:
         return InVariables(self.objective.with_mu(mu), self.variables)
 
     def value_and_gradient(self, parameters: Any) -> tuple[float, Pytree]:
-        """Return the value, and its gradient by the variables."""
+        """Return the value, and its gradient with respect to the variables."""
         value, gradient = self.objective.value_and_gradient(self.variables.leave(parameters))
         return value, self.variables.gradient(gradient)
 

@@ -1,4 +1,4 @@
-"""The only place where input is refused.
+"""Checks of arguments, all in one place.
 
 Every function returns the accepted value as float64 (or as it came, where nothing is to be converted) and never
 repairs one: bad input gets a ``TypeError`` (wrong kind) or a ``ValueError`` (right kind, wrong value) that says what
@@ -65,8 +65,9 @@ def as_array(value: npt.ArrayLike, name: str, *, finite: bool = True) -> Array:
     if array.size == 0:
         raise ValueError(f"{name} must not be empty, got shape {array.shape}")
     given = array
-    with np.errstate(over="ignore"):
-        array = array.astype(np.float64, copy=False)
+    if given.dtype != np.float64:
+        with np.errstate(over="ignore"):
+            array = given.astype(np.float64)
     if given.dtype.itemsize > array.dtype.itemsize and (np.isinf(array) & np.isfinite(given)).any():
         raise ValueError(f"{name} must hold numbers that float64 can hold, got a long double beyond 1e308: rescale it")
     if finite and not np.isfinite(array).all():

@@ -1,4 +1,4 @@
-"""What the estimator needs of scikit-learn, under the same names, for when that is not installed."""
+"""What the estimator needs from scikit-learn, under the same names, where scikit-learn is not installed."""
 
 import inspect
 from typing import Any
@@ -23,7 +23,7 @@ class NotFittedError(ValueError, AttributeError):
 
 
 class BaseEstimator:
-    """Settings by name, which are the arguments of the constructor."""
+    """Settings by name: the arguments of the constructor."""
 
     @classmethod
     def _defaults(cls) -> dict[str, Any]:

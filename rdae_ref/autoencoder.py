@@ -38,7 +38,7 @@ def initial_parameters(n_features: int, n_hidden: int, rng: np.random.Generator,
     n_features, n_hidden : int
         d, and p, the number of units.
     rng, scale : numpy.random.Generator and float
-        The source of randomness, and the standard deviation: the paper does not state one.
+        The source of randomness, and the standard deviation, which the paper does not state.
 
     Returns
     -------
@@ -88,7 +88,7 @@ def distortion(X: npt.ArrayLike, Xhat: npt.ArrayLike) -> float:
 
 @refuses_overflow
 def entropy_gradients(P: npt.ArrayLike, forward_pass: Forward, parameters: Parameters, X: npt.ArrayLike) -> Parameters:
-    """Return the gradients of S_α(K_X̂), or of S_α(N K_X ∘ K_X̂) with Q for P, by the parameters.
+    """Return the gradients of S_α(K_X̂), or with Q for P of S_α(N K_X ∘ K_X̂), with respect to the parameters.
 
     Eqs. (17)–(20) of the paper, which prints (19) and (20) with one factor transposed.
 
@@ -122,7 +122,7 @@ def entropy_gradients(P: npt.ArrayLike, forward_pass: Forward, parameters: Param
 def distortion_gradients(
     forward_pass: Forward, parameters: Parameters, X: npt.ArrayLike, target: npt.ArrayLike
 ) -> Parameters:
-    """Return the gradients of D_emp by the parameters.
+    """Return the gradients of D_emp with respect to the parameters.
 
     Eqs. (21)–(24) of the paper, which prints (23) and (24) with Aᵀ, whose shape does not conform.
 
@@ -138,7 +138,7 @@ def distortion_gradients(
     forward_pass, parameters, X : Forward, Parameters, and array_like of shape (N, d)
         What `forward` returned, and what it was given.
     target : array_like, shape (N, d)
-        What the outputs are compared with, the X of X − X̂: `X` itself, unless the inputs were corrupted.
+        What the outputs are compared with, the X in X − X̂: `X` itself, unless the inputs were corrupted.
 
     Returns
     -------
@@ -152,7 +152,7 @@ def distortion_gradients(
 
 
 def backpropagate(dXhat: Array, forward_pass: Forward, parameters: Parameters, X: Array) -> Parameters:
-    """Return the gradients by the parameters from one by the outputs: the chain rule of (17)–(20) and (21)–(24).
+    """Return parameter gradients from a gradient with respect to the outputs: the chain rule of (17)–(24).
 
     −4 L_P X̂ gives (17)–(20), −(2/N) (X − X̂) gives (21)–(24). Arguments are trusted.
     """

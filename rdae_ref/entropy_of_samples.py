@@ -1,4 +1,4 @@
-"""S_α of samples without N×N matrices: between bounds that are certain, or an estimate with an interval."""
+"""S_α of samples without N×N matrices: with certain bounds, or as an estimate with a confidence interval."""
 
 import math
 from typing import NamedTuple
@@ -26,7 +26,7 @@ SMALL_RESIDUAL = 1e-14  # tr R for α < 1, where what is left out matters more
 
 
 class SampleEntropy(NamedTuple):
-    """S_α(A) with its bounds, and where they come from."""
+    """S_α(A) with its bounds, and the method that gave them."""
 
     value: float
     lower: float
@@ -44,9 +44,9 @@ def sample_entropy(
     *,
     rng: np.random.Generator | None = None,
 ) -> SampleEntropy:
-    """Return the matrix-based entropy S_α of samples under a Gaussian kernel, with bounds. Eqs. (10), (11).
+    """Return the matrix-based entropy S_α of samples with a Gaussian kernel, with bounds. Eqs. (10), (11).
 
-    The same as ``renyi_entropy(gaussian_gram(X, sigma), alpha)``, for many samples too.
+    The same as ``renyi_entropy(gaussian_gram(X, sigma), alpha)``, but also for many samples.
 
     Parameters
     ----------
@@ -56,9 +56,9 @@ def sample_entropy(
         Kernel size, order α > 0, and base of the logarithm: 2 for bits, ``math.e`` for nats.
     confidence : float, optional
         Allow an estimate where certain bounds would take long, with an interval that holds with this probability, such
-        as 0.99. For α ≥ 1 it aims at ±.1 % of the value.
+        as 0.99. For α ≥ 1 the goal is ±.1 % of the value.
     rng : numpy.random.Generator, optional
-        For the estimate; if not given, the same seed each time.
+        For the estimate; by default one with a fixed seed.
 
     Returns
     -------
@@ -66,9 +66,9 @@ def sample_entropy(
         ``value`` with ``lower`` ≤ S_α ≤ ``upper``, the ``rank`` that was needed and the ``method``:
 
         * ``"squares"``: α = 2, the sum of all K_ij² in blocks.
-        * ``"factor"``: a pivoted Cholesky factor with few columns; bounds hold for what it leaves out.
-        * ``"eigenvalues"``: all of the N×N matrix; for N < 500, and for N ≤ 10,000 where a factor would need more than
-          .6 N columns and no `confidence` is given.
+        * ``"factor"``: a pivoted Cholesky factor with few columns; the bounds include what it omits.
+        * ``"eigenvalues"``: all those of the N×N matrix; for N < 500, and for N ≤ 10,000 where a factor would need more
+          than .6 N columns and no `confidence` is given.
         * ``"estimate"``: random vectors, an N×N matrix in float32. Bounds hold with probability `confidence`.
 
         `ValueError` if N is too large for a kernel matrix that has no small factor.
@@ -76,7 +76,7 @@ def sample_entropy(
     Notes
     -----
     Bounds include the rounding of eigenvalues, up to 4 eps λ_max each, but not that of the kernel's elements, at most
-    5e-13. They are proved in docs/low_rank.md, which has measured times and errors too.
+    5e-13. docs/low_rank.md proves them; docs/performance.md has measured times and errors.
 
     Examples
     --------

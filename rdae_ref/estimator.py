@@ -1,7 +1,7 @@
-"""The rate-distortion auto-encoder as an estimator: the functions of this package with scikit-learn's conventions.
+"""The rate-distortion auto-encoder as an estimator with scikit-learn's conventions.
 
-Its base classes are scikit-learn's where that is installed and those of `_without_sklearn` where it is not. Loading
-scikit-learn takes a second, so the package imports this module only when one of its names is used.
+The base classes are scikit-learn's if it is installed, and otherwise those of `_without_sklearn`. Loading scikit-learn
+takes a second, so the package imports this module only when one of its names is used.
 """
 
 import math
@@ -95,31 +95,31 @@ class RateDistortionAutoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixi
     alpha : float
         Order α of the entropy; the paper does not state one.
     mu : float
-        Trade-off μ, in units of the entropy over those of the data squared: at a fixed μ the scale of the data
-        matters, so scale them first or `standardise`. With `distortion`, the initial multiplier.
+        Trade-off μ, in units of entropy per squared unit of the data. At a fixed μ the scale of the data matters, so
+        scale them first or use `standardise`. With `distortion`, the initial multiplier.
     distortion : float, optional
         The bound D of (14); its multiplier is found and stored as ``mu_``.
     sigma : float or "median"
         Kernel size of the inputs: a number, or the median of their distances (estimated from 5000 samples if there are
-        more). The median is large beside the 0.28 of the paper's figures (1.4 for their Gaussian data), and leaves the
-        outputs nearer to the inputs.
+        more). The median is large compared with the 0.28 of the paper's figures (1.4 for their Gaussian data), and
+        leaves the outputs nearer to the inputs.
     sigma_xhat : float or "median", optional
-        Kernel size of the outputs; by default that of the inputs. Here, too, the median is that of the inputs.
+        Kernel size of the outputs; by default that of the inputs. ``"median"`` again means that of the inputs.
     base, method : float and str
         Base of the logarithm, and how L is computed, as in `RateDistortion`.
     solver : str
         ``"lbfgs"``, or ``"ascent"``: the paper's gradient ascent.
     step_size, momentum : float, optional, and float
-        Step of the ascent, in the units of the optimiser (see the Notes), which by default uses a line search; and its
-        momentum with a `step_size`: from 0 to below 1.
+        Step of the ascent, in the units of the optimiser (see the Notes), by default from a line search; and the
+        momentum used with a `step_size`, in [0, 1).
     batch_size : int, "auto" or None
-        Largest number of samples in a batch; None: all in one. Entropies are not means over samples, so this changes
-        the objective: it is the mean over batches of §4.2, and no N×N matrix is formed. The ascent with a `step_size`
-        takes one step on each batch in turn; the other optimisers maximise the mean. ``"auto"``: 250 for L-BFGS on more
-        than 600 samples, unless few eigenvalues of their Gram matrix are above rounding.
+        Largest number of samples in a batch; None: all in one. Entropies are not means over samples, so batches change
+        the objective: it becomes the mean over batches of §4.2, and no N×N matrix is formed. The ascent with a
+        `step_size` takes one step on each batch in turn; the other optimisers maximise the mean. ``"auto"``: 250 for
+        L-BFGS on more than 600 samples, unless few eigenvalues of their Gram matrix are above rounding.
     batches : str
-        How samples are divided, once. ``"clustered"``: near ones together, by k-means, as in the paper; for kernels
-        too narrow to see other clusters. ``"random"``: for wider ones, such as the median.
+        How samples are divided, once. ``"clustered"``: neighbours together, by k-means, as in the paper; for kernels
+        too narrow to reach other clusters. ``"random"``: for wider kernels, such as the median.
     max_iter : int
         Iterations of L-BFGS (for (14): in each round), or passes of the ascent through the data.
     tol : float
@@ -127,18 +127,18 @@ class RateDistortionAutoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixi
         thousandth of it. The ascent has converged if the norm of the gradient does not exceed it.
     init : str or Parameters
         ``"pca"``, for L-BFGS: the principal components, with codes so small that the units are nearly linear.
-        ``"random"``: a normal start. ``"continuation"``: from there by L-BFGS at 64μ, 32μ, …, 2μ in turn, at order 2;
-        with batches on `batch_size` samples drawn at random; a random start often ends in the collapsed optimum.
-        ``"auto"``: the first for wide kernels and no more units than features (or more than 200 samples), otherwise
-        also continuation, and the better one is kept; see ``choices_``. Or W, c, A, b to start from.
+        ``"random"``: normal parameters; this often ends in the collapsed optimum. ``"continuation"``: from there by
+        L-BFGS at 64μ, 32μ, …, 2μ in turn, at order 2; with batches, on `batch_size` samples drawn at random.
+        ``"auto"``: PCA for wide kernels and no more units than features (or more than 200 samples); otherwise PCA and
+        continuation, and the better result is kept; see ``choices_``. Or W, c, A, b to start from.
     standardise : bool
-        Divide each column, less its mean, by its standard deviation. The outputs of `reconstruct` and
+        Subtract the mean of each column and divide by its standard deviation. The outputs of `reconstruct` and
         `inverse_transform` are in the units of X; parameters, terms, kernel sizes and scores belong to the
         standardised columns.
     random_state : int, Generator, RandomState or None
         Source of randomness for the start and the batches.
     callback, verbose : callable, optional, and bool
-        Called with a `Step` after each iteration, with batches after each pass through them; and whether to draw a
+        Called with a `Step` after each iteration, or with batches after each pass through them; and whether to draw a
         progress bar, if stderr is a terminal and tqdm is installed.
 
     Attributes
@@ -146,22 +146,22 @@ class RateDistortionAutoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixi
     parameters_ : Parameters
         W, c, A, b.
     terms_, value_ : Terms and float
-        The parts of L, and L = S_α(K_X | K_X̂) − μ D_emp, on all samples; with batches their means over them.
+        The parts of L, and L = S_α(K_X | K_X̂) − μ D_emp, on all samples; with batches, means over the batches.
     mu_, sigma_x_, sigma_xhat_ : float
         Multiplier and kernel sizes that were used.
     history_ : list of dict
         value and gradient_norm after each iteration, or pass through the batches; the ``factor`` by which μ was
-        multiplied (values at other factors than 1 are of order 2) or, for (14), ``mu``.
+        multiplied (values at factors other than 1 are of order 2) or, for (14), ``mu``.
     n_iter_, converged_ : int, and bool or None
-        The number of iterations, from the start that was kept if several were tried; and None after steps on one batch
-        after another, which have no test of convergence.
+        The number of iterations, from the start that was kept if several were tried; and None after steps on single
+        batches, which have no test of convergence.
     collapsed_ : bool
-        Whether the outputs carry no entropy (less than 1 % of the joint entropy, or than 0.001 bits), or the distortion
-        exceeds 95 % of the variance of the data.
+        Whether the outputs carry no entropy (less than 1 % of the joint entropy, or less than 0.001 bits), or the
+        distortion exceeds 95 % of the variance of the data.
     message_, choices_ : str and dict of str
         Why the optimiser stopped; and what ``"auto"`` chose, with the reason, by the name of the setting.
     mean_, scale_ : Array or None
-        Of the columns, with `standardise`.
+        Mean and standard deviation of the columns, with `standardise`.
     variance_, input_entropy_ : float
         Sum of the variances of the columns, and S_α(K_X), on the same samples as ``terms_``.
     n_features_in_, fitted_settings_ : int and dict
@@ -169,21 +169,21 @@ class RateDistortionAutoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixi
 
     Notes
     -----
-    The optimiser works on (X − m)/r, with the mean m and the root mean square r of the deviations from it; parameters
-    and terms are returned in the units of X. A fit therefore does not depend on the origin of the data, nor on their
-    unit if `sigma` and `mu` (or `distortion`) are converted with it: X → sX, σ → sσ, μ → μ/s². As hundreds of
-    iterations would amplify the rounding of data far from the origin, the optimiser sees data (relative to r or to
-    the kernel size, if that is smaller) and settings rounded to 24 bits; so the values of `history_` have seven digits,
-    while ``terms_`` and ``value_`` belong to X as it is. `tol`, `step_size` and the ``gradient_norm`` of the history
-    are in the units of the optimiser.
+    The optimiser works on (X − m)/r, where m is the mean and r the root mean square of the deviations from it;
+    parameters and terms are returned in the units of X. So a fit does not depend on the origin of the data, nor on
+    their unit if `sigma` and `mu` (or `distortion`) are converted with it: X → sX, σ → sσ, μ → μ/s². As hundreds of
+    iterations would amplify the rounding of data far from the origin, the optimiser works with settings and data
+    (relative to r, or to the kernel size if that is smaller) rounded to 24 bits. So the values of `history_` have seven
+    digits, while ``terms_`` and ``value_`` belong to the unrounded X. `tol`, `step_size` and the ``gradient_norm`` of
+    the history are in the units of the optimiser.
 
     Data of any real type, float32 included, are converted to float64, and so are all results.
 
-    `score` is minus the distortion, and a larger μ gives a smaller distortion: a search over μ by `score` takes the
-    largest. Neither `score` nor L, which is not comparable across values of μ, can choose μ; nor can `score` choose the
-    kernel size. State the distortion that is acceptable (`distortion`), or put the estimator into a pipeline and score
-    the downstream task. `score` can choose `n_hidden` and the start at the same settings; `score_samples` ranks
-    samples by how badly they are reconstructed.
+    `score` is minus the distortion, and a larger μ gives a smaller distortion: a search over μ by `score` always picks
+    the largest. Neither `score` nor L, which is not comparable across values of μ, can choose μ; nor can `score` choose
+    the kernel size. State the acceptable distortion (`distortion`), or put the estimator into a pipeline and score the
+    downstream task. `score` can choose `n_hidden` and the start, with all else equal; `score_samples` ranks samples by
+    how well they are reconstructed.
 
     There is no ``partial_fit``: entropies belong to a sample as a whole, so fitting in portions would change the
     objective (`batch_size`). To continue from a model, pass its ``parameters_`` as `init`.
@@ -266,11 +266,11 @@ class RateDistortionAutoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixi
         Raises
         ------
         TypeError, ValueError
-            If a setting is out of its range, or does not go with another one.
+            If a setting is out of range, or conflicts with another one.
         DivergenceError
             If L or its gradient is not finite; it carries the last good parameters.
         KeyboardInterrupt
-            At Ctrl-C. The estimator keeps what was reached.
+            At Ctrl-C. The estimator keeps the best parameters so far.
 
         Warns
         -----
@@ -316,7 +316,7 @@ class RateDistortionAutoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixi
         return forward(self.parameters_, X, self.fitted_settings_["activation"]).Zhat
 
     def inverse_transform(self, X: npt.ArrayLike) -> Array:
-        """Return the outputs that belong to a code: Ẑ Aᵀ + 1 bᵀ.
+        """Return the outputs for given codes: Ẑ Aᵀ + 1 bᵀ.
 
         Parameters
         ----------
@@ -359,7 +359,7 @@ class RateDistortionAutoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixi
         Returns
         -------
         Array, shape (N,)
-            The higher, the nearer a sample is to its reconstruction.
+            The higher, the closer a sample is to its reconstruction.
         """
         X = self._samples(X)
         return -np.sum((X - forward(self.parameters_, X, self.fitted_settings_["activation"]).Xhat) ** 2, axis=1)
@@ -382,13 +382,13 @@ class RateDistortionAutoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixi
         return float(self.score_samples(X).mean())
 
     def report(self, X: npt.ArrayLike | None = None) -> str:
-        """Return one HTML page on the model, which needs no network; matplotlib draws its figures.
+        """Return a report on the model as one HTML page that needs no network; matplotlib draws its figures.
 
         Parameters
         ----------
         X : array_like, shape (N, d), optional
-            Samples for the spectra, the outputs and the energies; without them, at most 500 of those of the fit. The
-            estimator and a pickle of it keep these, a file that `save_model` writes does not.
+            Samples for the spectra, the outputs and the energies; by default at most 500 of those used in the fit,
+            which the estimator and a pickle of it keep, but not a file from `save_model`.
 
         Returns
         -------

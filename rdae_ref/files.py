@@ -1,4 +1,4 @@
-"""Files: read whole or refused, written whole or not at all. docs/reliability.md lists what is promised.
+"""Files: read whole or refused, written whole or not at all. docs/reliability.md lists the promises.
 
 Readers open regular files only, check names, shapes, types and sizes from the headers before any data is read, unpickle
 nothing, and raise `ContentError` for a file that is damaged.
@@ -73,7 +73,7 @@ NUMBERS_OR_TEXT = re.compile(r"[<>=|]?(?:b1|\?|[iu][1248]|f(?:2|4|8|12|16)|c(?:8
 
 
 class ContentError(ValueError):
-    """A file could be opened, but what it holds is damaged or is not what was expected."""
+    """A file could be opened, but its content is damaged or not what was expected."""
 
 
 class Header(NamedTuple):

@@ -1,4 +1,4 @@
-"""Eq. (25) for models written in JAX: `check` says whether a person's model and loss are right."""
+"""Eq. (25) for models written in JAX: `check` says whether a model and its loss are right."""
 
 from collections.abc import Callable
 from typing import Any
@@ -31,7 +31,7 @@ def check(
     max_elements: int = 5,
     quiet: bool = False,
 ) -> Check:
-    """Check a model and its loss against (25), and the gradient by its parameters against differences.
+    """Check a model and its loss against (25), and the gradient of its parameters by finite differences.
 
     Parameters
     ----------
@@ -42,7 +42,7 @@ def check(
     parameters : pytree, optional
         Arrays in tuples, NamedTuples, lists and dicts.
     loss, alpha, mu, sigma_x, sigma_xhat, base, max_elements, quiet
-        As `rdae_ref.torch.check` takes them, with the same return value and errors.
+        As in `rdae_ref.torch.check`, with the same return value and errors.
     """
     settings = {"alpha": alpha, "mu": mu, "sigma_x": sigma_x, "sigma_xhat": sigma_xhat, "base": base}
     with jax.enable_x64(True):

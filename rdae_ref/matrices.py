@@ -6,8 +6,8 @@ semidefinite; λ are eigenvalues; α > 0, ∞ included. Entropies are in bits un
 gives nats, and the derivatives as printed. A derivative is taken as if all N² elements were independent:
 dS = Σ_ij G_ij dK_ij.
 
-An argument that is not what its description asks for (finite, symmetric, positive semidefinite, of trace 1, of the same
-shape, in range) raises `TypeError` or `ValueError`, in every function.
+In every function an argument that does not fit its description (finite, symmetric, positive semidefinite, of trace 1,
+of the same shape, in range) raises `TypeError` or `ValueError`.
 """
 
 import math
@@ -41,7 +41,7 @@ __all__ = [
 def gaussian_gram(X: npt.ArrayLike, sigma: float) -> Array:
     """Return the normalised Gaussian Gram matrix A_ij = exp(−|x_i − x_j|² / (2σ²)) / N.
 
-    Eq. (11) for the kernel of §3.2 of the paper, which has κ(x, x) = 1.
+    Eq. (11) for the kernel of §3.2 of the paper, for which κ(x, x) = 1.
 
     Parameters
     ----------
@@ -51,7 +51,7 @@ def gaussian_gram(X: npt.ArrayLike, sigma: float) -> Array:
     Returns
     -------
     Array, shape (N, N)
-        Symmetric positive semidefinite, with diagonal 1/N and so trace 1; N A is right to 1e-12 for any finite data.
+        Symmetric positive semidefinite, with diagonal 1/N and so trace 1; N A is accurate to 1e-12 for any finite data.
     """
     return distances.gaussian_gram(as_samples(X, "X"), as_positive(sigma, "sigma"))
 
@@ -83,7 +83,7 @@ def median_distance(X: npt.ArrayLike) -> float:
     Parameters
     ----------
     X : array_like, shape (N, d)
-        Samples in rows, at least two. Of more than 5000 a random 5000 are taken, with a fixed seed.
+        Samples in rows, at least two. If there are more than 5000, a random 5000 are used, with a fixed seed.
 
     Returns
     -------
@@ -133,9 +133,9 @@ def renyi_entropy_gradient(A: npt.ArrayLike, alpha: float, base: float = 2, tang
         Order α > 0 (at 1 the derivative is −(ln A + I), at infinity −u uᵀ / λ_max, averaged over equal λ_max), and base
         of the logarithm.
     tangent : bool
-        Give the part that is left along directions of constant trace: with Λ^(α−1) replaced by Λ^(α−1) − I. It differs
-        from the literal form by a multiple of I, and goes through α = 1 smoothly, where the literal form has no limit;
-        at infinity there is none.
+        Return the form for directions of constant trace, with Λ^(α−1) − I in place of Λ^(α−1). It differs from the
+        literal form by a multiple of I and is smooth at α = 1, where the literal form has no limit; at infinity it does
+        not exist.
 
     Returns
     -------
@@ -145,8 +145,8 @@ def renyi_entropy_gradient(A: npt.ArrayLike, alpha: float, base: float = 2, tang
     Warns
     -----
     SingularGramWarning
-        If α ≤ 1 and `A` is singular: the true derivative is infinite, the one on the range of `A` is returned. So do
-        the gradients of the joint entropy.
+        If α ≤ 1 and `A` is singular: the true derivative is infinite, and the one on the range of `A` is returned. The
+        gradients of the joint entropy warn likewise.
     """
     A, alpha, base = _as_gram(A, "A"), as_order(alpha), as_base(base)
     return entropy.gradient(A, order_of(alpha, len(A)), tangent=tangent) / math.log(base)
@@ -182,8 +182,8 @@ def joint_entropy_gradient(
     A, B, alpha, base : array_like of shape (N, N), and floats
         Symmetric positive semidefinite matrices of any scale, tr(A ∘ B) > 0; order α > 0, and base of the logarithm.
     tangent : bool
-        Give A ∘ T / tr(A∘B) with the tangent part T of (15) instead: it differs by a multiple of A ∘ I only. Both
-        forms are finite at α = 1; only the tangent form is infinite at α = ∞, and refused.
+        Return A ∘ T / tr(A∘B) with the tangent form T of (15), which differs only by a multiple of A ∘ I. Both forms
+        are finite at α = 1; at α = ∞ the tangent form is infinite, and refused.
 
     Returns
     -------
@@ -208,8 +208,8 @@ def product_entropy_gradient(
 ) -> Array:
     """Return ∂S_α(N K_X ∘ K)/∂K = α / ((1−α) tr (N K_X∘K)^α) · N K_X ∘ V Γ^(α−1) Vᵀ / ln(base).
 
-    Eq. (16) of the paper, times 1/ln(base), which the paper leaves out. For matrices of any diagonal there is
-    `joint_entropy_gradient`.
+    Eq. (16) of the paper, times 1/ln(base), which the paper leaves out. `joint_entropy_gradient` is for matrices of any
+    diagonal.
 
     Parameters
     ----------
@@ -278,7 +278,7 @@ def graph_laplacian(P: npt.ArrayLike) -> Array:
     Parameters
     ----------
     P : array_like, shape (N, N)
-        Symmetric weights of the edges; here they are of both signs. The diagonal of `P` does not matter.
+        Symmetric edge weights; here they may have both signs. The diagonal of `P` does not matter.
 
     Returns
     -------

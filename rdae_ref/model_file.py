@@ -39,7 +39,7 @@ FITTED = (*PLAIN, "terms", "history", "feature_names")
 
 
 class ModelFileError(ContentError):
-    """A file could be read but is not a whole model; the message says what is missing."""
+    """A file could be read but is not a complete model; the message says what is missing."""
 
 
 def save_model(model: RateDistortionAutoencoder, path: str | os.PathLike[str]) -> None:
@@ -48,18 +48,17 @@ def save_model(model: RateDistortionAutoencoder, path: str | os.PathLike[str]) -
     Parameters
     ----------
     model : RateDistortionAutoencoder
-        Fitted. Its settings are written as they were at the fit, whatever `set_params` changed after it. The callback,
-        `verbose`, a generator as `random_state` and arrays as `init` are not kept: in the model that is read these have
-        their defaults.
+        Fitted. The settings of the fit are written, whatever `set_params` changed later. The callback, `verbose`, a
+        generator as `random_state` and arrays as `init` are not saved: in a loaded model these have their defaults.
     path : str or path-like
-        Where; an older file is replaced once the new one is whole.
+        Where; an existing file is replaced once the new one is complete.
 
     Raises
     ------
     NotFittedError, OSError
         If the estimator is not fitted, or the folder cannot be written to.
     ValueError
-        If its activation is not one of this package, as a file does not keep code; or if `load_model` would refuse it.
+        If its activation is not one of this package, as files do not store code; or if `load_model` would refuse it.
     """
     check_is_fitted(model, "parameters_")
     columns = sorted({name for entry in model.history_ for name in entry})
@@ -108,7 +107,8 @@ def load_model(path: str | os.PathLike[str]) -> RateDistortionAutoencoder:
     OSError
         If there is no such file, or it cannot be read.
     ModelFileError
-        If it is not an npz file, or not a whole model; with what is missing. Settings are checked as `fit` does.
+        If it is not an npz file or not a complete model; the message says what is missing. Settings are checked as in
+        `fit`.
     """
     try:
         content = read_npz(path, _choose, compressed=False)

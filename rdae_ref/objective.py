@@ -2,7 +2,7 @@
 
 Sign: L is *maximised*, and so is every objective in this package; a loss is its negative.
 Units: S_α is in bits unless `base` says otherwise, and μ weighs it against D_emp in the units of the data squared. With
-(15) and (16) as the paper prints them an ascent is that of nats, i.e. of μ/ln 2 in bits: μ = 1.5 acts as 2.16.
+(15) and (16) as printed an ascent maximises L in nats, which means μ/ln 2 in bits: μ = 1.5 acts like 2.16.
 """
 
 import copy
@@ -59,7 +59,7 @@ class Objective(Protocol):
         value : float
             L.
         gradient : pytree
-            Uphill, in the form of the parameters.
+            Of the same form as the parameters; L increases along it.
 
         Raises
         ------
@@ -143,10 +143,10 @@ class RateDistortion(AutoencoderObjective):
         Of the logarithm: 2 for bits, ``math.e`` for the form printed in the paper.
     method : str
         How the entropy is computed. ``"exact"``: from all eigenvalues that do not count as zero. ``"low-rank"``: for
-        α > 1 and as long as they are few, from those above rounding, without N×N matrices; `truncation_error` bounds
-        the change in L. ``"auto"``: the one of the two that is likely to be faster. ``"paper"``: `rdae_ref.paper`,
-        every equation as printed, for data of the size of the figures, at orders other than 1 and infinity. At α = 2 to
-        5 the first three need no eigenvalues, and at 2 no N×N matrices.
+        α > 1, from the eigenvalues above rounding if they are few, without N×N matrices; `truncation_error` bounds the
+        change in L. ``"auto"``: whichever of the two is likely to be faster. ``"paper"``: `rdae_ref.paper`, every
+        equation as printed, for data of the size of the figures, at orders other than 1 and infinity. At α = 2, 3, 4
+        and 5 the first three need no eigenvalues, and at 2 no N×N matrices.
     workers : int or callable, optional
         How tiles are computed in parallel, where L needs no N×N matrix: a number of processes, which live as long as
         the objective, or a ``map``-like callable, such as the ``map`` of an executor. See `rdae_ref.workers`.
@@ -213,7 +213,7 @@ class RateDistortion(AutoencoderObjective):
         return Terms(joint, output, joint - output, paper.distortion(self.X, Xhat))
 
     def distortion(self, parameters: Parameters) -> float:
-        """Return D_emp alone, that of `terms`, for which no entropy is needed."""
+        """Return D_emp as in `terms`, without computing entropies."""
         return paper.distortion(self.X, self._forward(parameters).Xhat)
 
     def truncation_error(self, parameters: Parameters) -> float:
@@ -227,16 +227,16 @@ class RateDistortion(AutoencoderObjective):
         Returns
         -------
         float
-            In `base`; 0 where no eigenvalue is left out.
+            In `base`; 0 if no eigenvalue is omitted.
 
         Notes
         -----
-        `rdae_ref.numerics.low_rank.truncation_error`, for both entropies; docs/low_rank.md proves it.
+        The sum of `rdae_ref.numerics.low_rank.truncation_error` for both entropies; docs/low_rank.md proves it.
         """
         return self._equations.truncation_error(self, self._forward(parameters).Xhat)
 
     def with_mu(self, mu: float) -> "RateDistortion":
-        """Return a new objective with another trade-off μ ≥ 0, and the rest as it is here."""
+        """Return a new objective with another trade-off μ ≥ 0 and otherwise the same settings."""
         other = copy.copy(self)  # the Gram matrix of the inputs does not depend on μ, and is shared
         other._accept(mu=as_nonnegative(mu, "mu"))
         return other

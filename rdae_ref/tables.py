@@ -96,21 +96,21 @@ def read_table(
         that begin with ``#`` are skipped; a quoted field must end on its line.
     delimiter : str, optional
         Of text: one character, ``"tab"``, ``"semicolon"``, ``"pipe"``, ``"comma"`` or ``"whitespace"``. The default is
-        the first of these five that splits the first lines into equally many fields.
+        the first of these five that splits the first lines into the same number of fields.
     header : bool, optional
-        Of text: whether the first line holds the names of the columns. By default it does if every field begins with a
-        letter, but for the first one, which may be empty; fields that are neither numbers nor such names are refused.
+        Of text: whether the first line has the names of the columns. By default it does if every field begins with a
+        letter (the first field may be empty); fields that are neither numbers nor such names are refused.
     key : str, optional
         Of an npz file: the name of the array, if there are several.
     columns, drop : sequence of str
         The columns to read, in this order, and those to leave out: names, or numbers from 1.
     index, decimal : bool and str
-        Leave out the first column; and of text: ``"."`` or ``","``.
+        Whether to leave out the first column; and for text the decimal sign, ``"."`` or ``","``.
     missing : str
-        What to do about empty fields and words for them, such as NA: ``"refuse"`` the table, ``"drop"`` the row, or
-        take the ``"mean"`` of the column in this table.
+        What to do about empty fields and words such as NA: ``"refuse"`` the table, ``"drop"`` the row, or use the
+        ``"mean"`` of the column in this table.
     wanted : sequence of str, optional
-        As `columns`, if the table has names; without names all columns are read.
+        Like `columns` if the table has names; without names all columns are read.
 
     Returns
     -------
@@ -122,9 +122,9 @@ def read_table(
     OSError
         If there is no such file, or it cannot be read.
     ContentError
-        If it is not a table of finite numbers; for text, with the line and the column at fault and what to do.
+        If it is not a table of finite numbers; for text, the message names line and column and says what to do.
     ValueError
-        If an option is invalid, or meant for another kind of file.
+        If an option is invalid, or is for another kind of file.
 
     Examples
     --------
@@ -344,7 +344,7 @@ class _Text:
                 raise ContentError(f"{self.path} is a damaged gzip file after line {number} ({error})") from None
 
     def detected(self, sample: list[str]) -> str:
-        """Return the first delimiter that splits all lines into equally many fields, two or more."""
+        """Return the first delimiter that splits all lines into the same number of fields, two or more."""
         candidates = [c for c in DELIMITERS.values() if c != self.decimal]
         for self.separator in candidates:
             try:

@@ -119,7 +119,7 @@ def _uninterrupted() -> Iterator[None]:
 
 @contextmanager
 def single_thread() -> Iterator[None]:
-    """Compute in this thread alone, as in a worker beside which others use the other cores."""
+    """Compute in this thread alone, as in a worker while other workers use the other cores."""
     token = _SEQUENTIAL.set(True)
     try:
         with one_blas_thread():

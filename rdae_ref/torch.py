@@ -1,6 +1,6 @@
 """Eq. (25) for models written in PyTorch.
 
-`check` says whether a person's model and loss are right; `rate_distortion` is L with the hand-derived gradient.
+`check` says whether a model and its loss are right; `rate_distortion` is L with the hand-derived gradient.
 """
 
 import copy
@@ -37,21 +37,21 @@ def check(
     max_elements: int = 5,
     quiet: bool = False,
 ) -> Check:
-    """Check a model and its loss against (25), and the gradient by its parameters against differences.
+    """Check a model and its loss against (25), and the gradient of its parameters by finite differences.
 
     Parameters
     ----------
     model : torch.nn.Module or callable
-        Takes `X` to the outputs X̂, in any number of layers. A copy in float64 is used.
+        Maps `X` to the outputs X̂, with any number of layers. A copy in float64 is used.
     X : torch.Tensor or array_like, shape (N, d)
         Inputs in rows.
     loss : callable
-        Takes X and X̂ to your scalar: L of (25), or the loss −L.
+        Maps X and X̂ to your scalar: L of (25), or the loss −L.
     alpha, mu, sigma_x, sigma_xhat, base : float
-        What your scalar should be computed with, as in `rdae_ref.RateDistortion`.
+        The settings your scalar should use, as in `rdae_ref.RateDistortion`.
     max_elements, quiet : int and bool
-        Elements of each array of parameters that are checked, beside the slope along the whole array; and whether to
-        return the report without printing it.
+        How many elements of each parameter array are checked, in addition to the slope along the whole array; and
+        whether to return the report without printing it.
 
     Returns
     -------
@@ -124,7 +124,7 @@ class _Module:
 def rate_distortion(
     X: Any, Xhat: Any, *, alpha: float, mu: float, sigma_x: float, sigma_xhat: float, base: float = 2
 ) -> Any:
-    """Return L = S_α(N K_X ∘ K_X̂) − S_α(K_X̂) − μ D_emp, a tensor that PyTorch differentiates by the closed form.
+    """Return L = S_α(N K_X ∘ K_X̂) − S_α(K_X̂) − μ D_emp, a tensor whose backward pass is the closed form.
 
     Eq. (25) of the paper, with ∂S/∂X̂ = −4 (D(P) − P) X̂ of (17)-(20).
 
@@ -133,7 +133,7 @@ def rate_distortion(
     Parameters
     ----------
     X, Xhat : torch.Tensor, shape (N, d)
-        Inputs in rows, which may require a gradient, too; and outputs of the model, of any type and on any device: L is
+        Inputs in rows, and outputs of the model, of any type and on any device; both may require a gradient. L is
         computed in float64 on the CPU.
     alpha, mu, sigma_x, sigma_xhat, base : float
         As in `rdae_ref.RateDistortion`.

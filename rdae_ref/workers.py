@@ -56,7 +56,7 @@ def mapping(workers: int | Map) -> "Parallel":
 
 
 def cores() -> int:
-    """Return how many cores are open to this process."""
+    """Return how many cores this process may use."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
