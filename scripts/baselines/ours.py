@@ -88,11 +88,11 @@ def epoch(case):
 
 def vae(case):
     """Train the beta-VAE; return ELBOs of the batches, and the parameters."""
-    X, start = case.data(), case.parameters()
+    rng, start = case.rng(), case.parameters()
+    L = BetaVAE(case.data(), activation="relu", beta=case.beta, likelihood="bernoulli", base=math.e, rng=rng)
 
     def train():
-        rng = case.rng()
-        L = BetaVAE(X, activation="relu", beta=case.beta, likelihood="bernoulli", base=math.e, rng=rng)
+        rng.bit_generator.state = case.rng().bit_generator.state  # the same batches and noise each time
         found = adam(MiniBatches(L, case.batch, rng), start, step_size=case.step_size, n_steps=case.n_steps)
         return [np.array([step["value"] for step in found.history]), *(array for _, array in leaves(found.x))]
 
