@@ -79,7 +79,7 @@ def _run(arguments: Sequence[str] | None) -> int:
 def _parser() -> argparse.ArgumentParser:
     parser = Parser(
         prog="rdae-ref",
-        description="The rate-distortion auto-encoder, as a reference.",
+        description="A reference implementation of the rate-distortion auto-encoder.",
         epilog=SEEDS,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )

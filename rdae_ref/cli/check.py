@@ -15,10 +15,10 @@ def add_check(verbs: Verbs) -> None:
         "Compare every equation with something that shares no code with it; exit code 1 if one fails.",
         "rdae-ref check --json check.json",
     )
-    check.add_argument("--json", type=Path, metavar="FILE", help="write the table as JSON, too")
-    check.add_argument("--oracles", action="store_true", help="against HIPS autograd, PyTorch and JAX, too (a minute)")
-    check.add_argument("--seed", type=as_seed, default=0, help="of data and parameters (default 0)")
-    check.add_argument("--quiet", action="store_true", help="print nothing: the exit code says it")
+    check.add_argument("--json", type=Path, metavar="FILE", help="also write the table as JSON")
+    check.add_argument("--oracles", action="store_true", help="also against HIPS autograd, PyTorch and JAX (a minute)")
+    check.add_argument("--seed", type=as_seed, default=0, help="seed of data and parameters (default 0)")
+    check.add_argument("--quiet", action="store_true", help="print nothing; the exit code is the verdict")
     check.set_defaults(command=_check)
 
 

@@ -27,11 +27,11 @@ def add_compare(verbs: Verbs) -> None:
         type=Path,
         const=Path("compare.npz"),
         metavar="FILE.npz",
-        help="write an example to fill, and print how PyTorch and JAX do it (default compare.npz)",
+        help="write an example to fill in, and print the PyTorch and JAX code that does (default compare.npz)",
     )
-    compare.add_argument("--json", type=Path, metavar="FILE", help="write the report as JSON, too")
-    compare.add_argument("--seed", type=as_seed, default=0, help="of the point in the example (default 0)")
-    compare.add_argument("--quiet", action="store_true", help="print nothing: the exit code says it")
+    compare.add_argument("--json", type=Path, metavar="FILE", help="also write the report as JSON")
+    compare.add_argument("--seed", type=as_seed, default=0, help="seed of the example (default 0)")
+    compare.add_argument("--quiet", action="store_true", help="print nothing; the exit code is the verdict")
     compare.set_defaults(command=_compare)
 
 

@@ -43,19 +43,19 @@ SETTINGS: dict[str, tuple[Any, str]] = {
     "activation": (str, "linear, logsig, relu, satlin, softplus or tanh (default logsig)"),
     "alpha": (float, "order of the entropy (default 1.01)"),
     "mu": (float, "trade-off of Eq. (25) (default 1.5)"),
-    "distortion": (float, "bound of Eq. (14), for which the trade-off is found"),
+    "distortion": (float, "bound of Eq. (14); the trade-off is then found automatically"),
     "sigma": (_number_or_word, "kernel size of the inputs, a number or median (default median)"),
-    "sigma_xhat": (_number_or_word, "that of the outputs (default: that of the inputs)"),
-    "base": (float, "of the logarithm (default 2)"),
+    "sigma_xhat": (_number_or_word, "kernel size of the outputs (default: that of the inputs)"),
+    "base": (float, "base of the logarithm (default 2)"),
     "method": (str, "how L is computed: auto, paper, exact or low-rank (default auto)"),
     "solver": (str, "lbfgs or ascent (default lbfgs)"),
-    "step_size": (float, "of the ascent (default: found by a line search)"),
-    "momentum": (float, "of the ascent (default 0.0)"),
-    "batch_size": (_count_or_word, "most samples in a batch: a number, or auto, all up to 600 (default auto)"),
+    "step_size": (float, "step size of the ascent (default: found by a line search)"),
+    "momentum": (float, "momentum of the ascent (default 0.0)"),
+    "batch_size": (_count_or_word, "largest batch: a number, or auto: up to 600 samples in one (default auto)"),
     "batches": (str, "clustered, as in §4.2, or random (default random)"),
     "max_iter": (int, "iterations of L-BFGS, or passes through the data (default 500)"),
-    "tol": (float, "where it has converged (default 0.001)"),
-    "init": (str, "continuation, from 64 times the trade-off down, pca, random, or auto for the best (default auto)"),
+    "tol": (float, "tolerance of the test of convergence (default 0.001)"),
+    "init": (str, "start: pca, random, continuation (from 64 times the trade-off down), or auto (default auto)"),
 }
 
 
@@ -69,14 +69,14 @@ def add_fit(verbs: Verbs) -> None:
     )
     which = fit.add_mutually_exclusive_group(required=True)
     _add_data(fit, which.add_argument, nargs="?")
-    which.add_argument("--example", type=Path, metavar="FILE", help="write data of Figure 1 to try it with, and stop")
+    which.add_argument("--example", type=Path, metavar="FILE", help="write example data, those of Figure 1, and exit")
     fit.add_argument(
-        "-o", "--output", type=Path, metavar="MODEL.npz", help="the model (default: DATA.model.npz, beside the data)"
+        "-o", "--output", type=Path, metavar="MODEL.npz", help="the model (default: DATA.model.npz, next to the data)"
     )
-    fit.add_argument("--standardise", action="store_true", help="divide each column by its standard deviation first")
+    fit.add_argument("--standardise", action="store_true", help="centre the columns and scale them to variance 1 first")
     for name, (kind, what) in SETTINGS.items():
         fit.add_argument(f"--{name.replace('_', '-')}", type=kind, default=argparse.SUPPRESS, metavar="X", help=what)
-    fit.add_argument("--seed", type=as_seed, default=0, help="of the start, of batches, of the example (default 0)")
+    fit.add_argument("--seed", type=as_seed, default=0, help="seed of the start, batches and example (default 0)")
     fit.add_argument("--quiet", action="store_true", help="print nothing: the exit code tells the result")
     fit.set_defaults(command=_fit)
 
@@ -211,11 +211,11 @@ def add_inspect(verbs: Verbs) -> None:
     inspect.add_argument("model", type=Path, metavar="MODEL.npz", help="as rdae-ref fit wrote it")
     inspect.add_argument("--plot", type=Path, metavar="FILE", help="draw the history into a .png, .svg or .pdf file")
     inspect.add_argument(
-        "--html", type=Path, metavar="FILE", help="write a report that a browser shows, without a network"
+        "--html", type=Path, metavar="FILE", help="write a report for a browser, which needs no network"
     )
     inspect.add_argument("--data", type=Path, metavar="DATA", help="samples for the spectra and energies of the report")
     _add_reading(inspect)
-    inspect.add_argument("--quiet", action="store_true", help="print nothing: the exit code says whether it is a model")
+    inspect.add_argument("--quiet", action="store_true", help="print nothing; exit code 0 if the file is a model")
     inspect.set_defaults(command=_inspect)
 
 
@@ -296,7 +296,7 @@ def _add_reading(parser: argparse.ArgumentParser) -> None:
     reading.add_argument("--index", action="store_true", help="the first column is an index: leave it out")
     reading.add_argument("--decimal", choices=(".", ","), default=".", metavar="C", help="the decimal sign (default .)")
     reading.add_argument(
-        "--missing", choices=("refuse", "mean", "drop"), default="refuse", help="of numbers (default refuse)"
+        "--missing", choices=("refuse", "mean", "drop"), default="refuse", help="missing numbers (default refuse)"
     )
     reading.add_argument(
         "--header",

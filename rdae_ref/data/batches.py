@@ -1,7 +1,7 @@
-"""Mini-batches by pre-clustering, §4.2: samples that the kernel sees as near go into the same batch.
+"""Mini-batches by pre-clustering, §4.2: samples that are close in the kernel go into the same batch.
 
-The paper's reason: sorted by cluster, the Gram matrix is nearly block diagonal, so that eigenvectors are local and the
-blocks hold most of it. `rdae-ref figures batches` measures how nearly, and how well their gradients agree.
+The paper's reason: sorted by cluster, the Gram matrix is nearly block diagonal, so eigenvectors are local and the
+blocks hold most of it. `rdae-ref figures batches` measures how nearly, and how well the gradients of batches agree.
 """
 
 import math
@@ -23,7 +23,7 @@ ITERATIONS = 30  # of k-means: the batches need not be its optimum
 
 
 def clustered_batches(X: npt.ArrayLike, largest: int, rng: np.random.Generator) -> list[Rows]:
-    """Divide samples into batches of near ones by k-means until no batch is too large: §4.2, which states no details.
+    """Divide samples into batches of neighbours by k-means until no batch is too large: §4.2, which gives no details.
 
     A batch above the bound is divided into as many clusters as its size is multiples of the bound, and these again. In
     more than fifty dimensions the distances are those of the first fifty principal components.
@@ -31,7 +31,7 @@ def clustered_batches(X: npt.ArrayLike, largest: int, rng: np.random.Generator) 
     Parameters
     ----------
     X, largest, rng : array_like, shape (N, d), int, and numpy.random.Generator
-        Samples in rows, the size of the largest batch allowed, and what chooses where k-means starts.
+        Samples in rows, the size of the largest batch allowed, and the source of the starts of k-means.
 
     Returns
     -------

@@ -76,7 +76,7 @@ def mixture(n_samples: int, rng: np.random.Generator) -> Mixture:
 
 
 def project_on_ridge(X: npt.ArrayLike) -> Ridge:
-    """Project points on the principal curve of the mixture (27): the major axes of its components, where they meet.
+    """Project points onto the principal curve of the mixture (27): the major axes of its components, where they meet.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""The gradient checker: a verdict on the gradient of any objective, from values alone."""
+"""The gradient checker: a verdict on the gradient of any objective, from its values alone."""
 
 from .checker import check_gradient
 from .report import ArrayReport, Element, GradientReport

@@ -55,31 +55,31 @@ def check_gradient(
     max_elements: int | None = None,
     names: Collection[str] | None = None,
 ) -> GradientReport:
-    """Check a gradient against differences of the value, element by element.
+    """Check a gradient against finite differences, element by element.
 
     Parameters
     ----------
     objective : Objective or callable
-        Its ``value_and_gradient(parameters)`` returns the value and the gradient, of the form of the parameters. A
-        function returns this pair itself, or with `gradient` the value. It is given copies, and must return the same
-        each time. Where there is a method ``value_only``, differences are taken of that.
+        Its ``value_and_gradient(parameters)`` returns the value and the gradient, in the form of the parameters. A
+        function returns this pair itself, or with `gradient` the value. It receives copies, and must return the same
+        each time. If there is a method ``value_only``, it is used for the differences.
     parameters : pytree
-        The point: an array, or nested tuples, NamedTuples, lists and dicts of arrays. None and empty arrays hold
-        nothing to check.
+        The point: an array, or nested tuples, NamedTuples, lists and dicts of arrays. None and empty arrays are
+        skipped.
     gradient : callable or pytree, optional
         The gradient at the point, or the function that returns it.
     jvp, vjp : callable, optional
-        Of a function with many values, an array or a pytree: ``jvp(x, v)`` returns J v, and ``vjp(x, w)`` returns Jᵀ w.
-        The gradient of ⟨w, f(x)⟩ for a random w is checked, and ⟨w, J v⟩ = ⟨Jᵀ w, v⟩ in a row of its own if both are
-        given. ``jvp`` alone is called for every element.
+        For a function that returns an array or a pytree: ``jvp(x, v)`` returns J v, and ``vjp(x, w)`` returns Jᵀ w. The
+        gradient of ⟨w, f(x)⟩ for a random w is checked and, if both are given, ⟨w, J v⟩ = ⟨Jᵀ w, v⟩ in a separate row.
+        ``jvp`` alone is called for every element.
     rng : numpy.random.Generator, optional
-        Draws the directions, and the elements if there are `max_elements`; ``default_rng(0)`` by default.
+        Draws the directions, and with `max_elements` the elements; ``default_rng(0)`` by default.
     tolerance : float
-        Largest relative error of a right element. Elements that are small beside their array, or whose array is faint
-        beside the others, are measured against a fraction of those.
+        Largest relative error of a right element. Elements that are small compared with the rest of their array, or
+        whose array is small compared with the others, are measured relative to a fraction of those.
     max_elements : int, optional
-        Check only so many elements of each array, and the slope along a random direction of the whole array; if that
-        disagrees, bisection finds an element that is wrong. Every element is checked by default.
+        Check only this many elements of each array, and the slope along a random direction of the whole array; if that
+        disagrees, bisection finds a wrong element. By default every element is checked.
     names : collection of str, optional
         Check only these arrays, called as in the report: ``"W"`` or ``"encoder[0].W"``.
 
@@ -92,13 +92,13 @@ def check_gradient(
     ------
     TypeError, ValueError
         If an argument, or what the objective returns, is of the wrong kind; if a parameter, the value or the gradient
-        is not finite; if there is no number to check; if form or shapes of the gradient are not those of the
-        parameters; or if the objective changes its argument or its answer.
+        is not finite; if there is nothing to check; if the form or shapes of the gradient are not those of the
+        parameters; or if the objective changes its argument or returns something else the second time.
 
     Notes
     -----
     At a kink no gradient exists, and any value between the slopes from the left and from the right is accepted. A value
-    outside by less than their distance is left undecided, because several kinks at one point can cancel.
+    outside by less than their difference is undecided, because several kinks at one point can cancel.
 
     Examples
     --------

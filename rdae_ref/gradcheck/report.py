@@ -28,7 +28,7 @@ class Element(NamedTuple):
 
 @dataclass(frozen=True)
 class ArrayReport:
-    """What was found in one array of parameters: a row of the table."""
+    """The results for one array of parameters: a row of the table."""
 
     name: str  # as in encoder[0].W; a lone array is called x
     size: int
@@ -51,17 +51,17 @@ class GradientReport:
     Parameters
     ----------
     verdict : str
-        ``wrong`` as soon as one element is; ``right`` if every checked element is (and, where only some were checked,
-        the slope along each array, too); ``inconclusive`` otherwise: at least one difference is too noisy to tell.
+        ``wrong`` if any element is; ``right`` if every checked element is (and, where only some were checked, also the
+        slope along each array); ``inconclusive`` otherwise: at least one difference is too noisy to tell.
     arrays : tuple of ArrayReport
         One row per array of parameters.
     taylor_slope : float
         Order of |f(x + hv) − f(x) − h g·v| in h, along a random direction v of all parameters, at the shortest steps
         above the noise: 2 for a right gradient, 1 for a wrong one (and at a kink). ``inf`` if there is no remainder,
-        as in a linear function; ``nan`` if too few steps stand out from the noise. It informs; the verdict rests on
-        the elements.
+        as for a linear function; ``nan`` if too few steps are above the noise. For information only: the verdict
+        depends on the elements.
     tolerance, noise, n_evaluations : float, float and int
-        As asked for; standard deviation of the value's noise, estimated; and how often the objective was evaluated.
+        The requested tolerance; the estimated standard deviation of the value's noise; and the number of evaluations.
     taylor_errors : tuple of (float, float)
         Steps h with |f(x + hv) − f(x) − h g·v|, which `plot` draws.
     """

@@ -1,4 +1,4 @@
-"""What codes and models are measured by: rates, spectra, disentanglement, linear probes. None of it trains anything.
+"""Measures of codes and models: rates, spectra, disentanglement, linear probes. Nothing here is trained.
 
 All functions raise ``TypeError`` or ``ValueError`` if an argument is of the wrong kind or out of range.
 """

@@ -1,4 +1,4 @@
-"""What latents tell about the factors that generated the data: mutual information gap and linear probe.
+"""What latents reveal about the factors that generated the data: mutual information gap and linear probe.
 
 Notation: N samples in rows, codes Z (N, k), factors V (N, f).
 """
@@ -43,17 +43,17 @@ class LinearProbe(NamedTuple):
 
 
 def mutual_information_gap(Z: npt.ArrayLike, V: npt.ArrayLike, n_bins: int = 20) -> InformationGap:
-    """Return the mutual information gap, codes and factors being counted in bins of equal width.
+    """Return the mutual information gap, with codes and factors in bins of equal width.
 
-    For a factor v with the latents j ordered by I(z_j; v), the gap is (I(z_1; v) − I(z_2; v)) / H(v). The estimate of I
-    is that of the histogram, which is too large by about (bins − 1)²/(2 N ln 2) bits; all latents share that bias.
+    For a factor v with the latents j ordered by I(z_j; v), the gap is (I(z_1; v) − I(z_2; v)) / H(v). I is estimated
+    from histograms, which is too large by about (bins − 1)²/(2 N ln 2) bits; all latents share that bias.
     (R. T. Q. Chen, X. Li, R. Grosse, D. Duvenaud: Isolating sources of disentanglement in VAEs, NeurIPS 2018.)
 
     Parameters
     ----------
     Z, V, n_bins : array_like, shapes (N, k) and (N, f), and int
-        Codes, two latents or more, of a VAE drawn by `Posterior.sample`; factors, none constant; and 2 bins or more: a
-        factor with fewer different values keeps them as they are.
+        Codes with two latents or more (for a VAE drawn by `Posterior.sample`); factors, none constant; and 2 bins or
+        more. A factor with fewer distinct values than bins keeps its values.
 
     Returns
     -------
@@ -85,7 +85,7 @@ def linear_probe(Z: npt.ArrayLike, V: npt.ArrayLike, n_train: int | None = None)
     Parameters
     ----------
     Z, V, n_train : array_like, shapes (N, k) and (N, f), and int, optional
-        Codes, factors (none constant on the samples that are scored), and how many samples are fitted: by default half.
+        Codes, factors (none constant on the scored samples), and the number of samples to fit: by default half.
 
     Returns
     -------
@@ -117,7 +117,7 @@ def linear_probe(Z: npt.ArrayLike, V: npt.ArrayLike, n_train: int | None = None)
 def gaussian_codes(Z: npt.ArrayLike, n_samples: int, rng: np.random.Generator) -> Array:
     """Draw codes from the Gaussian with the mean and covariance of given codes; decoded, they resemble new data.
 
-    If the codes have low rank, so have those that are drawn.
+    If the codes have low rank, so have the drawn ones.
 
     Parameters
     ----------

@@ -22,7 +22,7 @@ LARGEST_GRID = 10_000_000
 
 
 class RateBound(NamedTuple):
-    """The two sides of I(X; Z) ≤ rate, and what is between them: rate = information + gap.
+    """The two sides of I(X; Z) ≤ rate and their difference: rate = information + gap.
 
     Examples
     --------

@@ -11,8 +11,8 @@ __all__ = ["effective_rank", "latent_singular_values"]
 def latent_singular_values(Z: npt.ArrayLike) -> Array:
     """Return the singular values of the covariance of codes, (1/N) Σ (z − z̄)(z − z̄)ᵀ.
 
-    They are computed as the squares, over N, of the singular values of Z − 1 z̄ᵀ: in those of the covariance itself
-    everything below 1e-16 of the largest would be rounding.
+    They are computed as the squared singular values of Z − 1 z̄ᵀ over N: computed from the covariance itself, values
+    below 1e-16 of the largest would be rounding errors.
 
     Parameters
     ----------
@@ -35,7 +35,7 @@ def effective_rank(singular_values: npt.ArrayLike, threshold: float = 0.01) -> i
     Parameters
     ----------
     singular_values, threshold : array_like, shape (k,), and float
-        As from `latent_singular_values`; and the fraction, on which the count depends: state it with each count.
+        As from `latent_singular_values`; and the fraction. The count depends on it, so state it with each count.
 
     Returns
     -------

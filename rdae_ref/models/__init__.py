@@ -1,6 +1,6 @@
 """The auto-encoders that the paper compares with, the beta-VAE and IRMAE; all have the same `value_and_gradient`.
 
-`rdae_ref.objective.Objective` documents it. What codes and models are measured by is in `rdae_ref.measures`.
+`rdae_ref.objective.Objective` documents it. Measures of codes and models are in `rdae_ref.measures`.
 
 Functions and classes raise ``TypeError`` or ``ValueError`` if an argument is of the wrong kind or out of range, and
 ``FloatingPointError`` if what is evaluated at parameters overflows.

@@ -1,4 +1,4 @@
-"""The contractive auto-encoder: reconstruction, with an encoder that changes little where the data is.
+"""The contractive auto-encoder: reconstruction, with an encoder that changes little around the data.
 
 Notation of the paper: N samples in rows, Z = X Wᵀ + 1 cᵀ and G′ = g′(Z) are (N, p); here also G″ = g″(Z).
 """

@@ -113,7 +113,7 @@ class Posterior(NamedTuple):
 def kl_divergence(posterior: Posterior) -> Array:
     """Return KL(q(z_j | x_i) ‖ N(0, 1)) = ½ (M² + exp T − T − 1), element by element, in nats.
 
-    Its derivatives are M by M, and ½ (exp T − 1) by T.
+    Its derivatives are M with respect to M and ½ (exp T − 1) with respect to T.
 
     Parameters
     ----------
@@ -269,7 +269,7 @@ class Variational(mlp.LayeredObjective):
         Returns
         -------
         Array, shape (M,)
-            In `base`; the mean, with the other sign, estimates the negative log likelihood from above.
+            In `base`; minus the mean estimates the negative log likelihood from above.
         """
         (encoder, decoder), X, rng = self._checked(parameters), self._inputs(X), as_generator(rng)
         n_draws, (M, T) = as_count(n_draws, "n_draws"), self._encode(encoder, X)[0]
@@ -291,7 +291,7 @@ class Variational(mlp.LayeredObjective):
         return None
 
     def _fidelity(self, posterior: Posterior, decoder: mlp.Layers, noise: Array | None) -> Fidelity:
-        """Return the sampled form: z = M + exp(T/2) ∘ ε, whose derivatives by M and T are 1 and ½ exp(T/2) ∘ ε."""
+        """Return the sampled form: z = M + exp(T/2) ∘ ε, with ∂z/∂M = 1 and ∂z/∂T = ½ exp(T/2) ∘ ε."""
         assert noise is not None
         M, T = posterior
         std, likelihood = np.exp(T / 2), LIKELIHOODS[self.likelihood]

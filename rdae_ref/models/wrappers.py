@@ -1,4 +1,4 @@
-"""Tied weights and weight decay around any objective: constraints that the paper does without (§3.2).
+"""Tied weights and weight decay for any objective: constraints that the paper does without (§3.2).
 
 Each is an objective itself, with ``mu`` and ``with_mu`` where the one inside has them.
 """
@@ -71,7 +71,7 @@ class Tied(_Wrapper):
 
     @raises_on_overflow
     def value_and_gradient(self, parameters: TiedParameters) -> tuple[float, TiedParameters]:
-        """Return L(W, c, Wᵀ, b) and its gradient by W, c, b."""
+        """Return L(W, c, Wᵀ, b) and its gradient with respect to W, c, b."""
         value, (dW, dc, dA, db) = self.objective.value_and_gradient(self._inside(parameters))
         return value, TiedParameters(W=dW + dA.T, c=dc, b=db)
 
@@ -99,8 +99,8 @@ class WeightDecayTerms(NamedTuple):
 class WeightDecay(_Wrapper):
     """An objective with a penalty on the weights: L − λ Σ |weights|², as in L − λ (|W|_F² + |A|_F²).
 
-    Weights are the matrices among the parameters; offsets, the vectors, cost nothing. Around `Tied` there is one
-    matrix; inside it there are two, so that λ counts twice.
+    Weights are the matrices among the parameters; offsets, the vectors, are not penalised. Around `Tied` there is one
+    matrix; inside it there are two, so λ counts twice.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""S_α(K_X | K_X̂) of (13) and its gradient by the outputs X̂, −4 L_(Q−P) X̂, in nats, in three ways.
+"""S_α(K_X | K_X̂) of (13) and its gradient −4 L_(Q−P) X̂ with respect to X̂, in nats, in three ways.
 
 `FromMatrices` decomposes N×N matrices. The others never form one, since both matrices can be computed block by block:
 N K_X ∘ K_X̂ is the Gram matrix of the pairs (x/σ_x, x̂/σ_x̂). `FromFactors` uses low-rank spectra; `FromSquares`, for
@@ -44,7 +44,7 @@ class Entropies(NamedTuple):
 
 
 class ConditionalEntropy(NamedTuple):
-    """Both entropies, and the gradient of their difference by X̂."""
+    """Both entropies, and the gradient of their difference with respect to X̂."""
 
     joint: float
     output: float

@@ -26,6 +26,10 @@ NEGATIVE_ABSOLUTE = 1e-10
 NEGATIVE_RELATIVE = 1e-5
 GAP = 1e3  # between neighbours
 
+# The GNU C library returns a matrix's memory to the system and fetches it page by page for the next, a sixth of the
+# time of an evaluation at N = 200, until a program has once released a block of nearly 32 MB. This one is never used.
+np.empty(2**25 - 2**16, np.uint8)
+
 
 class SingularGramWarning(RuntimeWarning):
     """A derivative was taken at a singular matrix for α ≤ 1, where the true one is infinite."""

@@ -1,6 +1,6 @@
 """Batches: an objective on parts of a sample, and the ascent over them.
 
-`rdae_ref.data.batches` divides a sample into batches, that is, lists of rows. There are two ways to use batches:
+`rdae_ref.data.batches` divides a sample into batches: lists of rows. There are two ways to use batches:
 
 * `BatchedObjective`: the batches stay the same, and the objective is the mean over them (§4.2). Entropies are not means
   over samples, so this is another objective, whose largest matrix is that of a batch. All optimisers can maximise it;
@@ -38,9 +38,9 @@ class BatchedObjective:
 
     §4.2 of the paper: "the Gram matrix […] is approximately block diagonal after reordering the samples by clustering".
 
-    With w_b = N_b/N it has the distortion (9) of all N samples. It has their conditional entropy at α = 1 if the Gram
-    matrices of inputs and outputs are block diagonal, since the entropy of the w_b is part of both the joint and the
-    output entropy and cancels: S(K_X | K_X̂) = Σ_b w_b S(K_X,b | K_X̂,b).
+    With w_b = N_b/N its distortion is (9) for all N samples. At α = 1 its conditional entropy is that of all samples if
+    the Gram matrices of inputs and outputs are block diagonal, since the entropy of the w_b is part of both the joint
+    and the output entropy and cancels: S(K_X | K_X̂) = Σ_b w_b S(K_X,b | K_X̂,b).
 
     Parameters
     ----------
@@ -194,11 +194,11 @@ def batch_ascent(
     step_size, momentum : float
         Above 0; and from 0 to below 1.
     n_epochs, rng : int and numpy.random.Generator
-        How many, including those of the checkpoint; and what draws the orders.
+        How many epochs, including those of the checkpoint; and what draws the order of the batches.
     checkpoint : path-like, optional
-        A file ``.npz`` that is written after every epoch. If it exists the run resumes from it, and gives the same bits
-        as one that was not interrupted (on the same machine with the same number of threads). The checkpoint before it
-        is kept as ``.previous.npz``.
+        An ``.npz`` file, written after every epoch. If it exists the run resumes from it, and gives the same bits as an
+        uninterrupted run (on the same machine with the same number of threads). The previous checkpoint is kept as
+        ``.previous.npz``.
     callback : callable, optional
         Called with a `Step` after each epoch; its value is that of the epoch.
 

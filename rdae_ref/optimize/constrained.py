@@ -45,16 +45,16 @@ def maximize_at_distortion(
     distortion : float
         The bound D > 0.
     max_iterations, n_rounds : int
-        Of L-BFGS, in each round; and the largest number of rounds.
+        Iterations of L-BFGS in each round; and the largest number of rounds.
     tolerance, callback : float, and callable, optional
         Of L-BFGS, as in `maximize`.
 
     Returns
     -------
     Result
-        Of the best round: x, fun (the conditional entropy, less weight decay if there is any), mu (the multiplier, 0
-        if the bound is not active), terms, nit, success (whether the bound is met, to 1 % if it is active), message,
-        history; after Ctrl-C those of the best round so far.
+        Of the best round: x, fun (the conditional entropy, minus any weight decay), mu (the multiplier, 0 if the bound
+        is not active), terms, nit, success (whether the bound is met, to 1 % if it is active), message, history; after
+        Ctrl-C those of the best round so far.
     """
     bound, n_rounds = as_positive(distortion, "distortion"), as_count(n_rounds, "n_rounds")
     search = _MultiplierSearch(objective, bound)

@@ -40,7 +40,7 @@ def maximize(
     Parameters
     ----------
     objective, parameters : Objective and pytree
-        The function to maximise, which is deterministic; and where to start.
+        The function to maximise, which must be deterministic; and where to start.
     max_iterations : int
         Each takes one or two evaluations.
     tolerance : float
@@ -83,7 +83,7 @@ def maximize(
 
 
 def in_words(message: str) -> str:
-    """Return why SciPy's L-BFGS stopped in our words; another message as it is."""
+    """Return why SciPy's L-BFGS stopped, in our words; other messages are returned unchanged."""
     return next((words for said, words in REASONS.items() if said in message), message)
 
 
@@ -96,7 +96,7 @@ def continuation(
     tolerance: float = 1e-6,
     callback: Callback | None = None,
 ) -> Result:
-    """Maximise L with μ·f for each factor f in turn, each from the optimum of the one before.
+    """Maximise L with μ·f for each factor f in turn, starting from the previous optimum.
 
     The first factor makes a good reconstruction; lowering μ from there avoids the collapsed optimum, in which a small
     random start often ends.

@@ -3,9 +3,9 @@
 Reading order: `water_filling` has the closed form for Gaussian sources, Eqs. (4) and (5), and what it says about PCA;
 `blahut_arimoto` computes R(D) of any finite source with bounds that certify it, Eqs. (2) and (3); `manifold` moves the
 reproduction points as well, Eq. (1), and finds local minima; `sample` bounds what any reproduction points can reach.
-All four meet in one number, the slope β = −dR/dD of the curve, in nats. `continuous` carries the bounds to continuous
-sources, `alphabet` to ten thousand samples of any dimension, `bottleneck` to what X says about another variable.
-Beside them, `gaussian_kernel` has the matrix-based entropy of infinitely many Gaussian samples, and `deep_linear` the
+All four share one parameter, the slope β = −dR/dD of the curve, in nats. `continuous` extends the bounds to continuous
+sources, `alphabet` to ten thousand samples of any dimension, `bottleneck` to what X says about another variable. In
+addition, `gaussian_kernel` has the matrix-based entropy of infinitely many Gaussian samples, and `deep_linear` the
 learning dynamics of a deep linear network.
 
 All functions raise ``TypeError`` or ``ValueError`` if an argument is of the wrong kind or out of range.

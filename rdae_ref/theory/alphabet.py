@@ -1,17 +1,17 @@
 """R(D) of thousands of samples of any dimension whose reproductions are the samples themselves: Eqs. (2) and (3).
 
-The algorithm is that of `blahut_arimoto`, for N samples of equal probability and as many letters. Its matrices are kept
-in float32, two of N² elements, and what is reported is summed in float64, some rows at a time. Newton steps would need
-N³ operations; instead the update is over-relaxed, q ← q c^η / Σ, with η growing as long as −Σ p log Z falls, and goes
-over the letters that have mass or may get some; after a round of updates all letters are looked at.
+The algorithm is that of `blahut_arimoto`, for N samples of equal probability and as many letters. Its two matrices of
+N² elements are in float32, and results are summed in float64, some rows at a time. Newton steps would need N³
+operations; instead the update is over-relaxed, q ← q c^η / Σ, with η growing as long as −Σ p log Z falls. It visits the
+letters that have mass or may get some; after a round of updates all letters are checked.
 
 Reproductions anywhere in space do better, but not by more than a factor 2 in the distortion:
 
     R(2D; samples as reproductions)  ≤  R(D; any reproductions)
 
 Proof: for any map to Y, draw X′ from p(x|Y), which is a sample. Then I(X; X′) ≤ I(X; Y), and E |X − X′|² is twice the
-mean variance of X given Y, which is at most E |X − Y|². So a bound among samples is one for all reproductions, too. And
-the map to the means E(X|X̂) of what shares a reproduction has the rate of X̂ and less distortion.
+mean variance of X given Y, which is at most E |X − Y|². So a bound among samples also gives one for all reproductions.
+And the map to the means E(X|X̂) of the samples that share a reproduction has the rate of X̂ and less distortion.
 """
 
 import math
@@ -63,21 +63,21 @@ class AlphabetRateDistortion(NamedTuple):
 def alphabet_rate_distortion(
     X: npt.ArrayLike, slopes: npt.ArrayLike, *, tolerance: float = 1e-3, max_iterations: int = 2000
 ) -> AlphabetRateDistortion:
-    """Return R(D) of samples of equal probability, squared error, the reproductions being the samples, between bounds.
+    """Return R(D) of samples of equal probability for squared error, reproduced by samples, between two bounds.
 
-    For distances rounded to float32, which moves a rate by less than 6e-8 β max |x − x̂|² nats.
+    Distances are rounded to float32, which changes a rate by less than 6e-8 β max |x − x̂|² nats.
 
     Parameters
     ----------
     X, slopes : array_like, shapes (N, d) and (k,)
-        Samples in rows: 8 N² bytes are needed; and rising β > 0, in nats per unit of squared distance.
+        Samples in rows (8 N² bytes are needed); and increasing β > 0, in nats per unit of squared distance.
     tolerance, max_iterations : float and int
         Largest gap between the bounds, in bits; and number of updates for each slope.
 
     Returns
     -------
     AlphabetRateDistortion
-        With a `ConvergenceWarning` if `max_iterations` is too small; the bounds hold all the same.
+        With a `ConvergenceWarning` if `max_iterations` is too small; the bounds still hold.
 
     Examples
     --------

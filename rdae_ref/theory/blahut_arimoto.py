@@ -16,8 +16,8 @@ and the algorithm applies them in turn. Whatever q(x̂) is reached, the dual pro
 Near a letter whose mass vanishes, and for smooth distortions, the third line converges like 1/n: 1e-9 bits would take
 1e9 updates. Where it no longer divides the gap by five, Newton steps replace it (`_newton`): ten to twenty suffice.
 
-For a given D in place of β, max over β of −Σ p log Z − β D is convex in q(x̂), too. The same steps minimise it, where
-each update first takes the β at which the map has the distortion D (`_slope_at`).
+For a given D in place of β, the maximum over β of −Σ p log Z − β D is also convex in q(x̂). The same steps minimise it;
+each update first finds the β at which the map has the distortion D (`_slope_at`).
 """
 
 import math
@@ -91,16 +91,16 @@ def blahut_arimoto(
     """Return R(D) = min I(X; X̂) subject to E d ≤ D, at a given D or where the curve has the slope −β: Eqs. (2) and (3).
 
     q(x̂|x) ∝ q(x̂) exp(−β d(x, x̂)), q(x̂) = Σ_x p(x) q(x̂|x), until the bounds on R at the distortion reached agree.
-    Where R(D) is nearly straight, the point of a slope may lie elsewhere along the curve: R ln 2 + β D is what is
-    minimal.
+    Where R(D) is nearly straight, the point found for a slope may lie elsewhere along the straight part: only
+    R ln 2 + β D is minimal.
 
     Parameters
     ----------
     p_x, distortion_matrix : array_like, shapes (n,) and (n, m)
-        p(x), of sum 1 up to rounding (1e-9), which is divided out; and d(x, x̂) ≥ 0, where infinity forbids a pair.
+        p(x), whose sum is 1 up to rounding (1e-9) and is divided out; and d(x, x̂) ≥ 0, where infinity forbids a pair.
     slope, distortion : float
-        One of the two: β ≥ 0, in nats per unit of distortion (at 0: the least D at rate 0, if one letter serves every
-        symbol); or D, at least Σ p(x) min d(x, x̂). Where R(D) is 0, the least D of rate 0 is returned.
+        One of the two: β ≥ 0, in nats per unit of distortion (at 0: the smallest D at rate 0, if one letter serves
+        every symbol); or D, at least Σ p(x) min d(x, x̂). Where R(D) is 0, the smallest D of rate 0 is returned.
     tolerance, max_iterations : float and int
         Largest gap between the bounds, in bits (rounding is at about 1e-13); and number of updates of q(x̂).
     initial : array_like, shape (m,), optional
@@ -109,7 +109,7 @@ def blahut_arimoto(
     Returns
     -------
     RateDistortionPoint
-        With a `ConvergenceWarning` if `max_iterations` is too small; the bounds hold all the same.
+        With a `ConvergenceWarning` if `max_iterations` is too small; the bounds still hold.
 
     Examples
     --------
@@ -161,7 +161,7 @@ def rate_distortion_curve(
     tolerance: float = 1e-9,
     max_iterations: int = 1000,
 ) -> RateDistortionCurve:
-    """Return R(D) at several slopes, each point started from the output distribution of the one before.
+    """Return R(D) at several slopes, each point started from the previous output distribution.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""The information bottleneck: what a description T of X must say to tell Y (N. Tishby, F. Pereira, W. Bialek 1999).
+"""The information bottleneck: the least T must say about X to tell Y (N. Tishby, F. Pereira, W. Bialek 1999).
 
 It is Eqs. (2) and (3) with letters r_t(y), which are distributions of Y, and d(x, t) = KL(p(y|x) ‖ r_t): with the best
 letters, r_t(y) = p(y|t), the mean distortion is I(X; Y) − I(T; Y). `blahut_arimoto` gives the map for given letters,
@@ -32,13 +32,12 @@ def information_bottleneck(
 ) -> Bottleneck:
     """Return the largest I(T; Y) for the I(X; T) at which the curve has the slope dI(X; T)/dI(T; Y) = β.
 
-    The letters start at p(y|x), p(y) and halfway between them. What is found is a local
-    optimum: the problem is not convex.
+    The letters start at p(y|x), at p(y) and halfway between. The result is a local optimum: the problem is not convex.
 
     Parameters
     ----------
     joint, slopes : array_like, shapes (n, m) and (k,)
-        p(x, y), of sum 1, n and m being any numbers; and β ≥ 0: up to 1, T says nothing.
+        p(x, y), of sum 1, for any n and m; and β ≥ 0: up to 1, T says nothing.
     tolerance, max_rounds : float and int
         Stop where a round lowers I(X; T) + β (I(X; Y) − I(T; Y)) by less than this, in bits; and rounds for a slope.
 

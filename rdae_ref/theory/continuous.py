@@ -1,7 +1,8 @@
 """Certified bounds on min I + β D of a source with a density, squared error, any reproductions: Eqs. (2) and (3).
 
-The line is cut into cells. With P_k, m_k and v_k the mass, mean and variance of the source in a cell of width h_k, and
-F(β) the minimum of I + β E |X − X̂|² in nats, for the finite source of the m_k with probabilities P_k
+The line is divided into cells. P_k, m_k and v_k are the mass, mean and variance of the source in a cell of width h_k,
+F(β) is the minimum of I + β E |X − X̂|² in nats, and F_cells(β) that of the finite source of the m_k with
+probabilities P_k:
 
     F_cells(β̃)  ≤  F(β)  ≤  F_cells(β) + β Σ P_k v_k        β̃ = β (1 − β h²/2), h the largest h_k
 
@@ -10,10 +11,10 @@ Upper bound: the map of the finite source, applied to the mean of a sample's cel
 
     E exp(−β (X − y)²)  ≤  exp(−β (m − y)²) E exp(−2β (m − y)(X − m))  ≤  exp(−β (1 − βh²/2) (m − y)²)   in a cell
 
-so that they are feasible for the continuous source, too. `dual_bound` bounds the supremum over all y. What lies outside
-the cells, of mass P_0, has λ = 1: it adds at most P_0 to the sum, and the bound becomes (1 − P_0) F_cells.
+so they are feasible for the continuous source, too. `dual_bound` bounds the supremum over all y. The mass P_0 outside
+the cells has λ = 1: it adds at most P_0 to the sum, and the bound becomes (1 − P_0) F_cells.
 
-Independent components have the sum of their bounds: their λ multiply.
+The bounds of independent components add up: their λ multiply.
 """
 
 import math
@@ -47,14 +48,14 @@ def continuous_bounds(
 ) -> LagrangianBounds:
     """Return bounds on min I + β E |X − X̂|² for independent components with given densities, whatever the map.
 
-    Moments in the cells are taken by quadrature: the densities must be smooth there. Nothing else is known of them.
+    Moments in the cells are computed by quadrature, so the densities must be smooth in each cell.
 
     Parameters
     ----------
     densities : sequence of callables
         p(x) of each component, from an array of any shape to one of the same shape, of integral 1.
     edges : array_like, shape (n + 1,)
-        Rising: of the n cells, which must hold nearly all of the mass. The bounds differ by about (β h)² D/2.
+        The increasing edges of n cells, which must hold nearly all of the mass. The bounds differ by about (β h)² D/2.
     slope : float
         β, in nats per unit of squared distance, below 2/h².
 

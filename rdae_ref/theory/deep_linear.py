@@ -1,4 +1,4 @@
-"""How a deep linear auto-encoder learns: each principal component by itself, the strong ones first, in closed form.
+"""How a deep linear auto-encoder learns: each principal component separately, the strong ones first, in closed form.
 
 Take L layers without units between them, initialised so that each is diagonal in the principal components of centred
 data, with the same element a_i in all layers. Gradient ascent on −D_emp with small steps, t = step_size · n_steps,

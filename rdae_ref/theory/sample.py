@@ -122,7 +122,7 @@ def sample_rate_distortion(
     tolerance: float = 1e-3,
     max_rounds: int = 50,
 ) -> SampleRateDistortion:
-    """Return R(D), Eqs. (2) and (3), of a sample with squared error, any reproductions allowed, between two bounds.
+    """Return R(D), Eqs. (2) and (3), of a sample with squared error and any reproductions, between two bounds.
 
     Letters x̂ start at the samples, are weighted by `blahut_arimoto`, and move to where c(y) > 1, until the map found
     and the line of `dual_bound` agree.
@@ -138,7 +138,7 @@ def sample_rate_distortion(
     Returns
     -------
     SampleRateDistortion
-        With a `ConvergenceWarning` if `max_rounds` is too small for a slope; both bounds hold all the same.
+        With a `ConvergenceWarning` if `max_rounds` is too small for a slope; both bounds still hold.
 
     Examples
     --------

@@ -33,7 +33,7 @@ class WaterFilling(NamedTuple):
 
 
 def gaussian_rate_distortion(variances: npt.ArrayLike, distortion: npt.ArrayLike, base: float = 2) -> WaterFilling:
-    """Return the least rate that describes independent Gaussians with a total squared error D: Eqs. (4) and (5).
+    """Return the smallest rate that describes independent Gaussians with a total squared error D: Eqs. (4) and (5).
 
     R(D) = Σ ½ log(γ_i² / D_i) with D_i = min(λ, γ_i²), where the level λ, found by sorting, is such that Σ D_i = D.
 
@@ -63,7 +63,7 @@ def gaussian_rate_distortion(variances: npt.ArrayLike, distortion: npt.ArrayLike
 
 
 def gaussian_distortion_rate(variances: npt.ArrayLike, rate: npt.ArrayLike, base: float = 2) -> WaterFilling:
-    """Return the least total squared error with which independent Gaussians can be described at a rate R.
+    """Return the smallest total squared error with which independent Gaussians can be described at a rate R.
 
     The inverse of `gaussian_rate_distortion`: Σ ½ log(γ_i² / D_i) = R with D_i = min(λ, γ_i²), D = Σ D_i.
 
@@ -75,7 +75,7 @@ def gaussian_distortion_rate(variances: npt.ArrayLike, rate: npt.ArrayLike, base
     Returns
     -------
     WaterFilling
-        The R that was asked for, level and distortions; its `distortion` is D.
+        The given R, level and distortions; its `distortion` is D.
 
     Examples
     --------
@@ -113,7 +113,7 @@ def kept_components(variances: npt.ArrayLike, level: npt.ArrayLike) -> npt.NDArr
 def gaussian_test_channel(variances: npt.ArrayLike, level: npt.ArrayLike) -> tuple[Array, Array]:
     """Return the stochastic map that attains R(D): x̂_i = a_i x_i + n_i with a_i = 1 − D_i/γ_i², n_i ~ N(0, a_i D_i).
 
-    It is the solution of Eq. (2) for this source: the backward channel x = x̂ + N(0, D_i), turned round.
+    It is the solution of Eq. (2) for this source: the backward channel x = x̂ + N(0, D_i), reversed.
 
     Parameters
     ----------

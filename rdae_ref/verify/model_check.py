@@ -1,4 +1,4 @@
-"""A person's model and loss beside (25): what `rdae_ref.torch.check` and `rdae_ref.jax.check` have in common."""
+"""A user's model and loss compared with (25): what `rdae_ref.torch.check` and `rdae_ref.jax.check` have in common."""
 
 from collections.abc import Mapping
 from typing import Any, NamedTuple
@@ -14,7 +14,7 @@ __all__ = ["Check", "Evaluation", "check_model"]
 
 
 class Check(NamedTuple):
-    """A person's model and loss beside (25), and the gradient by its parameters beside differences; ``str`` reports."""
+    """A user's model and loss compared with (25), and its gradient with finite differences; ``str`` reports."""
 
     comparison: Comparison
     gradient: GradientReport | None  # None for a model without parameters, and where it could not be checked

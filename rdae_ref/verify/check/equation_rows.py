@@ -19,7 +19,7 @@ from .rows import ALPHAS, BELOW, DIFFERENCES, DIGITS, ROUNDING, Row, point, rela
 
 
 class Code(NamedTuple):
-    """The functions of one storey of the package, derivatives in the unit of the entropies."""
+    """The functions of one layer of the package, derivatives in the unit of the entropies."""
 
     name: str
     alphas: tuple[float, ...]

@@ -1,4 +1,4 @@
-"""What a person brings: a point, results at it, and their layout. Bad input is refused here or in _validation."""
+"""What the user gives: a point, results at it, and their layout. Bad input is refused here or in _validation."""
 
 import difflib
 import itertools
@@ -42,7 +42,7 @@ SAME_SHAPE = {"Xhat": "X", "dXhat": "X", "dW": "W", "dA": "A"}
 
 
 class Given(NamedTuple):
-    """One result that a person brings."""
+    """One result that the user gives."""
 
     name: str  # one of `NAMES`
     array: Array

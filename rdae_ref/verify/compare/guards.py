@@ -41,7 +41,7 @@ def guarded(guard: tuple[str, float], values: Array, joint: bool, N: int) -> Arr
 
 
 def slopes(guard: tuple[str, float], values: Array, joint: bool) -> Array | float:
-    """Return the derivative of a guarded eigenvalue by the eigenvalue."""
+    """Return the derivative of a guarded eigenvalue with respect to the eigenvalue."""
     rule, eps = guard
     if rule == "absolute":
         return np.sign(values)

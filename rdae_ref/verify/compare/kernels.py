@@ -1,4 +1,4 @@
-"""What kernel a person's Gram matrix has: its size, its power of the distance, its samples, read off the elements."""
+"""The kernel of a user's Gram matrix: its size, its power of the distance, its samples, read off the elements."""
 
 import itertools
 import math

@@ -29,8 +29,8 @@ def compare_file(path: str | os.PathLike[str]) -> Comparison:
     Parameters
     ----------
     path : str or path-like
-        It holds X, W, c, A, b, activation, alpha, mu, sigma_x, sigma_xhat, perhaps base, and any results that `compare`
-        knows, under their names; or Xhat in place of W, c, A, b and activation. Nothing in it is unpickled.
+        It has X, W, c, A, b, activation, alpha, mu, sigma_x, sigma_xhat, optionally base, and any results that
+        `compare` knows, under their names; or Xhat in place of W, c, A, b and activation. Nothing is unpickled.
 
     Returns
     -------
@@ -72,7 +72,7 @@ def write_template(path: str | os.PathLike[str], seed: int = 0) -> None:
     Parameters
     ----------
     path, seed : str or path-like, and int
-        Where, and the seed of the point; a file that is there stays as it is.
+        Where, and the seed of the point; an existing file is not changed.
 
     Raises
     ------

@@ -1,4 +1,4 @@
-"""What network made a person's outputs, where they are not those of the parameters and units stated."""
+"""The network behind a user's outputs, where they do not follow from the stated parameters and units."""
 
 import itertools
 from collections.abc import Iterator

@@ -74,6 +74,6 @@ def _of_units(variants: Variants, slopes: tuple[Array, Array, Array]) -> Iterato
 def _all(
     variants: Variants, slopes: tuple[Array, Array, Array], Gprime: Array | None = None, decoder: Array | None = None
 ) -> dict[str, Parts]:
-    """Take the three derivatives by X̂ on to the parameters."""
+    """Propagate the three derivatives with respect to X̂ to the parameters."""
     joint, output, distortion = (variants.backward(slope, Gprime=Gprime, decoder=decoder) for slope in slopes)
     return {name: Parts(joint[name], output[name], distortion[name]) for name in joint}

@@ -354,7 +354,7 @@ class Variants:
         return by_samples @ self._weights_of(settings, values, i)
 
     def _of_outputs(self, slope: Array, settings: Settings) -> Array:
-        """Return the derivative by X̂ from that by samples that may be standardised."""
+        """Return the derivative with respect to X̂ from that with respect to samples that may be standardised."""
         if settings.samples in ("own", "inputs"):
             return slope if settings.samples == "own" else 0 * slope
         Y, spread = standardised(self.Xhat, OFFSET if settings.samples == "offset" else 0.0)
@@ -363,7 +363,7 @@ class Variants:
         return slope / spread
 
     def _from_code(self, slope: Array) -> dict[str, Array]:
-        """Take a derivative by the code on to the parameters before it; the others have none."""
+        """Propagate a derivative with respect to the code to the parameters before it; the others have none."""
         run, X = self.forward, self.problem.X
         assert run is not None, "without parameters no code is known"
         found = self.backward(np.zeros_like(self.Xhat))
@@ -383,7 +383,7 @@ class Variants:
         Gprime: Array | None = None,
         decoder: Array | None = None,
     ) -> dict[str, Array]:
-        """Take a derivative by X̂ on to the parameters, as (17) to (24) do."""
+        """Propagate a derivative with respect to X̂ to the parameters, as (17) to (24) do."""
         p, run = self.problem, self.forward
         if p.parameters is None or run is None:
             return {"dXhat": dXhat}

@@ -1,4 +1,4 @@
-"""`compare`: a person's arrays beside ours, with a verdict for each."""
+"""`compare`: a user's arrays and ours, with a verdict for each."""
 
 import itertools
 import math
@@ -41,11 +41,11 @@ def compare(
 ) -> Comparison:
     """Compare results of another implementation of (25) with ours, and name the causes where they differ.
 
-    Eq. (25) of the paper, with everything on the way to it.
+    Eq. (25) of the paper and its intermediate results.
 
     The arrays are judged in the order of the computation, from the outputs to the gradient. After the first one that
-    differs, the others are judged given that one. Known conventions are tried alone, in pairs and in threes; then
-    factors, other orders, kernel sizes, guards against small eigenvalues and mistakes of hand-written gradients. All
+    differs, the others are judged given that one. Known conventions are tried one, two and three at a time; then
+    factors, other orders, kernel sizes, guards against small eigenvalues and mistakes in hand-written gradients. All
     explanations that fit equally well are named.
 
     Parameters
@@ -53,8 +53,8 @@ def compare(
     X : array_like, shape (N, d)
         Inputs in rows. Transposed inputs, here and below, are recognised, and tensors are detached.
     parameters : Parameters or mapping of str to array_like, or a list of these, optional
-        W, c, A, b, in this order, under these names, or as the state_dict of two linear layers. Beside a list the
-        results are curves: for each of the parameters one value, loss, entropy or distortion.
+        W, c, A, b, in this order, under these names, or as the state_dict of two linear layers. With a list the
+        results are curves: one value, loss, entropy or distortion for each entry.
     results : mapping of str to array_like
         Any of Xhat, K_X, K_Xhat, distortion, joint_entropy, output_entropy, conditional_entropy, value (that is L) and
         its gradient dXhat, dW, dc, dA, db. Gram matrices are those of trace 1, entropies are in `base`. ``loss`` stands
@@ -74,7 +74,7 @@ def compare(
     Raises
     ------
     TypeError, ValueError
-        If a name is unknown, nothing is to be compared, shapes do not fit, an input is masked, not finite or out of
+        If a name is unknown, there is nothing to compare, shapes do not fit, an input is masked, not finite or out of
         range, or there are neither parameters nor outputs.
 
     Examples
