@@ -137,7 +137,7 @@ class FitProblem:
             size: int | None = model.batch_size
             return size
         if n <= WHOLE or model.solver != "lbfgs":
-            self.choices["batch_size"] = f"none: {n} samples, of which the entropies are taken together"
+            self.choices["batch_size"] = f"none: the entropies are those of all {n} samples"
         elif model.alpha > 1 and is_low_rank(GaussianKernel(self.samples, self.inside["sigma_x"]), n):
             self.choices["batch_size"] = f"none: {n} samples, whose Gram matrix has few eigenvalues above rounding"
         else:
@@ -172,10 +172,10 @@ class FitProblem:
             starts, reason = ["continuation"], "a PCA start is for lbfgs and units that are nearly linear somewhere"
         elif wide and (many or not spare):
             units = f"{n} samples are many" if spare else f"{model.n_hidden} units for {d} features"
-            starts, reason = ["pca"], f"the kernel is wide beside the data, and {units}"
+            starts, reason = ["pca"], f"the kernel is wide for the data, and {units}"
         else:
             starts = ["continuation"] if model.distortion is not None else ["pca", "continuation"]
-            reason = "there are more units than features" if wide else "the kernel is narrow beside the data"
+            reason = "there are more units than features" if wide else "the kernel is narrow for the data"
         self.choices["init"] = f"{' and '.join(starts)}: {reason}"
         return starts
 

@@ -610,7 +610,7 @@ class RateDistortionAutoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixi
         found += f"for data of variance {self.variance_:.3g}; "
         if distortion <= self.variance_ / 2:
             size, data = max(self.sigma_x_, self.sigma_xhat_), math.sqrt(2 * self.variance_)
-            words = f"{size:.3g} beside distances of about {data:.3g} between samples, so the entropies hardly count"
+            words = f"{size:.3g} with distances of about {data:.3g} between samples, so the entropies hardly count"
             return f"{found}the kernel is too wide, {words}: lower sigma, or take sigma='median'"
         units, d = self.parameters_.W.shape
         spread = np.linalg.eigvalsh(np.atleast_2d(np.cov(self._shown.T))) if hasattr(self, "_shown") else np.ones(1)

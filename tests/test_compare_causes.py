@@ -402,7 +402,7 @@ def test_curves_that_do_not_fit_are_refused():
     for results, words in (
         ({"loss": [1.0]}, r"value must have shape \(2,\), as"),
         ({"loss": 1.0}, r"value must have shape \(2,\), as"),
-        ({"dW": theta[0]}, "beside a list of parameters only distortion, .* can be compared, got dW"),
+        ({"dW": theta[0]}, "with a list of parameters only distortion, .* can be compared, got dW"),
     ):
         with pytest.raises(ValueError, match=words):
             compare(X, points, results, **SETTINGS)

@@ -335,7 +335,7 @@ def test_without_digits_figure_4_is_refused_by_name_and_left_out_otherwise(monke
     assert main(["figures", "--output", str(tmp_path)]) == 0
     assert [name[-1] for name in drawn] == ["1", "2", "3"]
     said = capsys.readouterr().err.strip()
-    assert said.startswith("left out: figure 4, which needs the digits of MNIST")
+    assert said.startswith("skipped: figure 4, which needs the digits of MNIST")
     assert "\n" not in said
 
 

@@ -18,8 +18,8 @@ from .model import add_fit, add_inspect, add_score, add_transform
 __all__ = ["main"]
 
 SEEDS = """\
-Commands that draw random numbers take --seed, 0 by default. The figures have seeds of their own, several for each,
-which are in their JSON files; transform, score and inspect draw nothing.
+Commands that draw random numbers take --seed, 0 by default. The figures have their own seeds, which are in their
+JSON files; transform, score and inspect draw nothing.
 
 Exit codes: 0 done; 1 done, but a check failed, results differ, or a fit did not converge or collapsed; 2 not done,
 because of the arguments or the files; 130 interrupted by Ctrl-C."""

@@ -25,12 +25,12 @@ def add_check(verbs: Verbs) -> None:
 def _check(options: argparse.Namespace) -> int:
     check_folder(options.json)
     if options.oracles and not has_mpmath():  # said before the equations are checked, not after
-        raise ImportError('--oracles needs mpmath, which judges: pip install "rdae_ref[test]"')
+        raise ImportError('--oracles needs mpmath for the fifty digits: pip install "rdae_ref[test]"')
     rows = equation_check(options.seed)
     passed, report = all(row.passed for row in rows), {"rows": [row.to_dict() for row in rows]}
     text = [check_table(rows)]
     if not has_mpmath():
-        text.append('Without mpmath the comparisons with 50 digits are left out: pip install "rdae_ref[test]"')
+        text.append('Without mpmath the comparisons with 50 digits are skipped: pip install "rdae_ref[test]"')
     if options.oracles:
         compared = oracle_check()
         text.append(str(compared))

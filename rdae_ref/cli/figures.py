@@ -92,10 +92,10 @@ def _chosen(options: argparse.Namespace) -> list[str]:
     without = [name for name in drawn if name in FIGURES and FIGURES[name].digits and not digits_source(options.mnist)]
     if not without:
         return drawn
-    said = "needs the digits of MNIST: give their folder by --mnist DIR or RDAE_MNIST (rdae-ref fetch gets them)"
+    said = "needs the digits of MNIST: name their folder, --mnist DIR or RDAE_MNIST (rdae-ref fetch downloads them)"
     if options.names:
         raise ValueError(f"figure {without[0]} {said}, or --mnist sklearn for small ones")
-    print(f"left out: figure {' and '.join(without)}, which {said}", file=sys.stderr)
+    print(f"skipped: figure {' and '.join(without)}, which {said}", file=sys.stderr)
     return [name for name in drawn if name not in without]
 
 

@@ -77,7 +77,7 @@ def add_fit(verbs: Verbs) -> None:
     for name, (kind, what) in SETTINGS.items():
         fit.add_argument(f"--{name.replace('_', '-')}", type=kind, default=argparse.SUPPRESS, metavar="X", help=what)
     fit.add_argument("--seed", type=as_seed, default=0, help="seed of the start, batches and example (default 0)")
-    fit.add_argument("--quiet", action="store_true", help="print nothing: the exit code tells the result")
+    fit.add_argument("--quiet", action="store_true", help="print nothing; the exit code is the result")
     fit.set_defaults(command=_fit)
 
 
@@ -159,7 +159,7 @@ def _add_application(parser: argparse.ArgumentParser, what: str) -> None:
     _add_data(parser, parser.add_argument)
     help_ = f"a .csv, .tsv, .npy or .npz file for the {what}"
     parser.add_argument("-o", "--output", type=Path, required=True, metavar="OUT", help=help_)
-    parser.add_argument("--quiet", action="store_true", help="print nothing: the exit code tells the result")
+    parser.add_argument("--quiet", action="store_true", help="print nothing; the exit code is the result")
 
 
 def _transform(options: argparse.Namespace) -> int:
@@ -275,7 +275,7 @@ def _of_data(model: "RateDistortionAutoencoder", unit: str) -> list[tuple[str, s
     if model.input_entropy_ is not None:
         rate = model.input_entropy_ - model.terms_.conditional_entropy
         rows.append(
-            ("rate", f"{rate:.6g}", f"{unit}, what the outputs tell of the inputs ({model.input_entropy_:.6g})")
+            ("rate", f"{rate:.6g}", f"{unit}, what the outputs reveal about the inputs ({model.input_entropy_:.6g})")
         )
     return rows
 
@@ -329,7 +329,7 @@ def _model_and_table(options: argparse.Namespace) -> tuple["RateDistortionAutoen
 
 def _check_apart(output: Path, *inputs: Path) -> None:
     if output.resolve() in [path.resolve() for path in inputs]:
-        raise ValueError(f"{output} is what is read: name another file to write")
+        raise ValueError(f"{output} is the file to read: name another file to write")
 
 
 def _read(options: argparse.Namespace, wanted: Sequence[str] | None = None) -> Table:

@@ -14,7 +14,7 @@ LITERAL_BEGIN, LITERAL_END = "<!-- literal: begin -->", "<!-- literal: end -->"
 
 
 class Claim(NamedTuple):
-    """A sentence of the paper beside a measurement."""
+    """A sentence of the paper and a measurement."""
 
     figure: str
     sentence: str

@@ -116,7 +116,7 @@ def check_gradient(
         max_elements = as_count(max_elements, "max_elements")
     if jvp is not None or vjp is not None:
         if gradient is not None or not callable(objective):
-            raise TypeError("jvp and vjp go with a function of many values, without a gradient")
+            raise TypeError("jvp and vjp are for a function of many values, without a gradient")
         objective = Products(objective, parameters, jvp, vjp, rng)
     problem = _Problem(_as_objective(objective, gradient), parameters)
     known = [name for name, _ in problem.arrays]
@@ -125,7 +125,7 @@ def check_gradient(
         raise ValueError(f"names must be some of {', '.join(known)}, got {names!r}")
     chosen = [k for k in chosen if problem.arrays[k][1].size]
     if not chosen:
-        raise ValueError(f"names must be some of arrays that are not empty, got {names!r}")
+        raise ValueError(f"names must be those of arrays that are not empty, got {names!r}")
     rows = objective.identity(parameters, tolerance) if isinstance(objective, Products) else []
     return _Checker(problem, rng, tolerance).report(chosen, max_elements, rows)
 
@@ -148,7 +148,7 @@ class _OfFunctions:
 def _as_objective(objective: Any, gradient: Any) -> Any:
     if hasattr(objective, "value_and_gradient"):
         if gradient is not None:
-            raise TypeError("gradient goes with a function; this objective has a value_and_gradient of its own")
+            raise TypeError("gradient is for a function; this objective has its own value_and_gradient")
         return objective
     if not callable(objective):
         raise TypeError(f"objective must be a function or have value_and_gradient, got {type(objective).__name__}")

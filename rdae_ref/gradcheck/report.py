@@ -138,8 +138,8 @@ class GradientReport:
         ]
         unseen = sum(row.size - row.n_checked for row in self.arrays)
         remarks += [
-            f"{unseen} elements were not checked one by one: the slope along a random direction of each array shows an "
-            "error in them if it is large beside the whole array, and may miss a smaller one"
+            f"{unseen} elements were not checked individually: the slope along a random direction of each array shows "
+            "errors that are large compared with the whole array, and may miss smaller ones"
         ] * (unseen > 0)
         return "\n".join([*lines, *remarks, self._sentence()])
 
@@ -149,11 +149,11 @@ class GradientReport:
         )
         doubt = max((row.difference_error for row in self.arrays), default=0.0)
         allowed = (
-            f" to {doubt:.0e}, what the value's noise allows" if self.passed and doubt > 10 * self.tolerance else ""
+            f" to {doubt:.0e}, limited by noise in the value," if self.passed and doubt > 10 * self.tolerance else ""
         )
         worst = f"{self.worst.label} has relative error {self.max_relative_error:.1e}"
         count = {"wrong": f"{wrong} of {checked} elements are wrong", "right": f"{checked} elements agree"}.get(
-            self.verdict, f"{noisy} of {checked} elements cannot be decided with a value noisy by {self.noise:.0e}"
+            self.verdict, f"{noisy} of {checked} elements cannot be decided, as the value has noise of {self.noise:.0e}"
         )
         return (
             f"{self.verdict.upper()}{allowed} at tolerance {self.tolerance:g}: {count}; {worst}; "

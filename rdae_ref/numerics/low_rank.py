@@ -50,12 +50,12 @@ def low_rank_spectrum(A: Array, residual: float = RESIDUAL) -> Spectrum | None:
 def nonzero_spectrum(A: Array) -> Spectrum:
     """Return all eigenvalues of a semidefinite matrix that do not count as zero, with their eigenvectors.
 
-    When few are nonzero, a Cholesky factor is faster. It stops at tr R ≤ eps · |A|² / tr A ≤ eps · λ_max: the error
-    of an eigenvalue by LAPACK, too, and 1/N of the threshold below which one counts as zero.
+    When few are nonzero, a Cholesky factor is faster. It stops at tr R ≤ N · eps · |A|² / tr A ≤ N · eps · λ_max, the
+    threshold below which an eigenvalue counts as zero; a smaller residual would be the rounding of the diagonal.
     """
     N, found = len(A), None
     if N >= FACTOR_FROM:
-        residual = np.finfo(float).eps * float(np.vdot(A, A) / np.trace(A))
+        residual = N * np.finfo(float).eps * float(np.vdot(A, A) / np.trace(A))
         sample = A[::2, ::2]  # a cheap test on every second sample
         if scipy.linalg.lapack.dpstrf(sample, tol=residual / N, lower=1)[2] <= MOST_RANK * len(sample):
             found = low_rank_spectrum(A, residual)

@@ -1,4 +1,4 @@
-"""The package beside automatic differentiation, judged by fifty digits."""
+"""The package compared with automatic differentiation, judged by fifty digits."""
 
 import itertools
 from typing import Any, NamedTuple
@@ -10,7 +10,7 @@ __all__ = ["OracleCheck", "oracle_check"]
 
 
 class OracleCheck(NamedTuple):
-    """The package beside automatic differentiation; ``str`` is a table."""
+    """The package compared with automatic differentiation; ``str`` is a table."""
 
     frameworks: tuple[str, ...]  # those that are installed
     missing: tuple[str, ...]  # for each of the others, the command that installs it

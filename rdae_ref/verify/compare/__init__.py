@@ -1,4 +1,4 @@
-"""Is your implementation right? Your arrays beside ours, with a verdict, and an explanation where they differ."""
+"""Is your implementation right? Your arrays compared with ours: a verdict, and an explanation where they differ."""
 
 from .causes import CAUSES, Cause
 from .comparison import ArrayComparison, Comparison, Explanation

@@ -115,12 +115,12 @@ def _without_parameters(
 
 
 def _as_curve(X: Array, parameters: list[Any], named: Mapping[str, npt.ArrayLike], settings: Any, sign: int) -> Reading:
-    """Read numbers beside a list of parameters."""
+    """Read the results for a list of parameters."""
     if not parameters:
         raise ValueError("parameters must hold at least one point, got an empty list")
     unknown = [name for name in named if name not in NUMBERS]
     if unknown:
-        raise ValueError(f"beside a list of parameters only {', '.join(NUMBERS)} can be compared, got {unknown[0]}")
+        raise ValueError(f"with a list of parameters only {', '.join(NUMBERS)} can be compared, got {unknown[0]}")
     first = _as_four(parameters[0])
     p, d = len(first.c), X.shape[1]
     points = list[Problem]()
@@ -218,7 +218,7 @@ def _by_name(results: Mapping[str, npt.ArrayLike] | None, parameters: Any) -> di
     if strange:
         raise TypeError(f"the names of results must be strings, got {strange[0]!r}: results are {', '.join(NAMES)}")
     if not results:
-        raise ValueError(f"there is nothing to compare: bring at least one of {', '.join(NAMES)}")
+        raise ValueError(f"there is nothing to compare: give at least one of {', '.join(NAMES)}")
     if isinstance(parameters, Mapping) and set(parameters) != set(Parameters._fields):
         own = {f"{pre}{name}": f"d{field}" for name, field in zip(parameters, "WcAb", strict=False) for pre in PREFIXES}
         results = {own.get(name.removesuffix(".grad"), name): array for name, array in results.items()}
@@ -233,7 +233,7 @@ def _by_name(results: Mapping[str, npt.ArrayLike] | None, parameters: Any) -> di
 
 def _as_results(results: Mapping[str, npt.ArrayLike], problem: Problem, sign: int) -> tuple[Given, ...]:
     if not results:
-        raise ValueError(f"there is nothing to compare: bring at least one of {', '.join(NAMES)}")
+        raise ValueError(f"there is nothing to compare: give at least one of {', '.join(NAMES)}")
     N, d = problem.X.shape
     shapes: dict[str, tuple[int, ...]] = {"Xhat": (N, d), "dXhat": (N, d), "K_X": (N, N), "K_Xhat": (N, N)}
     if problem.others:

@@ -1,4 +1,4 @@
-"""Why arrays differ, beside the conventions of `settings`: names, sentences, and what coefficients of a gradient say.
+"""Why arrays differ, apart from the conventions of `settings`: names, sentences, and what coefficients of a gradient say.
 
 A gradient of (25) is a ∂S_joint + b ∂S_output + c ∂D with (a, b, c) = (1, −1, −μ); factors are relative to these.
 """
@@ -39,7 +39,7 @@ CAUSES = {
     "alpha": "the order alpha = {}",
     "exponent": "Λ^α in place of Λ^(α−1) in (15) and (16)",
     "activation": "other units",
-    "output_activation": "units at the output, too",
+    "output_activation": "units at the output as well",
     "bias_dropped": "no bias",
     "gradient_scale": "the whole gradient multiplied by {}",
     "gradient_clipped": "a gradient clipped to norm {}",
@@ -47,7 +47,7 @@ CAUSES = {
     "weight_decay": "a weight decay: minus {} times the parameter",
     "missing_gprime": "G′ missing in (19), (20), (23), (24)",
     "wrong_gprime": "G′ at the wrong argument or of other units",
-    "decoder_dropped": "the decoder's A missing in the way back",
+    "decoder_dropped": "the decoder's A missing in the backward pass",
     "adjacency_for_laplacian": "P in place of D(P) − P",
     "laplacian_sign": "P − D(P) in place of D(P) − P",
     "degree_only": "D(P) in place of D(P) − P",
@@ -130,7 +130,7 @@ def _of_both(base: float, mu: float, N: int, d: int) -> Iterator[Factors]:
         yield Factors("natural_log", (u, u, 1))
     if mu and mu != 1:
         yield Factors("mu_missing", (1, 1, 1 / mu))
-        yield Factors("wrong_factor_entropy", (mu, mu, 1), mu, "μ on the entropies, too")
+        yield Factors("wrong_factor_entropy", (mu, mu, 1), mu, "μ also on the entropies")
 
 
 OF_GRADIENTS = (

@@ -15,7 +15,7 @@ VERDICTS = ("agrees", "follows", "explained", "undecided", "wrong")  # from best
 
 @dataclass(frozen=True)
 class ArrayComparison:
-    """One array of yours beside ours."""
+    """One array of yours compared with ours."""
 
     name: str
     precision: str  # of your computation, by the array's type or by its digits

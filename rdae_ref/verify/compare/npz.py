@@ -82,7 +82,7 @@ def write_template(path: str | os.PathLike[str], seed: int = 0) -> None:
     if Path(path).suffix != ".npz":
         raise ValueError(f"{path} must end in .npz, which numpy.savez would add to it")
     if Path(path).exists():
-        raise FileExistsError(f"{path} is there already, perhaps with results: name another file")
+        raise FileExistsError(f"{path} already exists, perhaps with results: name another file")
     rng = np.random.default_rng(seed)
     X = rng.normal(size=(30, 2))
     parameters = initial_parameters(2, 5, rng, scale=0.7)
@@ -101,7 +101,7 @@ def _read(path: Path) -> dict[str, npt.NDArray[Any]]:
         needed = (*(POINT[:1] if _is_of_outputs(headers) else (*POINT, "activation")), *NUMBERS)
         missing = [name for name in needed if name not in headers]
         if missing:
-            raise ContentError(f"{path} lacks {', '.join(missing)}: a comparison needs the point and the settings, too")
+            raise ContentError(f"{path} lacks {', '.join(missing)}: a comparison also needs the point and the settings")
         return headers
 
     if not path.exists():

@@ -22,7 +22,7 @@ WORK = 3e10  # N³ times the eigendecompositions that may be made: ten to twenty
 
 
 class Fit(NamedTuple):
-    """One array beside ours, or beside ours under other conventions."""
+    """One array compared with ours, or with ours under other conventions."""
 
     fits: bool
     error: float  # the largest difference over the largest element of ours, or over what that is the rounding of

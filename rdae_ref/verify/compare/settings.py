@@ -78,7 +78,7 @@ CONVENTIONS = (
     Convention("mu_on_entropy", "μ on the other term: μ S − D_emp", {"weights": "mu_entropy"}),
     Convention("entropy_over_mu", "1/μ on the other term: S/μ − D_emp, minus (8)", {"weights": "over_mu"}),
     Convention("minimised", "the sign of a loss: −L and its gradient", {"sign": "minimised"}),
-    Convention("downhill", "gradients of the loss −L beside the value L", {"sign": "downhill"}),
+    Convention("downhill", "gradients of the loss −L, but the value L", {"sign": "downhill"}),
     Convention("distortion_added", "+ μ D_emp for − μ D_emp", {"sign": "added"}),
     Convention("gradient_in_nats", "no 1/ln(base) in (15) and (16), as printed", {"gradient_unit": "nats"}),
     Convention("edges_without_size", "P without the factor 1/(2σ²)", {"edges": "without"}),

@@ -1,4 +1,4 @@
-"""The package beside each framework, over units, orders and shapes.
+"""The package compared with each framework, over units, orders and shapes.
 
 With Gram matrices of full rank (`agreement`) all must agree to 1e-10. At degenerate ones (`degenerate_cases`) they
 differ, and fifty digits decide who is right.
