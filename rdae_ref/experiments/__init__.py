@@ -37,7 +37,7 @@ FIGURES = {
     "disentanglement": Experiment("beta-VAE: information of the latents about known factors, over beta", True),
     "irmae": Experiment("IRMAE: rank of the codes and of the data, and why", True, more_with_digits=True),
     "digits": Experiment("Handwritten digits: codes of every model, and one rate-distortion plane", True, True),
-    "public": Experiment("Published numbers beside ours and exact ones, on the same work", True, more_with_digits=True),
+    "public": Experiment("Published numbers, ours and exact ones, on the same problems", True, more_with_digits=True),
     "digit-vae": Experiment("Binarised digits: rate and distortion of the beta-VAE over beta, in nats", True, True),
     "plane": Experiment("Every model in one rate-distortion plane, with the bound of its own samples", True),
     "batches": Experiment("Handwritten digits: gradients of clustered and of random batches", True, True),

@@ -245,7 +245,7 @@ RAVINES = (
     "the rate-distortion objective makes the auto-encoder carve well-defined ravines in the energy landscape at the "
     "points where the majority of the data lies"
 )
-PLAIN = "(Figure 3) the non-regularised auto-encoder reconstructs also what is far from the data"
+PLAIN = "(Figure 3) the non-regularised auto-encoder also reconstructs points far from the data"
 DENOISING = "(Figure 3) the denoising auto-encoder does not"
 
 

@@ -104,7 +104,7 @@ def _rms(values: Array) -> float:
 
 
 WITHOUT = "(pen strokes) without a explicit sparsity constraint or predefined corruption model"
-OWED = "(§4.2) what is seen in the basis is owed to the objective: without the entropy it is something else"
+OWED = "(§4.2) what is seen in the basis is due to the objective: without the entropy it differs"
 CLUSTERS = "(§4.2) we define mini-batches by pre-clustering the data"
 REGIMES = (
     "For smaller reconstruction errors features tend to be more localized, whereas for larger tolerance the features "
@@ -143,14 +143,14 @@ def _difference_claims(result: Result) -> Iterator[Claim]:
     for sentence, other in ((OWED, "without entropy"), (CLUSTERS, "random batches")):
         for kind in Basis._fields:
             pairs = zip(_measured(result, STATED, kind), _measured(result, other, kind), strict=False)
-            quantity = f"{kind}: that share with noise, decay and entropy less that of {other}"
+            quantity = f"{kind}: difference of that share, noise, decay and entropy − {other}"
             yield claim("4", sentence, quantity, [ours - theirs for ours, theirs in pairs], at_least=MORE)
 
 
 def _regime_claims(result: Result) -> Iterator[Claim]:
     kind, strict, tolerant = "synthesis", "random batches", "random batches, µ = 0.1"
     pairs = zip(_measured(result, strict, kind), _measured(result, tolerant, kind), strict=True)
-    quantity = f"{kind}, {strict}: share of local filters at µ = 0.5 less that at µ = 0.1"
+    quantity = f"{kind}, {strict}: share of local filters at µ = 0.5 minus that at µ = 0.1"
     yield claim("4", REGIMES, quantity, [less - more for less, more in pairs], at_least=0.0)
     if digits := _measured(result, TOLERANT, kind, "similarity"):
         quantity = f"{kind}, {TOLERANT}: mean |cos| of the twenty strongest filters to the nearest digit"

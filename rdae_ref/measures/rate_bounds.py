@@ -79,7 +79,7 @@ def gaussian_rate_bound(
     # det Q / det V = Π (1 + s²), with the singular values s of V^(−½) W S^(½): a singular Q needs no care.
     scaled = np.exp(-t / 2)[:, None] * root
     if not np.isfinite(scaled).all():
-        raise ValueError("the noise is too small compared with the signal: raise log_variances or lower W and covariance")
+        raise ValueError("the noise is too small for the signal: raise log_variances or lower W and covariance")
     log_s = 2 * np.log(np.maximum(svdvals(scaled), 1e-300))
     information = 0.5 * np.sum(np.logaddexp(0, log_s))
     log_det_Q = 2 * information + t.sum()

@@ -28,7 +28,7 @@ class Check(NamedTuple):
 
     def __str__(self) -> str:
         found = self.remark if self.gradient is None else str(self.gradient)
-        return f"{self.comparison}\n\nThe gradient with respect to the parameters:\n{found}" if found else str(self.comparison)
+        return f"{self.comparison}\n\nThe gradient of the parameters:\n{found}" if found else str(self.comparison)
 
 
 class Evaluation(NamedTuple):

@@ -292,8 +292,8 @@ def _draw_curve(axes: Any, result: Result) -> None:
     axes.legend(ncols=2, loc="upper right", fontsize=7.5)
 
 
-JUMPS = "D(µ) is no function: there are jumps, with hysteresis"
-GAP = "(14): the distortion is bounded, whatever D the bound asks for"
+JUMPS = "D(µ) is not a function: it jumps, with hysteresis"
+GAP = "(14) bounds the distortion, whatever the bound D"
 RATE = "a matrix-based rate–distortion curve follows from (14)"
 
 
@@ -352,7 +352,7 @@ def _rate_claims(result: Result) -> Iterator[Claim]:
     miss = abs(found.identity_rate - found.identity_formula)
     yield claim("constraint", RATE, "rate at x̂ = x against 2 S(K_X) − S(N K_X∘K_X)", [miss], at_most=1e-10)
     excess = float(found.envelope[0] - found.identity_rate)
-    quantity = f"rate at D = {found.bound[0]:g} less that at x̂ = x ({found.identity_rate:.3f} bits)"
+    quantity = f"rate at D = {found.bound[0]:g} minus that at x̂ = x ({found.identity_rate:.3f} bits)"
     yield claim("constraint", RATE, quantity, [excess], at_most=0)
 
 

@@ -244,7 +244,7 @@ def claims(result: Result) -> list[Claim]:
         rows.append(claim(figure, SINGLE, quantity, gaps[1:].max(axis=0), at_least=HALF))
     for name, gaps in measures.items():
         for beta, values in zip(betas[1:], gaps[1:], strict=True):
-            quantity = f"{name} at β = {beta:g} less that at β = {betas[0]:g}, for each seed"
+            quantity = f"{name} at β = {beta:g} minus that at β = {betas[0]:g}, for each seed"
             rows.append(claim(figure, OVERCOME, quantity, values - gaps[0], at_least=0.05))
     for term, sign, word in (("rate", -1, "fall of the rate, bits"), ("distortion", 1, "rise of the distortion")):
         changes = sign * np.diff(_table(result, term), axis=0)

@@ -1,4 +1,4 @@
-"""Why arrays differ, apart from the conventions of `settings`: names, sentences, and what coefficients of a gradient say.
+"""Why arrays differ, apart from the conventions of `settings`: names, sentences, and the coefficients of a gradient.
 
 A gradient of (25) is a ∂S_joint + b ∂S_output + c ∂D with (a, b, c) = (1, −1, −μ); factors are relative to these.
 """
