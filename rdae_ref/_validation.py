@@ -1,8 +1,8 @@
 """Checks of arguments, all in one place.
 
-Every function returns the accepted value as float64 (or as it came, where nothing is to be converted) and never
-repairs one: bad input gets a ``TypeError`` (wrong kind) or a ``ValueError`` (right kind, wrong value) that says what
-was expected, what came and what to do.
+Every function returns the accepted value as float64 (or unchanged, where nothing needs converting) and never
+repairs one: bad input raises a ``TypeError`` (wrong kind) or a ``ValueError`` (right kind, wrong value) that says what
+was expected, what was passed and what to do.
 """
 
 import difflib

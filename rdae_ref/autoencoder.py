@@ -109,7 +109,7 @@ def entropy_gradients(P: npt.ArrayLike, forward_pass: Forward, parameters: Param
     Returns
     -------
     gradient : Parameters
-        The gradient by each parameter, in its shape.
+        The gradient of each parameter, in its shape.
     """
     X = as_samples(X, "X")
     parameters = as_parameters(parameters, X.shape[1])
@@ -143,7 +143,7 @@ def distortion_gradients(
     Returns
     -------
     gradient : Parameters
-        The gradient by each parameter, in its shape.
+        The gradient of each parameter, in its shape.
     """
     X = as_samples(X, "X")
     target = as_matrix(target, "target", X.shape)

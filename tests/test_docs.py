@@ -216,6 +216,17 @@ NOT_ENGLISH = {
     r"whereby|therein|thereof": "by which, in it, of it",
     r"at the latest|at the earliest": "by, from",
     r"in the first place, that": "that",
+    r"(gradient|derivative)s? (of \w+ )?by (the|its|each) (parameter|output|input|variable)": "with respect to",
+    r"equally many": "the same number of",
+    r"storeys?\b": "layers",
+    r"\ba person('s)?\b": "the user",
+    r"(hold|holds) all the same|with the other sign|turned round": "still hold, minus, reversed",
+    r"(is|are) no function\b": "is not a function",
+    r"as running NumPy": "as runnable NumPy code",
+    r"beside (ours|the data|the signal|differences|a list|the others)": "compared with",
+    r"acts? as \d": "acts like",
+    r"\bbring at least one|\bis there already\b": "give at least one, already exists",
+    r"knows? no model": "works with any model",
 }
 
 

@@ -105,7 +105,7 @@ def truncation_error(decomposition: Spectrum, alpha: float, base: float = 2) -> 
 def kernel_factor(block: Block, N: int, residual: float, most: int) -> Array | None:
     """Return L of K/N = L Lᵀ + R with tr R ≤ residual in N · rank² operations, or None beyond `most` columns.
 
-    It gives up early where the decay of tr R over the columns so far foresees far more than `most`.
+    It gives up early where the decay of tr R over the columns so far predicts far more than `most`.
 
     The pivots are taken some at a time, so that matrix products do the work: the `CANDIDATES` samples with the largest
     residual diagonal are factored by LAPACK, and those are taken whose residual stays worthwhile.

@@ -20,7 +20,7 @@ ALPHAS = (0.5, 1.0, 1.01, 2.0, 3.0, 10.0, math.inf)
 
 
 def _samples(N: int, d: int, seed: int, spread: float = 1.0) -> Array:
-    # Three decimals, so that a person can type them.
+    # Three decimals, so that they can be typed.
     return np.round(spread * np.random.default_rng(seed).normal(size=(N, d)), 3)
 
 

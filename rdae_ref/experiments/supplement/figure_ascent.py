@@ -2,7 +2,7 @@
 
 The paper says "gradient ascent" and no more. Three ways to read it: first on −D alone, to a good reconstruction, and
 then on L; the same with the gradients (15) and (16) as printed, without 1/ln 2, so that L is in nats and μ = 1.5 acts
-as 2.16 in bits; and on L from the random start.
+like 2.16 in bits; and on L from the random start.
 """
 
 import math

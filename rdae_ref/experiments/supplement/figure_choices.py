@@ -262,7 +262,7 @@ def _logarithm_claims(result: Result) -> Iterator[Claim]:
     # For α < 1 the rounding of the smallest eigenvalues is magnified, in bits otherwise than in nats.
     runs = [(key[-1], float(out["gap"])) for key, out in result.runs.items() if key[1] >= 1]
     gaps = [max(gap for seed_of_run, gap in runs if seed_of_run == seed) for seed in seeds]
-    quantity = "L in nats at µ minus ln 2 · L in bits at µ/ln 2 (1.5 acts like 2.16), and gradients: largest relative gap"
+    quantity = "L in nats at µ − ln 2 · L in bits at µ/ln 2 (1.5 acts like 2.16), and gradients: largest relative gap"
     yield claim("choices", LOGARITHM, quantity, gaps, at_most=1e-12)
 
 

@@ -1,4 +1,4 @@
-"""Numbers that others have published, beside ours on the same work and the exact ones where they are known.
+"""Published numbers, ours on the same problems, and the exact ones where they are known.
 
 `gaussian-2d`: bounds on R + λD in nats, from the density (Y. Yang, S. Mandt: Towards empirical sandwich bounds on the
 rate-distortion function, ICLR 2022). `gaussian-40d`: R(D) in bits by trained models (E. Lei, H. Hassani, S. Saeedi

@@ -214,7 +214,7 @@ def _pullback_report(alpha: float, rng: np.random.Generator) -> Any:
     return check_gradient(OfSamples(), rng.normal(size=(15, 2)), rng=rng, tolerance=DIFFERENCES)
 
 
-# Derivatives by the parameters
+# Derivatives with respect to the parameters
 
 
 class _Entropy:
