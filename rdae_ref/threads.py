@@ -41,7 +41,7 @@ class _Shared:
 
 
 _shared = _Shared()
-_SEQUENTIAL = ContextVar("sequential", default=False)
+_THREADS = ContextVar("threads", default=0)  # that there may be: 0 where BLAS has not been limited, 1 within a task
 
 
 @functools.cache
@@ -60,18 +60,20 @@ def one_blas_thread(rows: int = 0) -> Iterator[int]:
     The limit ends with the last of all nested or concurrent users, also after Ctrl-C. Where another thread has set a
     limit of its own with threadpoolctl, that one stays, and 1 is what is yielded.
     """
-    if rows >= LARGE:
-        yield 1
+    here = _THREADS.get()
+    if rows >= LARGE or here:
+        yield here or 1
         return
-    entered = False
+    token = None
     try:
         with _uninterrupted(), _shared.lock:
             _limit()
-            entered = True
+            token = _THREADS.set(_shared.allowed)
         yield _shared.allowed
     finally:
-        if entered:
+        if token is not None:
             with _uninterrupted(), _shared.lock:
+                _THREADS.reset(token)
                 _lift()
 
 
@@ -120,12 +122,12 @@ def _uninterrupted() -> Iterator[None]:
 @contextmanager
 def single_thread() -> Iterator[None]:
     """Compute in this thread alone, as in a worker while other workers use the other cores."""
-    token = _SEQUENTIAL.set(True)
-    try:
-        with one_blas_thread():
+    with one_blas_thread():
+        token = _THREADS.set(1)
+        try:
             yield
-    finally:
-        _SEQUENTIAL.reset(token)
+        finally:
+            _THREADS.reset(token)
 
 
 def thread_map(function: Callable[..., T], *iterables: Iterable[Any], rows: int = 0) -> list[T]:
@@ -136,7 +138,7 @@ def thread_map(function: Callable[..., T], *iterables: Iterable[Any], rows: int 
     BLAS has more than two threads, with all of them.
     """
     tasks = list(zip(*iterables, strict=True))
-    if _SEQUENTIAL.get() or (rows >= LARGE and _allowed() > 2):
+    if _THREADS.get() == 1 or (rows >= LARGE and _allowed() > 2):
         return [function(*task) for task in tasks]
     with one_blas_thread() as threads, _helpers(min(threads, len(tasks)) - 1, threads - 1) as count:
         if not count:
@@ -144,7 +146,7 @@ def thread_map(function: Callable[..., T], *iterables: Iterable[Any], rows: int 
         pending, results = deque(enumerate(tasks)), dict[int, T]()
 
         def work() -> None:
-            _SEQUENTIAL.set(True)
+            _THREADS.set(1)
             while pending:
                 try:
                     k, task = pending.popleft()
@@ -183,6 +185,7 @@ def _helpers(wanted: int, most: int) -> Iterator[int]:
 def _after_fork() -> None:
     global _shared  # a forked child has neither the threads nor the owner of a lock
     limiter, _shared = _shared.limiter, _Shared()
+    _THREADS.set(0)
     if limiter is not None:
         limiter.restore_original_limits()
         _free()
