@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from numpy.testing import assert_allclose
 from scipy.spatial.distance import cdist
+from scipy.special import xlogy
 
 from rdae_ref.theory import (
     ConvergenceWarning,
@@ -39,9 +40,11 @@ def test_the_bounds_hold_what_newton_steps_find(N, d, small_tiles):
             assert found.lower_bound[i] - 1e-5 <= at_that.rate <= found.rate[i] + 1e-5
 
 
-def test_rate_distortion_and_centroids_are_those_of_the_map(small_tiles):
+@pytest.mark.parametrize("gap", [0.0, 1e8])
+def test_rate_distortion_and_centroids_are_those_of_the_map(gap, small_tiles):
     """Each sum as it stands, for the map of the q that was reached."""
     X = np.random.default_rng(1).normal(size=(30, 4))
+    X[15:] += gap
     q = np.random.default_rng(2).dirichlet(np.ones(30))
     rate, distortion, lower, within = module._in_float64(module._squared_distances(X), X, 0.4, q)
     far = cdist(X, X, "sqeuclidean")
@@ -49,7 +52,7 @@ def test_rate_distortion_and_centroids_are_those_of_the_map(small_tiles):
     Z = Q.sum(axis=1)
     Q /= Z[:, None]
     r = Q.mean(axis=0)
-    assert_allclose(rate, (Q * np.log2(Q / r)).sum() / 30, rtol=1e-6)
+    assert_allclose(rate, xlogy(Q, Q / r).sum() / 30 / math.log(2), rtol=1e-6)
     assert_allclose(distortion, (Q * far).sum() / 30, rtol=1e-6)
     centroids = (Q / Q.sum(axis=0)).T @ X
     assert_allclose(within, (Q * cdist(X, centroids, "sqeuclidean")).sum() / 30, rtol=1e-6)
@@ -93,6 +96,24 @@ def test_distances(offset, small_tiles):
     assert_allclose(d, cdist(X, X, "sqeuclidean"), rtol=1e-6, atol=1e-9)
     assert (d == d.T).all()
     assert not d.diagonal().any()
+
+
+@pytest.mark.parametrize("d", [1, 5, 40])
+def test_distances_within_clusters_far_apart_have_all_digits_of_float32(d, small_tiles):
+    X = np.random.default_rng(7).integers(-1000, 1000, size=(40, d))
+    X[::2] += 10**8
+    exact = ((X[:, None] - X) ** 2).sum(axis=2)  # of integers
+    assert_allclose(module._squared_distances(X / 1024), exact / 1024**2, rtol=6e-8)
+
+
+def test_two_clusters_far_apart_need_one_bit_more_than_each():
+    X = np.random.default_rng(8).normal(size=(2, 40, 3))
+    both = alphabet_rate_distortion(np.vstack([X[0], X[1] + 1e8]), [0.3, 1.0], tolerance=1e-4)
+    one, other = (alphabet_rate_distortion(x, [0.3, 1.0], tolerance=1e-4) for x in X)
+    bits = [found.rate + found.slope * found.distortion / math.log(2) for found in (both, one, other)]
+    assert_allclose(bits[0], 1 + (bits[1] + bits[2]) / 2, rtol=0, atol=2e-4)
+    mean = (one.centroid_distortion + other.centroid_distortion) / 2
+    assert_allclose(both.centroid_distortion, mean, rtol=2e-3)
 
 
 def test_many_samples_of_a_gaussian_come_near_its_curve():

@@ -71,13 +71,49 @@ def test_a_shift_changes_nothing():
     np.testing.assert_allclose(here, there, rtol=0, atol=1e-9)
 
 
+def assert_equal_bounds(found, other, further=0.0):
+    """The upper bounds are equal to `TOLERANCE` bits; the lower one also depends on where the letters happen to be."""
+    np.testing.assert_allclose(found.upper, other.upper + further, rtol=0, atol=1e-5)
+    np.testing.assert_allclose(found.upper - found.lower, other.upper - other.lower, rtol=0.02)
+
+
+def uniform(x):
+    return np.where(np.abs(x) < 1, 0.5, 0.0)
+
+
+def two_peaks(x):
+    return (normal(0.1, -20.0)(x) + normal(0.1, 20.0)(x)) / 2
+
+
+@pytest.mark.parametrize(
+    ("density", "narrow", "wide"),
+    [
+        (normal(1.0), np.linspace(-8, 8, 81), np.linspace(-60, 60, 601)),
+        (uniform, np.linspace(-1, 1, 21), np.linspace(-3, 3, 61)),
+    ],
+)
+def test_cells_without_mass_change_nothing(density, narrow, wide):
+    some, more = (continuous_bounds([density], edges, 2.0) for edges in (narrow, wide))
+    assert_equal_bounds(more, some)
+
+
+def test_cells_may_be_empty_between_two_peaks():
+    """Two peaks far apart need one bit more than one of them."""
+    both = continuous_bounds([two_peaks], np.linspace(-25, 25, 1001), 2.0)
+    one = continuous_bounds([normal(0.1)], np.linspace(-5, 5, 201), 2.0)
+    assert_equal_bounds(both, one, further=math.log(2))
+
+
 @pytest.mark.parametrize(
     ("density", "edges", "slope", "message"),
     [
         (normal(1.0), np.linspace(-5, 5, 6), 1.0, "for the widest cell"),
-        (normal(1.0), [0.0, 1.0, 0.5], 1.0, "edges"),
+        (normal(1.0), [0.0, 1.0, 0.5], 1.0, "edges must be two numbers or more, each above the one before"),
+        (normal(1.0), [0.0], 1.0, "edges must be two numbers or more"),
+        (uniform, [2.0, 2.5, 3.0], 1.0, "edges must enclose some of the mass"),
+        (lambda x: normal(1.0)(x) * (3 - x**2) / 2, np.linspace(-7, 7, 99), 1.0, "densities must not be negative"),
         (normal(1.0), np.linspace(-5, 5, 50), 0.0, "slope"),
-        (lambda x: 2 * normal(1.0)(x), np.linspace(-5, 5, 50), 1.0, "integral of a density"),
+        (lambda x: 2 * normal(1.0)(x), np.linspace(-5, 5, 50), 1.0, "densities must have integral 1, got 2:"),
     ],
 )
 def test_bad_input_is_refused(density, edges, slope, message):

@@ -15,7 +15,7 @@ from scipy.spatial.distance import cdist, pdist, squareform
 from .._validation import Array
 from ..threads import one_blas_thread
 
-__all__ = ["GaussianKernel", "Rows", "gaussian_gram", "median_distance"]
+__all__ = ["GaussianKernel", "Rows", "gaussian_gram", "median_distance", "take_differences"]
 
 Rows: TypeAlias = slice | np.ndarray
 
@@ -104,11 +104,11 @@ class GaussianKernel:
                 e = gamma * (down[here][i] + across[j])
                 unseen = e <= TOLERANCE * np.exp(-strip.ravel()[pairs] * self._scale - e)
             seen = ~unseen  # also where e is infinite
-            _mend(strip, some[here], others, i[seen], j[seen])
+            take_differences(strip, some[here], others, i[seen], j[seen])
 
 
-def _mend(strip: Array, some: Array, others: Array, i: np.ndarray, j: np.ndarray) -> None:
-    """Take differences for these pairs, or for all if they are many."""
+def take_differences(strip: Array, some: Array, others: Array, i: np.ndarray, j: np.ndarray) -> None:
+    """Set −|x − y|²/2 for some pairs of rows, or for all if these are many, from differences of coordinates."""
     if len(i) > strip.size / 8:
         strip[:] = -0.5 * cdist(some, others, "sqeuclidean")
         return

@@ -23,6 +23,7 @@ import numpy.typing as npt
 from scipy.special import xlogy
 
 from .._validation import Array, as_count, as_increasing, as_nonnegative_array, as_positive, as_samples
+from ..numerics.distances import take_differences
 from .blahut_arimoto import ConvergenceWarning
 
 __all__ = ["AlphabetRateDistortion", "alphabet_rate_distortion"]
@@ -38,6 +39,7 @@ RETURNING = 0.1  # of the mass, shared out evenly at the next slope
 STEEPEST = 1e30
 LEAST = 1e-30  # of q: in float32 its inverse is finite
 LARGEST = 5e18  # from the mean: squared distances stay in the range of float32
+HALF_ULP = 2.0**-25  # relative, of float32
 USED = 1e-3  # of 1/N: letters with more mass are counted
 
 
@@ -89,8 +91,8 @@ def alphabet_rate_distortion(
     tolerance, max_iterations = as_positive(tolerance, "tolerance"), as_count(max_iterations, "max_iterations")
     if slopes[-1] > STEEPEST:
         raise ValueError(f"slopes must be at most {STEEPEST:g}, in float32, got {slopes[-1]:.3g}")
-    samples = samples - samples.mean(axis=0)  # for the centroids, too
     distances = _squared_distances(samples)
+    samples = samples - samples.mean(axis=0)  # for the centroids
     N = len(samples)
     rows, q = [], np.full(N, 1 / N)
     for beta in slopes:
@@ -101,16 +103,19 @@ def alphabet_rate_distortion(
 
 
 def _squared_distances(X: Array) -> Float32:
-    """Return |x_i − x_j|², taken in float64 and rounded; exactly symmetric, with zeros on the diagonal."""
-    X = X - X.mean(axis=0)
-    squares = np.einsum("ij,ij->i", X, X)
-    if float(squares.max()) > LARGEST**2:
+    """Return |x_i − x_j|², exactly symmetric, by differences where float64 products would lose digits of float32."""
+    centred = X - X.mean(axis=0)
+    halves = np.einsum("ij,ij->i", centred, centred) / 2
+    if 2 * float(halves.max()) > LARGEST**2:
         raise ValueError(f"X must stay within {LARGEST:.0e} of its mean, since squares are in float32: rescale it")
+    lost = (X.shape[1] + 8) * np.finfo(float).eps / HALF_ULP  # of |x|² + |y|²: what products may be off by
     d = np.empty((len(X), len(X)), np.float32)
     for first in range(0, len(X), TILE):
         rows = slice(first, first + TILE)
-        tile = squares[rows, None] + squares[: rows.stop] - 2 * (X[rows] @ X[: rows.stop].T)
-        d[rows, : rows.stop] = np.maximum(tile, 0)
+        sums = halves[rows, None] + halves[: rows.stop]
+        tile = centred[rows] @ centred[: rows.stop].T - sums
+        take_differences(tile, X[rows], X[: rows.stop], *np.nonzero(tile >= -lost * sums))
+        d[rows, : rows.stop] = -2 * tile
         d[: rows.start, rows] = d[rows, : rows.start].T
         square = d[rows, rows]
         np.copyto(square, np.tril(square) + np.tril(square, -1).T)
@@ -187,6 +192,7 @@ def _in_float64(d: Float32, X: Array, beta: float, q: Array) -> tuple[float, flo
     r = q * c
     rate = -float(log_Z.mean()) - beta * distortion - float(r @ np.log(c))
     lower = -float(log_Z.mean()) - math.log(c.max()) - beta * distortion
-    within = float((X**2).sum()) / N - float((r / c**2) @ np.einsum("ij,ij->i", sums, sums))
+    to_centroids = sums / c[:, None] - X  # E(X|X̂) − X̂
+    within = distortion - float(r @ np.einsum("ij,ij->i", to_centroids, to_centroids))
     unit = math.log(2)
-    return max(rate, 0.0) / unit, distortion, lower / unit, within
+    return max(rate, 0.0) / unit, distortion, lower / unit, max(within, 0.0)

@@ -26,7 +26,7 @@ import numpy.typing as npt
 from scipy.integrate import quad
 from scipy.spatial.distance import cdist
 
-from .._validation import Array, as_increasing, as_positive, as_vector
+from .._validation import Array, as_positive, as_vector
 from .blahut_arimoto import blahut_arimoto
 from .sample import dual_bound
 
@@ -34,6 +34,7 @@ __all__ = ["LagrangianBounds", "continuous_bounds"]
 
 NODES = 20  # of Gauss and Legendre's rule, in each cell
 TOLERANCE = 1e-5  # bits, of the finite problems
+EMPTY = 1e-290  # mass of a cell that is left out: far below rounding, and its mean could lose digits
 
 
 class LagrangianBounds(NamedTuple):
@@ -72,8 +73,12 @@ def continuous_bounds(
     1.190 <= 1.193 <= 1.194
     """
     beta, cells = as_positive(slope, "slope"), as_vector(edges, "edges")
-    width = float(np.diff(as_increasing(cells - cells.min() + 1, "edges, shifted above 0,")).max())
-    as_positive(1 - beta * width * width / 2, "1 − slope · width²/2, for the widest cell,")
+    widths = np.diff(cells)
+    if not widths.size or (widths <= 0).any():
+        raise ValueError(f"edges must be two numbers or more, each above the one before, got {cells}: sort them")
+    width = float(widths.max())
+    if beta * width * width >= 2:
+        raise ValueError(f"slope must be below 2/width² = {2 / width / width:.3g} for the widest cell, got {beta:g}")
     bounds = [_of_component(p, cells, beta, width) for p in densities]
     return LagrangianBounds(*np.sum(bounds, axis=0).tolist())
 
@@ -81,17 +86,28 @@ def continuous_bounds(
 def _of_component(density: Callable[[Array], Array], cells: Array, beta: float, width: float) -> tuple[float, float]:
     inner, tails = _moments(density, cells)
     inside = float(inner[0].sum())
-    as_positive(1e-6 - abs(inside + float(tails[0].sum()) - 1), "1e-6 less what the integral of a density is off 1 by")
-    steeper, p = beta * (1 - beta * width**2 / 2), inner[0] / inside
-    points = (inner[1] / inner[0])[:, None]
+    total = inside + float(tails[0].sum())
+    if not abs(total - 1) < 1e-6:
+        raise ValueError(f"densities must have integral 1, got {total:.9g}: normalise them, or take finer cells")
+    if inner[0].min() < 0:
+        raise ValueError(f"densities must not be negative, got the mass {inner[0].min():.3g} in a cell")
+    if inside <= EMPTY:
+        raise ValueError("edges must enclose some of the mass, got cells where a density is 0: move them")
+    steeper, (p, points) = beta * (1 - beta * width**2 / 2), _source(inner)
     letters = p @ blahut_arimoto(p, cdist(points, points, "sqeuclidean"), steeper, tolerance=TOLERANCE).conditional
     lower = dual_bound(points, points, letters / letters.sum(), steeper, p_x=p, tolerance=TOLERANCE) * math.log(2)
     inner[:, 0] += tails[:, 0]  # the outer cells have no end here
     inner[:, -1] += tails[:, 1]
-    means = (inner[1] / inner[0])[:, None]
-    found = blahut_arimoto(inner[0] / inner[0].sum(), cdist(means, means, "sqeuclidean"), beta, tolerance=TOLERANCE)
-    variance = float(inner[2].sum() - inner[0] @ means[:, 0] ** 2)
+    q, means = _source(inner)
+    found = blahut_arimoto(q, cdist(means, means, "sqeuclidean"), beta, tolerance=TOLERANCE)
+    variance = float(inner[2].sum() - inner[0].sum() * (q @ means[:, 0] ** 2))
     return inside * lower, found.rate * math.log(2) + beta * (found.distortion + variance)
+
+
+def _source(moments: Array) -> tuple[Array, Array]:
+    """Return the probabilities and the means, shape (n, 1), of the cells that are not empty."""
+    mass, first, _ = moments[:, moments[0] > EMPTY]
+    return mass / mass.sum(), (first / mass)[:, None]
 
 
 def _moments(density: Callable[[Array], Array], cells: Array) -> tuple[Array, Array]:
