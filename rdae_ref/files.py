@@ -125,7 +125,7 @@ def _check_regular(path: str | os.PathLike[str], mode: int) -> None:
 
 
 class Gunzip(io.RawIOBase):
-    """The content of a gzip file, unpacked no further than is asked for; EOFError or zlib.error if it is damaged.
+    """The content of a gzip file, unpacked only as far as requested; EOFError or zlib.error if it is damaged.
 
     The gzip module reads names in headers, and zeros after the end, byte by byte: minutes for a hostile file.
     """
@@ -166,10 +166,10 @@ def written_whole(
 ) -> Iterator[IO[Any]]:
     """Open a file, for text in UTF-8 or for bytes, that takes its name only when all of it is on the disk.
 
-    At every moment there is either the old file or the new one, and after an error or an interrupt the old one. A file
-    that is replaced passes on its mode, owner and group. If `path` is a symbolic link, its target is written and the
-    link kept, or with ``follow=False`` the link is replaced. An OSError if the folder does not exist or cannot be
-    written to, or `path` is write-protected or not a regular file.
+    At every moment there is either the old file or the new one; after an error or an interrupt it is the old one. The
+    new file keeps the mode, owner and group of the one it replaces. If `path` is a symbolic link, its target is written
+    and the link kept, or with ``follow=False`` the link is replaced. OSError if the folder does not exist or cannot be
+    written to, or if `path` is write-protected or not a regular file.
 
     A writer that is killed leaves a file ``.rdae_ref-*.part``, which the next writer in the same folder removes.
     """

@@ -55,7 +55,7 @@ def leaves(tree: Pytree, name: str = "") -> Iterator[tuple[str, Array]]:
 
 
 def ravel(tree: Pytree) -> tuple[Array, Callable[[Array], Pytree]]:
-    """Flatten a structure into one vector, and return the inverse, too; TypeError or ValueError if it holds no numbers.
+    """Return a structure as one vector, and the inverse function; TypeError or ValueError if it holds no numbers.
 
     >>> vector, unravel = ravel({"W": np.eye(2), "c": np.array([5.0])})
     >>> print(vector, unravel(2 * vector)["c"])

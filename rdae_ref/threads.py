@@ -57,8 +57,8 @@ def _allowed() -> int:
 def one_blas_thread(rows: int = 0) -> Iterator[int]:
     """Limit BLAS to one thread, except for `LARGE` matrices; yield how many threads there may be.
 
-    The limit ends with the last of all nested or concurrent users, also after Ctrl-C. Where another thread has set a
-    limit of its own with threadpoolctl, that one stays, and 1 is what is yielded.
+    The limit ends with the last of all nested or concurrent users, also after Ctrl-C. If another thread has set its own
+    limit with threadpoolctl, that limit stays, and 1 is yielded.
     """
     here = _THREADS.get()
     if rows >= LARGE or here:

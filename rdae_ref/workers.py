@@ -38,7 +38,7 @@ NOT_FOUND = (
 
 
 def mapping(workers: int | Map) -> "Parallel":
-    """Return a map over workers, which is a context manager, too; one that is given is returned as it is.
+    """Return a map over workers, which is also a context manager; a given one is returned unchanged.
 
     Examples
     --------
@@ -64,8 +64,8 @@ class Processes(AbstractContextManager["Processes"]):
     """A map over processes of this machine, with one BLAS thread each.
 
     They start at the first task, even a single process: the same number of threads everywhere gives the same bits
-    everywhere. They end with this object, with the process that owns it or with its ``with`` block, at once if that is
-    left by an exception. They import the main program, so its own start of processes must be guarded by
+    everywhere. They end with this object, with the process that owns it or with its ``with`` block, immediately if an
+    exception leaves the block. They import the main program, so code in it that starts processes must be under
     ``if __name__ == "__main__":``.
     """
 
@@ -192,7 +192,7 @@ def _survives(error: BaseException) -> bool:
 
 
 class ExternalMap(AbstractContextManager["ExternalMap"]):
-    """A map over workers that the caller has started, and will end.
+    """A map over workers that the caller started and will end.
 
     Each task runs in one thread, with one BLAS thread.
     """

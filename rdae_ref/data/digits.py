@@ -1,4 +1,4 @@
-"""Handwritten digits: the files of MNIST, fetched from anywhere and checked, and the small ones of scikit-learn."""
+"""Handwritten digits: the files of MNIST, fetched from any server and checked, and the small ones of scikit-learn."""
 
 import hashlib
 import os
@@ -50,7 +50,7 @@ class Digits(NamedTuple):
 
 
 def digits_source(asked: str | os.PathLike[str] | None = None) -> str | None:
-    """Return the folder, or `SMALL`, that was asked for, or else what the variable RDAE_MNIST says."""
+    """Return the requested folder, or `SMALL`, and otherwise the value of the variable RDAE_MNIST."""
     return str(asked) if asked else os.environ.get("RDAE_MNIST") or None
 
 
@@ -117,17 +117,17 @@ def small_digits() -> Digits:
 
 
 def centred(digits: Digits) -> Array:
-    """Return the pixels less their mean over all digits: what the auto-encoder of §4.2 sees."""
+    """Return the pixels minus their mean over all digits: the inputs of the auto-encoder of §4.2."""
     return digits.pixels - digits.pixels.mean(axis=0)
 
 
 def binarised(digits: Digits, rng: np.random.Generator) -> Array:
-    """Return pixels that are 1 with the probability that they show, and else 0: static binarisation, drawn once."""
+    """Return pixels that are 1 with their grey value as probability, and otherwise 0: binarisation, drawn once."""
     return (rng.random(digits.pixels.shape) < digits.pixels).astype(float)
 
 
 def fingerprint(digits: Digits) -> str:
-    """Return the SHA-256 of the pixels as float64, row by row: from which digits a result was made."""
+    """Return the SHA-256 of the pixels as float64, row by row: it identifies the digits behind a result."""
     return hashlib.sha256(digits.pixels.tobytes()).hexdigest()
 
 
@@ -136,9 +136,9 @@ def fetch_mnist(
 ) -> list[Path]:
     """Fetch the files of MNIST from a server or folder that has them, as in ``https://…/mnist`` or ``file:///…/mnist``.
 
-    Files that are there and right are not fetched again. ValueError for a file whose SHA-256 is another one than in
-    `checksums`, by default `MNIST_FILES`; OSError for one that cannot be fetched or written, comes too slowly (below
-    10 kB/s over 20 s) or not within half an hour in all.
+    Existing files with the right checksum are not fetched again. ValueError for a file whose SHA-256 differs from that
+    in `checksums`, by default `MNIST_FILES`; OSError for one that cannot be fetched or written, or arrives too slowly
+    (below 10 kB/s over 20 s, or more than half an hour in all).
     """
     folder = as_path(folder, "folder")
     folder.mkdir(parents=True, exist_ok=True)

@@ -1,8 +1,8 @@
 """Files in the IDX format of MNIST, gzipped or not: read whole, or refused.
 
 A header says what follows, in big-endian numbers: two zero bytes, one byte for the type of the elements, one for the
-number of dimensions, four bytes for each dimension; then the elements. No memory is allocated because a header says
-so: a file is read up to where its elements must end, and one byte further to see that they do.
+number of dimensions, four bytes for each dimension; then the elements. No memory is allocated on the word of a header:
+a file is read up to where its elements must end, and one byte further to check that they do.
 """
 
 import io
@@ -26,7 +26,7 @@ CHUNK = 2**16
 
 
 class IDXError(ContentError):
-    """A file is not what the IDX format says; the message says in which way."""
+    """A file does not follow the IDX format; the message says how."""
 
 
 class _Readable(Protocol):
@@ -40,12 +40,12 @@ def read_idx(
     dtype: npt.DTypeLike | None = None,
     largest: int = LARGEST_FILE,
 ) -> npt.NDArray[Any]:
-    """Return the array of an IDX file; whether it is gzipped is seen from its first two bytes and not from its name.
+    """Return the array of an IDX file; its first two bytes, not its name, show whether it is gzipped.
 
     `IDXError` if it is empty, not an IDX file, gzipped twice, damaged, an HTML page, or shorter or longer than its
-    header says; or if that announces nothing, more than `largest` bytes, more than eight dimensions, or another
-    `shape` (None in it is any number) or `dtype` than expected: then no element is read. The format is described on the
-    page of MNIST (LeCun, Cortes, Burges).
+    header says. Also, before any element is read, if the header announces no elements, more than `largest` bytes, more
+    than eight dimensions, or a `shape` (None in it matches any number) or `dtype` other than expected. The format is
+    described on the page of MNIST (LeCun, Cortes, Burges).
     """
     with open_file(path) as file:
         zipped = file.read(2) == GZIP

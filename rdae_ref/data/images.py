@@ -35,10 +35,10 @@ def blobs(
     spread: tuple[float, float] = (0.5, 0.5),
     radius: tuple[float, float] = (0.1, 0.2),
 ) -> FactorImages:
-    """Draw images of one Gaussian blob, twice as long as wide, as `blob_images` makes them.
+    """Draw images of one Gaussian blob, twice as long as wide, as in `blob_images`.
 
     All factors are uniform: the centre in ± spread, the radius r between its two bounds, the orientation θ in [0, π/2),
-    where no two angles give the same image.
+    so no two angles give the same image.
 
     Parameters
     ----------
@@ -62,7 +62,7 @@ def blobs(
 
 
 def blob_images(factors: npt.ArrayLike, size: int = 16) -> Array:
-    """Return the images of blobs with given factors: a pixel p of [−1, 1]² is exp(−½ |v|²).
+    """Return the images of blobs with given factors: a pixel at p in [−1, 1]² is exp(−½ |v|²).
 
     v = diag(1/(2r), 1/r) R(θ)ᵀ (p − centre), R(θ) being the rotation by θ.
 

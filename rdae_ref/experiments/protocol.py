@@ -41,14 +41,14 @@ class Result(NamedTuple):
 class FigureModule(Protocol):
     """A module that draws one figure.
 
-    Every run is a *task*: a tuple or frozen dataclass whose ``repr`` states all that the run depends on. A function of
-    the module, often ``train_one``, takes it to its *outcome*, a dictionary of arrays and numbers. A finished run is
-    kept in a file under a digest of its task and of the code, so an interrupted figure resumes and an unchanged one is
-    drawn again in seconds.
+    Every run is a *task*: a tuple or frozen dataclass whose ``repr`` states everything that the run depends on. A
+    function of the module, often ``train_one``, turns it into its *outcome*, a dictionary of arrays and numbers. A
+    finished run is stored in a file named by a digest of its task and of the code, so an interrupted figure resumes and
+    an unchanged one is drawn again in seconds.
 
     ``Settings`` is a frozen dataclass of everything that the numbers depend on, with the figure's own values as
-    defaults. It has ``seeds``, a sample of the data and a start for each: claims are about all, the figure shows the
-    first.
+    defaults. Each of its ``seeds`` gives a sample of the data and a start: claims are about all seeds, the figure shows
+    the first.
     """
 
     Settings: type

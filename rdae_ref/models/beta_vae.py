@@ -37,8 +37,8 @@ class BetaVAE(Variational):
         Weight β ≥ 0 of the rate, 1 for the evidence lower bound; ``"gaussian"`` with variance s² > 0, or
         ``"bernoulli"`` for data in [0, 1].
     capacity, capacity_of : float, optional, and str
-        C ≥ 0 in `base`: |KL − C| is penalised instead of KL. The formula is read in two ways: ``"mean"`` for
-        β |(1/N) Σ KL_i − C|, ``"sample"`` for β (1/N) Σ |KL_i − C|.
+        C ≥ 0 in `base`: |KL − C| is penalised instead of KL. There are two readings of the formula: ``"mean"`` is
+        β |(1/N) Σ KL_i − C|, ``"sample"`` is β (1/N) Σ |KL_i − C|.
     base, rng : float and numpy.random.Generator
         Of the logarithm in L, rates and C: 2 for bits, ``math.e`` for nats; and the source of the noise.
 
@@ -62,12 +62,12 @@ class BetaVAE(Variational):
         self._accept(rng=as_generator(self.rng))
 
     def with_fixed_noise(self, n_latents: int, n_copies: int = 1) -> "FixedBetaVAE":
-        """Draw noise now, and return the deterministic objective that has it.
+        """Draw noise now, and return the deterministic objective with this noise.
 
         Parameters
         ----------
         n_latents, n_copies : int
-            Latents, and copies of each input with noise of their own.
+            Latents, and copies of each input, each with its own noise.
 
         Returns
         -------
@@ -119,8 +119,8 @@ class LinearBetaVAE(Variational):
     """The expectation over the codes of the beta-VAE's objective, exact if the decoder is one affine layer (A, b).
 
     For a Gaussian likelihood, E_q |x − A z − b|² = |x − A m − b|² + Σ_j |a_j|² exp(t_j), a_j being the columns of A;
-    the rest is as in `BetaVAE`, and the encoder may have any depth. If it is affine, too, and the covariance of the
-    data has the eigenvalues γ_i², L is maximal where each principal component with γ_i² > βs² has a latent of its own,
+    the rest is as in `BetaVAE`, and the encoder may have any depth. If the encoder is also affine and the covariance of
+    the data has the eigenvalues γ_i², L is maximal where each principal component with γ_i² > βs² has its own latent,
     D_i = βs² and KL_i = ½ log(γ_i²/(βs²)): reverse water-filling, Eqs. (4) and (5), at the level βs².
     (J. Lucas, G. Tucker, R. Grosse, M. Norouzi: Don't blame the ELBO!, NeurIPS 2019, has the optima for β = 1.)
 

@@ -63,12 +63,12 @@ class Denoising(AutoencoderObjective):
         return dataclasses.replace(self, rng=copy.deepcopy(self.rng)).with_fixed_noise().terms(parameters)
 
     def with_fixed_noise(self, n_copies: int = 1) -> "FixedDenoising":
-        """Draw noise now, and return the deterministic objective that has it.
+        """Draw noise now, and return the deterministic objective with this noise.
 
         Parameters
         ----------
         n_copies : int
-            Copies of each input, with noise of their own.
+            Copies of each input, each with its own noise.
 
         Returns
         -------

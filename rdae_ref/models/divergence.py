@@ -1,4 +1,4 @@
-"""Parameters at which an objective overflows are a divergence: FloatingPointError, and neither infinity nor NaN."""
+"""An objective that overflows has diverged: it raises FloatingPointError and returns neither infinity nor NaN."""
 
 import functools
 from collections.abc import Callable

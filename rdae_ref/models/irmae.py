@@ -5,7 +5,7 @@ Notation of the paper: N samples in rows, E = e(X) and the codes Z are (N, k), X
     Z = E M_1ᵀ M_2ᵀ … M_lᵀ      X̂ = decoder(Z)
 
 Without the linear layers (l = 0) it is the plain deep auto-encoder. They add nothing that the encoder's last layer
-could not do alone: `collapse` multiplies them into it. What they change is where gradient descent goes: to low rank.
+could not represent: `collapse` multiplies them into it. But they lead gradient descent to codes of low rank.
 """
 
 from collections.abc import Sequence
@@ -64,8 +64,8 @@ def initial_irmae_parameters(
 class IRMAE(mlp.LayeredObjective):
     """The implicit rank-minimising auto-encoder's objective L = −D_emp = −(1/N) Σ_i |x_i − x̂_i|².
 
-    L. Jing, J. Zbontar, Y. LeCun: Implicit rank-minimizing autoencoder, NeurIPS 2020. Code that takes the mean over
-    features as well differs by the factor d, which Adam does not see, except for its ε.
+    L. Jing, J. Zbontar, Y. LeCun: Implicit rank-minimizing autoencoder, NeurIPS 2020. Code that also averages over
+    features differs by the factor d, which does not affect Adam, except through its ε.
 
     Parameters
     ----------
@@ -130,7 +130,7 @@ def collapse(parameters: IRMAEParameters) -> IRMAEParameters:
     Returns
     -------
     parameters : IRMAEParameters
-        Without linear layers; the other layers as they were.
+        Without linear layers; the other layers are unchanged.
     """
     encoder, linear, decoder = _as_irmae_parameters(parameters)
     W, b = encoder[-1]

@@ -46,7 +46,7 @@ Layers = tuple[Layer, ...]
 
 
 class LayersForward(NamedTuple):
-    """A forward pass, with what the backward pass needs of it."""
+    """A forward pass, with the arrays that the backward pass needs."""
 
     H: tuple[Array, ...]  # what enters each layer: the inputs, then the values of the units
     Gprime: tuple[Array, ...]  # g′(Z_l) of all layers but the last
@@ -119,7 +119,7 @@ def as_layers(layers: Any, name: str, n_inputs: int | None = None, n_outputs: in
 
 
 class LayeredObjective(DataObjective):
-    """What the objectives on layered networks have in common: they can be evaluated at other inputs than their own."""
+    """What the objectives on layered networks have in common: they can also be evaluated at other inputs."""
 
     def encode(self, parameters: Any, X: npt.ArrayLike | None = None) -> Any:
         """Return the codes of inputs.

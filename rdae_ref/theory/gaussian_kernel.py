@@ -78,7 +78,7 @@ def linear_gains(
     Returns
     -------
     Array, shape (d,)
-        g_i in [0, 1]: x̂_i = g_i x_i, the best of the maps that act on each component by itself.
+        g_i in [0, 1]: x̂_i = g_i x_i, the best of the maps that act on each component separately.
 
     Examples
     --------

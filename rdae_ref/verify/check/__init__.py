@@ -1,6 +1,6 @@
-"""The equation check: every numbered equation against something that shares no code with it.
+"""The equation check: every numbered equation is compared with something that shares no code with it.
 
-One function for each group of equations makes its rows; `equation_check` runs them all.
+One function for each group of equations yields its rows; `equation_check` runs them all.
 """
 
 import importlib.util
