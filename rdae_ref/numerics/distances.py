@@ -119,7 +119,9 @@ def take_differences(strip: Array, some: Array, others: Array, i: np.ndarray, j:
 
 def gaussian_gram(X: Array, sigma: float) -> Array:
     """Return exp(−|x_i − x_j|² / (2σ²)) / N. Eq. (11)."""
-    return GaussianKernel(X, sigma).matrix() / len(X)
+    K = GaussianKernel(X, sigma).matrix()
+    K /= len(X)
+    return K
 
 
 MEDIAN_ROWS = 5000  # above this the median is estimated from a subsample

@@ -14,11 +14,11 @@ from scipy.special import xlogy
 from .._validation import Array
 from ..threads import thread_map
 from .distances import TOLERANCE, GaussianKernel
+from .entropy import order_of
 
 __all__ = ["TILE", "Enclosure", "TraceFunction", "enclosure", "of_squares", "trace_function", "within"]
 
 ROUNDING = 4 * float(np.finfo(float).eps)  # of an eigenvalue, relative to the largest; LAPACK's stay below 1 eps here
-NEAR_ONE = 0.3  # |α − 1| ln N below which expm1 and log1p save digits
 LARGEST_ORDER = 1e15  # above it S_α is −ln λ_max to rounding
 TINY = 1e-300  # its logarithm is finite
 TILE = 1024  # rows and columns of a block of the kernel
@@ -44,7 +44,7 @@ def trace_function(alpha: float, N: int, largest: float) -> TraceFunction:
     """Return how S_α of an N×N matrix with about this largest eigenvalue is computed."""
     if alpha == 1:
         return TraceFunction(lambda x: -xlogy(x, x), float, True)
-    if abs(alpha - 1) * math.log(N) < NEAR_ONE:
+    if order_of(alpha, N).diverges:
         return TraceFunction(
             lambda x: x * np.expm1((alpha - 1) * np.log(np.maximum(x, TINY))) / (1 - alpha),
             lambda total: math.log1p((1 - alpha) * total) / (1 - alpha),

@@ -12,7 +12,7 @@ from typing import NamedTuple
 import numpy as np
 
 from .._validation import Array
-from .low_rank import nonzero_spectrum
+from .low_rank import MOST_RANK, nonzero_spectrum
 from .spectrum import (
     SingularGramWarning,
     Spectrum,
@@ -197,10 +197,8 @@ def entropy_and_weights(decomposition: Spectrum, order: Order) -> EntropyAndWeig
 
 def factor(vectors: Array, weights: Array) -> Array:
     """Return B with B Bᵀ = V diag(|w|) Vᵀ."""
-    used = weights != 0
-    B = vectors.copy() if used.all() else vectors[:, used]
-    B *= np.sqrt(np.abs(weights[used]))
-    return B
+    used = slice(None) if np.count_nonzero(weights) > MOST_RANK * len(weights) else weights != 0
+    return vectors[:, used] * np.sqrt(np.abs(weights[used]))
 
 
 def _entropy_of_values(values: Array, order: Order) -> float:
@@ -212,14 +210,13 @@ def _factor_weights(values: Array, order: Order, N: int) -> Array:
     """Return weights of the gradient up to a common constant: for α > 1 nonpositive, and 0 for zero eigenvalues."""
     if not order.diverges:
         return _literal_weights(values, order)
-    weights = _tangent_weights(values, order)
     if order.needs_all:
-        return weights
+        return _tangent_weights(values, order)
     # An exact zero weighs 1/(α−1), which magnifies the rounding of its eigenvector. It is the rounding of some
     # eigenvalue below the threshold, where S does not change: the weight at the threshold is equally valid.
     smallest = values[0] if len(values) == N else 0.0
-    threshold = np.array([max(smallest, zero_below(values, N))])
-    return np.minimum(weights - _tangents(threshold, values, order), 0)
+    weights = _tangents(np.append(values, max(smallest, zero_below(values, N))), values, order)
+    return np.minimum(weights[:-1] - weights[-1], 0)
 
 
 def _literal_weights(values: Array, order: Order) -> Array:
