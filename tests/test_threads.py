@@ -78,17 +78,23 @@ def test_two_tasks_run_at_once_with_one_blas_thread_each(two):
     assert blas() == {2}
 
 
-def test_as_many_threads_as_blas_may_have(two):
-    running, most, lock = set(), [], threading.Lock()
+def counted(seconds):
+    """Return a task, and a list to which it adds in how many threads it is running."""
+    running, counts, lock = set(), [], threading.Lock()
 
     def task(_):
         with lock:
             running.add(threading.get_ident())
-            most.append(len(running))
-        time.sleep(0.005)
+            counts.append(len(running))
+        time.sleep(seconds)
         with lock:
             running.discard(threading.get_ident())
 
+    return task, counts
+
+
+def test_as_many_threads_as_blas_may_have(two):
+    task, most = counted(0.005)
     thread_map(task, range(8))
     assert max(most) == 2
     most.clear()
@@ -109,16 +115,7 @@ def test_tasks_within_tasks_and_in_workers_start_no_threads(two):
 
 
 def test_threads_of_the_user_share_one_helper(two):
-    running, most, lock = set(), [], threading.Lock()
-
-    def task(_):
-        with lock:
-            running.add(threading.get_ident())
-            most.append(len(running))
-        time.sleep(0.002)
-        with lock:
-            running.discard(threading.get_ident())
-
+    task, most = counted(0.002)
     with ThreadPoolExecutor(3) as executor:
         list(executor.map(lambda _: thread_map(task, range(4)), range(6)))
     assert max(most) <= 4  # three of the user and one of ours
