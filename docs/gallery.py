@@ -1,5 +1,6 @@
 """Write gallery.md from figures/*.json, so that it shows what was measured: ``python docs/gallery.py``."""
 
+import argparse
 import json
 from collections.abc import Iterator
 from itertools import groupby
@@ -102,4 +103,5 @@ def gallery() -> str:
 
 
 if __name__ == "__main__":
+    argparse.ArgumentParser(description=__doc__).parse_args()  # --help does nothing else
     PAGE.write_text(gallery(), encoding="utf-8")

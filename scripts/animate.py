@@ -3,6 +3,7 @@
 Each value of μ starts from the optimum of the value before, as `rdae_ref.continuation` does. One minute on one core.
 """
 
+import argparse
 import base64
 import json
 import re
@@ -101,6 +102,7 @@ def draw(data):
 
 
 if __name__ == "__main__":
+    argparse.ArgumentParser(description=__doc__).parse_args()  # --help does nothing else
     found = run()
     embed(found)
     draw(found)

@@ -396,8 +396,8 @@ def arguments():
     """Read the command line."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--rows", type=int, nargs="*", choices=ROWS, default=[*ROWS], help="default: all")
-    parser.add_argument("--quick", action="store_true", help="tiny sizes, to see that it runs; no table is written")
-    parser.add_argument("--as-started", action="store_true", help="rows with one thread: set nothing instead")
+    parser.add_argument("--quick", action="store_true", help="tiny sizes, to test the script; writes no table")
+    parser.add_argument("--as-started", action="store_true", help="run the one-thread rows with default threads")
     parser.add_argument("--json", type=Path, help="results (figures/benchmark.json; with --quick: none)")
     parser.add_argument("--figure", type=Path, help="folder of the figure (figures; with --quick: none)")
     parser.add_argument("--page", type=Path, help="page that has the table (docs/performance.md; with --quick: none)")

@@ -5,6 +5,7 @@ the gradient's norm. PyTorch's `gradcheck` and the `check_grads` of JAX and HIPS
 get a function whose backward pass is the gradient in question. A checker that is not installed is left out.
 """
 
+import argparse
 import logging
 import sys
 import time
@@ -145,5 +146,6 @@ def table(names=tuple(CHECKERS)):
 
 
 if __name__ == "__main__":
+    argparse.ArgumentParser(description=__doc__).parse_args()  # --help does nothing else
     logging.disable()  # JAX logs each exception of a function that it calls back
     print(table())

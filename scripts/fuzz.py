@@ -344,7 +344,7 @@ def main() -> int:
     parser.add_argument("--inputs", type=int, default=20_000, help="for each reader (default 20000)")
     parser.add_argument("--readers", nargs="+", help="which (default: all)")
     parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--keep", type=Path, help="a folder for the inputs that were not taken well")
+    parser.add_argument("--keep", type=Path, help="a folder for inputs that a reader mishandled")
     options = parser.parse_args()
     warnings.simplefilter("ignore")
     resource.setrlimit(resource.RLIMIT_AS, (4 * 2**30, 4 * 2**30))  # a reader that takes all memory ends here

@@ -352,7 +352,7 @@ def use_lines():
         if {"family": first["family"], "setting": float(first["setting"])} in chosen:
             medians = [np.median([float(row[column]) for row in group]) for column in figure_digits.QUALITIES]
             draws = [
-                100 * np.median([float(row[f"accuracy_{n}_{k}"]) for row in group for k in range(6)])
+                100 * np.median([1 - float(row[f"accuracy_{n}_{k}"]) for row in group for k in range(6)])
                 for n in (100, 1000)
             ]
             D = np.median([float(row["test_distortion"]) for row in group])

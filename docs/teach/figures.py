@@ -1,5 +1,6 @@
 """Draw the pictures of the slides, one panel each and large enough to project: ``python docs/teach/figures.py``."""
 
+import argparse
 import csv
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -77,6 +78,7 @@ def outputs(name: str, unit: str) -> None:
 
 
 if __name__ == "__main__":
+    argparse.ArgumentParser(description=__doc__).parse_args()  # --help does nothing else
     eigenvalues()
     springs()
     sweep()

@@ -13,7 +13,7 @@ from rdae_ref import check_gradient, gaussian_gram, renyi_entropy, renyi_entropy
 
 def slope(G, K, X, sigma):
     """Return ∂S/∂σ."""
-    raise NotImplementedError("replace this line by yours")
+    raise NotImplementedError("replace this line with your own")
 
 
 # The judge, which needs no change.

@@ -1,7 +1,7 @@
 """Exercise A: the gradient of the entropy for the Laplacian kernel. Fill in the function, and run this file.
 
 The Gram matrix is K_ij = exp(−r_ij / σ) / N with r_ij = |x̂_i − x̂_j|. Given G = ∂S/∂K, return ∂S/∂X̂, of shape (N, d).
-`check_gradient` compares every element with differences of the entropy and is the judge.
+`check_gradient` compares every element with finite differences of the entropy and is the judge.
 """
 
 import sys
@@ -12,8 +12,8 @@ from rdae_ref import check_gradient, graph_laplacian, renyi_entropy, renyi_entro
 
 
 def pullback(G, K, Xhat, sigma):
-    """Return ∂S/∂X̂. Note that r_ii = 0: the diagonal of K does not move."""
-    raise NotImplementedError("replace this line by yours")
+    """Return ∂S/∂X̂. Note that r_ii = 0: the diagonal of K is constant."""
+    raise NotImplementedError("replace this line with your own")
 
 
 # The judge, which needs no change.

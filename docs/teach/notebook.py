@@ -1,5 +1,6 @@
 """Write docs/tutorial.md as the notebook tutorial.ipynb, without outputs: ``python docs/teach/notebook.py``."""
 
+import argparse
 import doctest
 import json
 import re
@@ -42,4 +43,5 @@ def notebook(text: str) -> str:
 
 
 if __name__ == "__main__":
+    argparse.ArgumentParser(description=__doc__).parse_args()  # --help does nothing else
     NOTEBOOK.write_text(notebook(PAGE.read_text(encoding="utf-8")), encoding="utf-8")

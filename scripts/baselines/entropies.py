@@ -226,7 +226,7 @@ def hutchinson(case, steps=30, probes=30):
 
 OTHERS = {  # for the table: function and name
     "ours": "`sample_entropy`",
-    "ours_estimated": '`sample_entropy`, `confidence=0.99`',
+    "ours_estimated": "`sample_entropy`, `confidence=0.99`",
     "numpy_eigvalsh": "NumPy's `eigvalsh`",
     "torch_eigvalsh": "PyTorch's `eigvalsh`",
     "vendi_score": "vendi-score 0.0.3 (its formula)",

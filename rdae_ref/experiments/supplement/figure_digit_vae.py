@@ -36,7 +36,7 @@ class Settings:
     n_test: int = 10_000
     hidden: tuple[int, ...] = (256, 256)
     n_latents: int = 32
-    stages: tuple[tuple[float, int], ...] = (*((1e-3, 2000),) * 4, (3e-4, 2000), (1e-4, 1000))
+    stages: tuple[tuple[float, int], ...] = (*((1e-3, 2000),) * 2, (3e-4, 1000), (1e-4, 1000))
     batch_size: int = 100
     n_draws: int = 500  # of the importance weighting, at β = 1
     binarisation: int = 0  # the seed of the binary digits, the same for all
@@ -138,7 +138,7 @@ def claims(result: Result) -> list[Claim]:
         said = f"binarised digits: least {'rise' if sign > 0 else 'fall'} of the {name} from one β to the next, nats"
         table.append(claim("digit-vae", sentence, said, [least], at_least=0))
     probes = {beta: float(result.first(beta)["probe"]) for beta in s.betas}
-    said = f"binarised digits: R² of the labels from the codes at β = {s.betas[-1]:g}, less that at β = 1"
+    said = f"binarised digits: R² of the labels from the codes at β = {s.betas[-1]:g}, minus that at β = 1"
     table.append(claim("digit-vae", sentence, said, [probes[s.betas[-1]] - probes[1.0]], at_least=0))
     return table
 

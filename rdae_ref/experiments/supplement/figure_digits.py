@@ -155,12 +155,12 @@ def _task_claims(result: Result) -> Iterator[Claim]:
             ours = result.over_seeds("IRMAE", float(n_linear))
             for key, words in QUALITIES.items():
                 more = [float(a[key] - b[key]) for a, b in zip(ours, theirs, strict=True)]
-                quantity = f"l = {n_linear}, {words} less {than}".replace("\n", " ")
+                quantity = f"l = {n_linear}, {words} minus {than}".replace("\n", " ")
                 yield claim("digits", TASKS, quantity, more, at_least=0)
             for i, labels in enumerate(s.labels):  # a number for each draw of the labels, the mean over the seeds
                 more = np.mean([a["accuracy"][i] - b["accuracy"][i] for a, b in zip(ours, theirs, strict=True)], axis=0)
                 yield claim(
-                    "digits", TASKS, f"l = {n_linear}, accuracy with {labels} labels, less {than}", more, at_least=0
+                    "digits", TASKS, f"l = {n_linear}, accuracy with {labels} labels minus {than}", more, at_least=0
                 )
 
 
@@ -173,7 +173,7 @@ def _plane_claims(result: Result) -> Iterator[Claim]:
     for mu in s.mus:
         outs = result.over_seeds("rate-distortion", mu)
         more = [float(out["matrix_rate"]) - float(np.interp(out["distortion"], D, R)) for out in outs]
-        quantity = f"µ = {mu:g}: I_α of the rate-distortion auto-encoder less that of PCA at its D, bits"
+        quantity = f"µ = {mu:g}: I_α of the rate-distortion auto-encoder minus that of PCA at its D, bits"
         yield claim("digits", MINIMAL, quantity, more, at_most=0)
 
 

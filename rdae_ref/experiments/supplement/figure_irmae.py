@@ -29,7 +29,7 @@ LAYERS = (
     "the system spontaneously learns representations with a low effective dimension"
 )
 GAPS = {"shapes": 100.0, "manifold": 10.0}  # asked of singular value d over singular value d + 1
-SHORT = replace(EXACT[0], stages=((1e-3, 5000), (2e-4, 1000)))  # of the map, which has many
+SHORT = replace(EXACT[0], stages=((1e-3, 4000),))  # of the map, which has many
 DEPTH_COLOURS = ("grey", "orange", "sky", "vermilion")
 
 
@@ -41,7 +41,7 @@ class Settings:
     n_linear: int = 4  # l of the recipe
     map_of: DeepTraining = SHORT
     map_n_linear: tuple[int, ...] = (0, 2, 4, 8)
-    map_decay: tuple[float, ...] = (0.0, 0.05, 0.2)
+    map_decay: tuple[float, ...] = (0.0, 0.03, 0.1)
     map_widths: tuple[float, ...] = (0.5, 1.0)  # times the units of the recipe
     digits: DeepTraining = DIGITS
     digits_n_linear: tuple[int, ...] = (0, 2, 4, 8)
@@ -179,7 +179,7 @@ def _digit_claims(result: Result) -> Iterator[Claim]:
         fewer = [int(out["rank"]) - int(base["rank"]) for out, base in pairs]
         ratios = [float(out["test_distortion"] / base["test_distortion"]) for out, base in pairs]
         yield claim(
-            "irmae", LAYERS, f"digits: effective rank with l = {n_linear}, less that with l = 0", fewer, at_most=-1
+            "irmae", LAYERS, f"digits: effective rank with l = {n_linear}, minus that with l = 0", fewer, at_most=-1
         )
         yield claim("irmae", COMPACT, f"digits: error with l = {n_linear}, over that with l = 0", ratios, at_most=1.5)
 
