@@ -526,7 +526,7 @@ def test_long_lists_are_cut_in_print_only():
     arrays = literal(X, parameters, **SETTINGS, log=np.log, half=0.5, gamma=lambda s: 1 / s**2)
     comparison = compare(X, parameters, {"db": arrays["db"]}, **SETTINGS)
     assert all(keys for keys in comparison.explanation.alternatives)
-    assert "On these arrays the same" in str(comparison)
+    assert "Equivalent on these arrays" in str(comparison)
 
 
 def test_what_takes_too_long_is_left_out_and_said(monkeypatch):

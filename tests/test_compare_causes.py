@@ -201,7 +201,7 @@ def test_with_other_units_only_the_outputs_are_wrong():
     assert {verdicts[name] for name in verdicts if name not in ("Xhat", "K_X")} == {"follows"}
     assert "right, given your Xhat" in str(comparison)
     assert comparison.causes == (Cause("activation", "Xhat", None, "other units (tanh for logsig)"),)
-    assert "DIFFERS from Xhat on" in str(comparison)
+    assert "DIFFERS, first in Xhat" in str(comparison)
 
 
 @pytest.mark.parametrize("name", ["a Laplacian kernel", "a factorised Laplacian kernel", "σ sqrt(d)"])

@@ -71,7 +71,7 @@ WRONG = {
 def judged(name, code, tmp_path):
     """Run a student's file: the template with a function filled in."""
     template = (TEACH / f"{FILES[name]}.py").read_text(encoding="utf-8")
-    filled = re.sub(rf'def {name}\(.*?"replace this line by yours"\)\n', lambda _: code, template, flags=re.DOTALL)
+    filled = re.sub(rf'def {name}\(.*?"replace this line with your own"\)\n', lambda _: code, template, flags=re.DOTALL)
     student = tmp_path / f"{FILES[name]}.py"
     student.write_text(filled, encoding="utf-8")
     return subprocess.run([sys.executable, student], capture_output=True, text=True, check=False)
@@ -98,7 +98,7 @@ def test_an_exercise_that_was_not_done_says_so(name):
     student = [sys.executable, TEACH / f"{name}.py"]
     done = subprocess.run(student, capture_output=True, text=True, check=False)
     assert done.returncode == 1
-    assert "replace this line by yours" in done.stderr
+    assert "replace this line with your own" in done.stderr
 
 
 def test_each_question_has_a_folded_answer():

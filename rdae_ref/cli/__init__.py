@@ -21,7 +21,7 @@ SEEDS = """\
 Commands that draw random numbers take --seed, 0 by default. The figures have their own seeds, which are in their
 JSON files; transform, score and inspect draw nothing.
 
-Exit codes: 0 done; 1 done, but a check failed, results differ, or a fit did not converge or collapsed; 2 not done,
+Exit codes: 0 done; 1 done, but a check failed, results differ, or a fit did not converge or collapsed; 2 failed,
 because of the arguments or the files; 130 interrupted by Ctrl-C."""
 
 

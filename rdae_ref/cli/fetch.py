@@ -12,7 +12,7 @@ def add_fetch(verbs: Verbs) -> None:
     fetch = add_verb(
         verbs,
         "fetch",
-        "Fetch the four files of MNIST, for figure 4, from a server or folder that has them; checksums are compared.",
+        "Fetch the four files of MNIST, for figure 4, from a server or folder, and verify their checksums.",
         "rdae-ref fetch --from https://ossci-datasets.s3.amazonaws.com/mnist --to mnist\n"
         "  rdae-ref figures 4 --mnist mnist",
     )

@@ -182,7 +182,7 @@ def add_score(verbs: Verbs) -> None:
     score = add_verb(
         verbs,
         "score",
-        "Write the energy |x - xhat|² of each row of a table: the higher, the less it resembles the rows of the fit.",
+        "Write the energy |x - xhat|² of each row of a table, which is high for rows unlike those of the fit.",
         f"{MAKE}\n  rdae-ref score model.npz data.csv -o energy.csv",
     )
     _add_application(score, "energies")

@@ -45,7 +45,7 @@ class Explanation:
         first, *others = self.sentences
         lines = [f"{_listing(self.explains)}: equal ours with {first}", f"  to {self.error:.0e}; {self._evidence()}"]
         if others:
-            lines.append("  On these arrays the same, to rounding:")
+            lines.append("  Equivalent on these arrays, to rounding:")
             lines += [f"    {sentence}" for sentence in others[:SHOWN]]
             if len(others) > SHOWN:
                 lines.append(f"    and {len(others) - SHOWN} more")
@@ -110,7 +110,7 @@ class Comparison:
         parts = [f"{words}: {_listing(names[verdict])}" for verdict, words in said.items() if names[verdict]]
         first = next(array.name for array in self.arrays if array.verdict != "agrees")
         parts += [f"agree: {_listing(names['agrees'])}"] if names["agrees"] else []
-        return f"DIFFERS from {first} on; {'; '.join(parts)}"
+        return f"DIFFERS, first in {first}; {'; '.join(parts)}"
 
 
 def _listing(names: tuple[str, ...] | list[str]) -> str:
