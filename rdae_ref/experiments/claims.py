@@ -60,7 +60,7 @@ def claim(
 ) -> Claim:
     """Compare a quantity, measured once for each seed, with a threshold: `at_most` or `at_least`.
 
-    It is decided if all of the 95 % interval of the median is on one side of the threshold, and with fewer than six
+    It is decided if the whole 95 % interval of the median is on one side of the threshold or, with fewer than six
     seeds, which have no such interval, if all seeds are.
     """
     if (at_most is None) == (at_least is None):

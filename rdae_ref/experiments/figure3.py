@@ -184,7 +184,7 @@ N_SHOWN = 150  # samples: all of them would hide the ravines
 
 
 def draw_arms(result: Result) -> Figure:
-    """Draw the energy of the rate-distortion auto-encoder on the curve and beside it, along each arm.
+    """Draw the energy of the rate-distortion auto-encoder on and off the curve, along each arm.
 
     Medians over seeds, with the range of the energy on the curve as a band.
     """

@@ -1,4 +1,4 @@
-"""Beside Figure 4: where its strokes come from, what the entropy adds, and the weights of inactive inputs.
+"""More on Figure 4: where its strokes come from, what the entropy adds, and the weights of inactive inputs.
 
 Drawn by ``rdae-ref figures 4 --sweep``.
 """

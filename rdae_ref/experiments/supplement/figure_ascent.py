@@ -1,6 +1,6 @@
 """Figure 1 by the paper's own means: plain gradient ascent on (25), by the functions of `rdae_ref.paper` alone.
 
-The paper says "gradient ascent" and no more. Three ways to read it: first on −D alone, to a good reconstruction, and
+The paper says only "gradient ascent". There are three ways to read it: first on −D alone, to a good reconstruction, and
 then on L; the same with the gradients (15) and (16) as printed, without 1/ln 2, so that L is in nats and μ = 1.5 acts
 like 2.16 in bits; and on L from the random start.
 """

@@ -1,6 +1,6 @@
-"""Why pre-clustering (§4.2): the entropy gradient of all samples beside that of clustered and of random batches.
+"""Why pre-clustering (§4.2): the entropy gradient of all samples against that of clustered and of random batches.
 
-And the reason that the paper gives: the share of the Gram matrix in the blocks of the clusters.
+Also the reason that the paper gives: the share of the Gram matrix in the blocks of the clusters.
 """
 
 from collections.abc import Sequence
@@ -68,7 +68,7 @@ class Agreement(NamedTuple):
 
 
 def agreement(g: Array, G: Array) -> Agreement:
-    """Return angle and relative error of a gradient g beside that of all samples, G; neither is zero."""
+    """Return angle and relative error of a gradient g compared with that of all samples, G; neither is zero."""
     norms = np.linalg.norm(g), np.linalg.norm(G)
     unit, UNIT = g / norms[0], G / norms[1]
     # Not arccos of the cosine, which has no digits left near 0°.

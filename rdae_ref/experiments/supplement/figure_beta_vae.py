@@ -2,7 +2,7 @@
 
 A linear beta-VAE on a Gaussian source whose covariance is known ends at the solution of reverse water-filling, Eqs. (4)
 and (5), at the level λ = βs²: by its exact expected objective, and trained as usual, with noise, mini-batches and Adam.
-An affine encoder and decoder cannot fall below that curve, so the distance to it is an error of training.
+An affine encoder and decoder cannot fall below that curve, so the distance from it is a training error.
 The quotations are from "the essay", a lab's notes on beta-VAE and rate–distortion, whose steps `docs/beta_vae.md`
 follows.
 """

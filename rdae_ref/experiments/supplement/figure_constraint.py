@@ -141,10 +141,10 @@ def curve_one(task: Task) -> dict[str, Any]:
 def solve_along(
     objective: RateDistortion, parameters: Parameters, bounds: Sequence[float], rounds: int, iterations: int
 ) -> Outcome:
-    """Solve (14) for one bound after another, each from where the one before ended.
+    """Solve (14) for one bound after another, each from where the previous one ended.
 
-    `rounds` and `iterations` are the most rounds of the method of multipliers, and of L-BFGS in each. The columns of
-    `CURVE_COLUMNS` are returned by rising bound.
+    `rounds` and `iterations` limit the rounds of the method of multipliers and the L-BFGS iterations in each. The
+    columns of `CURVE_COLUMNS` are returned by rising bound.
     """
     rate_of_inputs = renyi_entropy(objective.K_X, objective.alpha, objective.base)
     rows = []
@@ -188,7 +188,7 @@ class Curve(NamedTuple):
 
 
 def curve(result: Result) -> Curve:
-    """Return the matrix-based rate–distortion curve: a point that meets a bound meets every higher one, too."""
+    """Return the matrix-based rate–distortion curve: a point that meets a bound also meets every higher one."""
     settings, runs = result.settings, result.runs
     solved = {unit: [runs[unit, way, start] for way in CURVES for start in settings.starts] for unit in UNITS}
     best = {

@@ -1,6 +1,6 @@
 """The stochastic map of Chigirev and Bialek, reference [5] of the paper, on a noisy circle and a noisy arc.
 
-The paper starts from it: a random map onto points that represent a manifold, at a trade-off β between I(X; M) of
+The paper starts from it: a random map onto points that represent a manifold, with a trade-off β between I(X; M) of
 Eq. (1) and distortion.
 """
 

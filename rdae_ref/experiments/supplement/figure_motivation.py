@@ -66,7 +66,7 @@ def level(mu: Numbers) -> Numbers:
 def pca_distortions(variances: Sequence[float]) -> Array:
     """Return the distortion of PCA with 0, 1, …, d components: the variance of those that it discards.
 
-    The Shannon rate is infinite from one component on, since a component is kept exactly.
+    The Shannon rate is infinite for one component or more, since components are kept exactly.
     """
     falling = np.sort(variances)[::-1]
     return np.append(np.cumsum(falling[::-1])[::-1], 0.0)
