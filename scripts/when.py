@@ -39,7 +39,7 @@ def tables():
     found = {name: load(return_X_y=True) for name, load in loaders.items()}
     pixels, digits = found["digits"]
     found["digits"] = pixels[:, (pixels > 0).mean(axis=0) > EMPTY], digits
-    return found | {"mixture (26)": (drawn.X, drawn.component)}
+    return found | {"mixture (27)": (drawn.X, drawn.component)}
 
 
 def standardised(train, *others):
