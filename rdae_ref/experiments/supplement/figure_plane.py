@@ -305,11 +305,11 @@ def _matrix_claims(result: Result, source: str) -> Iterator[Claim]:
     seeds = result.settings.seeds
     if source == "gaussian":
         more = [_under(result, source, seed, "PCA")[1] for seed in seeds]
-        quantity = "gaussian: I_α of PCA with one component less that of (14) at its D, bits"
+        quantity = "gaussian: I_α of PCA with one component minus that of (14) at its D, bits"
         yield claim("plane", PCA_OPTIMAL, quantity, [-x for x in more], at_most=0.1)
     others = ("plain", "denoising", "contractive", "IRMAE", "PCA")
     depth = [max(float(_under(result, source, seed, model).max()) for model in others) for seed in seeds]
-    quantity = f"{source}: I_α of (14) less that of any other auto-encoder at its D, largest, bits"
+    quantity = f"{source}: I_α of (14) minus that of any other auto-encoder at its D, largest, bits"
     yield claim("plane", MINIMAL, quantity, depth, at_most=0.05)
 
 
