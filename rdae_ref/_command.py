@@ -26,10 +26,8 @@ def finish() -> None:
 
 
 def end() -> None:
-    """Ignore Ctrl-C: all is done, and the exit code stays that of the work while the interpreter ends.
-
-    Python would give the signal back to the system, and one that comes then end the process by the signal.
-    """
+    """Ignore Ctrl-C: all is done, and the exit code stays that of the work while the interpreter ends."""
+    # Python would give the signal back to the system, and one that comes then would end the process by the signal.
     if _is_command and signal.getsignal(signal.SIGINT) is _end:
         signal.signal(signal.SIGINT, signal.SIG_IGN)
 

@@ -9,17 +9,12 @@ from .common import Verbs, add_verb, as_seed, check_folder, write_json
 
 def add_check(verbs: Verbs) -> None:
     """Add the verb."""
-    check = add_verb(
-        verbs,
-        "check",
-        "Compare every equation with something that shares no code with it; exit code 1 if one fails.",
-        "rdae-ref check --json check.json",
-    )
+    what = "Compare every equation with something that shares no code with it; exit code 1 if one fails."
+    check = add_verb(verbs, "check", what, "rdae-ref check --json check.json", _check)
     check.add_argument("--json", type=Path, metavar="FILE", help="also write the table as JSON")
     check.add_argument("--oracles", action="store_true", help="also against HIPS autograd, PyTorch and JAX (a minute)")
     check.add_argument("--seed", type=as_seed, default=0, help="seed of data and parameters (default 0)")
     check.add_argument("--quiet", action="store_true", help="print nothing; the exit code is the verdict")
-    check.set_defaults(command=_check)
 
 
 def _check(options: argparse.Namespace) -> int:

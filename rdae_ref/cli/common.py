@@ -8,6 +8,7 @@ import os
 import re
 import sys
 import tempfile
+from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 from typing import Any, NoReturn, TypeAlias
@@ -17,6 +18,7 @@ from ..files import printable, written_whole
 __all__ = ["Lasting", "Parser", "Verbs", "add_verb", "as_seed", "check_folder", "say", "write_json"]
 
 Verbs: TypeAlias = "argparse._SubParsersAction[Parser]"
+Command = Callable[[argparse.Namespace], int]
 
 COLOURS = {"red": "\x1b[31m", "yellow": "\x1b[33m"}
 
@@ -83,16 +85,11 @@ class Parser(argparse.ArgumentParser):
         super().error(message)
 
 
-def add_verb(verbs: Verbs, name: str, what: str, example: str) -> Parser:
+def add_verb(verbs: Verbs, name: str, what: str, example: str, command: Command) -> Parser:
     """Add a command with its help, which ends in an example that works as pasted."""
-    parser = verbs.add_parser(
-        name,
-        help=what,
-        description=what,
-        epilog=f"example:\n  {example}",
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
-    parser.set_defaults(parser=parser)
+    raw, epilog = argparse.RawDescriptionHelpFormatter, f"example:\n  {example}"
+    parser = verbs.add_parser(name, help=what, description=what, epilog=epilog, formatter_class=raw)
+    parser.set_defaults(parser=parser, command=command)
     return parser
 
 

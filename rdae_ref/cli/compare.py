@@ -13,26 +13,17 @@ FILL = """python -c "import numpy as np; f = dict(np.load('mine.npz')); np.savez
 
 def add_compare(verbs: Verbs) -> None:
     """Add the verb."""
-    compare = add_verb(
-        verbs,
-        "compare",
-        "Compare your arrays with ours, and name the causes where they differ; exit code 1 if they do.",
-        f"rdae-ref compare --template mine.npz\n  {FILL}\n  rdae-ref compare mine.npz",
-    )
+    example = f"rdae-ref compare --template mine.npz\n  {FILL}\n  rdae-ref compare mine.npz"
+    what = "Compare your arrays with ours, and name the causes where they differ; exit code 1 if they do."
+    compare = add_verb(verbs, "compare", what, example, _compare)
     files = compare.add_mutually_exclusive_group(required=True)
     files.add_argument("file", nargs="?", type=Path, metavar="FILE.npz", help="your arrays, as numpy.savez writes them")
-    files.add_argument(
-        "--template",
-        nargs="?",
-        type=Path,
-        const=Path("compare.npz"),
-        metavar="FILE.npz",
-        help="write an example to fill in, and print the PyTorch and JAX code that does (default compare.npz)",
-    )
+    template = "write an example to fill in, and print the PyTorch and JAX code that does (default compare.npz)"
+    default = Path("compare.npz")
+    files.add_argument("--template", nargs="?", type=Path, const=default, metavar="FILE.npz", help=template)
     compare.add_argument("--json", type=Path, metavar="FILE", help="also write the report as JSON")
     compare.add_argument("--seed", type=as_seed, default=0, help="seed of the example (default 0)")
     compare.add_argument("--quiet", action="store_true", help="print nothing; the exit code is the verdict")
-    compare.set_defaults(command=_compare)
 
 
 def _compare(options: argparse.Namespace) -> int:

@@ -16,32 +16,21 @@ from .common import Verbs, add_verb
 
 def add_figures(verbs: Verbs) -> None:
     """Add the verb."""
-    figures = add_verb(
-        verbs,
-        "figures",
-        "Draw figures, with the numbers behind them as CSV and the claims of the paper as JSON.",
-        "rdae-ref figures 1 --output figures",
-    )
+    what = "Draw figures, with the numbers behind them as CSV and the claims of the paper as JSON."
+    figures = add_verb(verbs, "figures", what, "rdae-ref figures 1 --output figures", _figures)
     figures.add_argument("names", nargs="*", metavar="NAME", help="figures to draw (default: those of the paper)")
     figures.add_argument("--all", action="store_true", help="also draw the supplementary figures")
     figures.add_argument("--list", action="store_true", help="list the figures and exit")
     figures.add_argument("--output", type=Path, default=Path("figures"), metavar="FOLDER", help="default: figures")
     figures.add_argument("--workers", type=int, help="number of processes (default: one for each core)")
-    figures.add_argument(
-        "--literal",
-        action="store_true",
-        help="draw figures 1, 2 and 3 with the equations as printed (method='paper'), into separate files",
-    )
+    literal_ = "draw figures 1, 2 and 3 with the equations as printed (method='paper'), into separate files"
+    figures.add_argument("--literal", action="store_true", help=literal_)
     figures.add_argument("--all-files", action="store_true", help="also write SVG files and long tables")
-    figures.add_argument(
-        "--mnist",
-        metavar="DIR",
-        help="folder of the MNIST files, for figure 4 (default: $RDAE_MNIST); 'sklearn' for small digits",
-    )
+    mnist = "folder of the MNIST files, for figure 4 (default: $RDAE_MNIST); 'sklearn' for small digits"
+    figures.add_argument("--mnist", metavar="DIR", help=mnist)
     figures.add_argument("--sweep", action="store_true", help="figure 4: also other µ, batches, noise and decay")
     figures.add_argument("--claims", type=Path, metavar="FILE", help="update the tables of claims on this page")
     figures.add_argument("--quiet", action="store_true", help="do not print the claims")
-    figures.set_defaults(command=_figures)
 
 
 def _figures(options: argparse.Namespace) -> int:

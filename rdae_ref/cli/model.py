@@ -61,24 +61,18 @@ SETTINGS: dict[str, tuple[Any, str]] = {
 
 def add_fit(verbs: Verbs) -> None:
     """Add the command."""
-    fit = add_verb(
-        verbs,
-        "fit",
-        "Fit an auto-encoder to the rows of a table; exit code 1 if it did not converge, or collapsed.",
-        MAKE,
-    )
+    what = "Fit an auto-encoder to the rows of a table; exit code 1 if it did not converge, or collapsed."
+    fit = add_verb(verbs, "fit", what, MAKE, _fit)
     which = fit.add_mutually_exclusive_group(required=True)
     _add_data(fit, which.add_argument, nargs="?")
     which.add_argument("--example", type=Path, metavar="FILE", help="write example data, those of Figure 1, and exit")
-    fit.add_argument(
-        "-o", "--output", type=Path, metavar="MODEL.npz", help="the model (default: DATA.model.npz, next to the data)"
-    )
+    model = "the model (default: DATA.model.npz, next to the data)"
+    fit.add_argument("-o", "--output", type=Path, metavar="MODEL.npz", help=model)
     fit.add_argument("--standardise", action="store_true", help="centre the columns and scale them to variance 1 first")
     for name, (kind, what) in SETTINGS.items():
         fit.add_argument(f"--{name.replace('_', '-')}", type=kind, default=argparse.SUPPRESS, metavar="X", help=what)
     fit.add_argument("--seed", type=as_seed, default=0, help="seed of the start, batches and example (default 0)")
     fit.add_argument("--quiet", action="store_true", help="print nothing; the exit code is the result")
-    fit.set_defaults(command=_fit)
 
 
 def _fit(options: argparse.Namespace) -> int:
@@ -142,15 +136,11 @@ def _with_names(words: str, table: Table) -> str:
 
 def add_transform(verbs: Verbs) -> None:
     """Add the command."""
-    transform = add_verb(
-        verbs,
-        "transform",
-        "Write the codes of the rows of a table, or their reconstructions, into another table.",
-        f"{MAKE}\n  rdae-ref transform model.npz data.csv -o code.csv",
-    )
+    what = "Write the codes of the rows of a table, or their reconstructions, into another table."
+    example = f"{MAKE}\n  rdae-ref transform model.npz data.csv -o code.csv"
+    transform = add_verb(verbs, "transform", what, example, _transform)
     _add_application(transform, "codes")
     transform.add_argument("--reconstruct", action="store_true", help="write the reconstructions, not the codes")
-    transform.set_defaults(command=_transform)
 
 
 def _add_application(parser: argparse.ArgumentParser, what: str) -> None:
@@ -179,14 +169,9 @@ def _transform(options: argparse.Namespace) -> int:
 
 def add_score(verbs: Verbs) -> None:
     """Add the command."""
-    score = add_verb(
-        verbs,
-        "score",
-        "Write the energy |x - xhat|² of each row of a table, which is high for rows unlike those of the fit.",
-        f"{MAKE}\n  rdae-ref score model.npz data.csv -o energy.csv",
-    )
+    what = "Write the energy |x - xhat|² of each row of a table, which is high for rows unlike those of the fit."
+    score = add_verb(verbs, "score", what, f"{MAKE}\n  rdae-ref score model.npz data.csv -o energy.csv", _score)
     _add_application(score, "energies")
-    score.set_defaults(command=_score)
 
 
 def _score(options: argparse.Namespace) -> int:
@@ -202,21 +187,15 @@ def _score(options: argparse.Namespace) -> int:
 
 def add_inspect(verbs: Verbs) -> None:
     """Add the command."""
-    inspect = add_verb(
-        verbs,
-        "inspect",
-        "Describe a model: its settings, the terms of its objective, and its training history.",
-        f"{MAKE}\n  rdae-ref inspect model.npz --plot history.png",
-    )
+    what = "Describe a model: its settings, the terms of its objective, and its training history."
+    inspect = add_verb(verbs, "inspect", what, f"{MAKE}\n  rdae-ref inspect model.npz --plot history.png", _inspect)
     inspect.add_argument("model", type=Path, metavar="MODEL.npz", help="as rdae-ref fit wrote it")
     inspect.add_argument("--plot", type=Path, metavar="FILE", help="draw the history into a .png, .svg or .pdf file")
-    inspect.add_argument(
-        "--html", type=Path, metavar="FILE", help="write a report for a browser, which needs no network"
-    )
+    report = "write a report for a browser, which needs no network"
+    inspect.add_argument("--html", type=Path, metavar="FILE", help=report)
     inspect.add_argument("--data", type=Path, metavar="DATA", help="samples for the spectra and energies of the report")
     _add_reading(inspect)
     inspect.add_argument("--quiet", action="store_true", help="print nothing; exit code 0 if the file is a model")
-    inspect.set_defaults(command=_inspect)
 
 
 def _inspect(options: argparse.Namespace) -> int:
@@ -274,9 +253,8 @@ def _of_data(model: "RateDistortionAutoencoder", unit: str) -> list[tuple[str, s
         rows.append(("D / variance", f"{share:.4g}", f"of the variance {model.variance_:.6g} of the data"))
     if model.input_entropy_ is not None:
         rate = model.input_entropy_ - model.terms_.conditional_entropy
-        rows.append(
-            ("rate", f"{rate:.6g}", f"{unit}, what the outputs reveal about the inputs ({model.input_entropy_:.6g})")
-        )
+        what = f"{unit}, what the outputs reveal about the inputs ({model.input_entropy_:.6g})"
+        rows.append(("rate", f"{rate:.6g}", what))
     return rows
 
 
@@ -287,22 +265,17 @@ def _add_data(parser: argparse.ArgumentParser, add: Any, **kwargs: Any) -> None:
 
 def _add_reading(parser: argparse.ArgumentParser) -> None:
     reading = parser.add_argument_group("how the data is read")
-    reading.add_argument(
-        "--delimiter", metavar="C", help="a character, tab, or whitespace (default: detected automatically)"
-    )
+    delimiter = "a character, tab, or whitespace (default: detected automatically)"
+    reading.add_argument("--delimiter", metavar="C", help=delimiter)
     names = "separated by commas: names, or numbers from 1"
     reading.add_argument("--columns", action="append", metavar="NAMES", help=f"the columns to read, {names}")
     reading.add_argument("--drop", action="append", metavar="NAMES", help=f"columns to leave out, {names}")
     reading.add_argument("--index", action="store_true", help="the first column is an index: leave it out")
     reading.add_argument("--decimal", choices=(".", ","), default=".", metavar="C", help="the decimal sign (default .)")
-    reading.add_argument(
-        "--missing", choices=("refuse", "mean", "drop"), default="refuse", help="missing numbers (default refuse)"
-    )
-    reading.add_argument(
-        "--header",
-        action=argparse.BooleanOptionalAction,
-        help="whether line 1 has the names of the columns (default: detected automatically)",
-    )
+    ways, missing = ("refuse", "mean", "drop"), "missing numbers (default refuse)"
+    reading.add_argument("--missing", choices=ways, default="refuse", help=missing)
+    header = "whether line 1 has the names of the columns (default: detected automatically)"
+    reading.add_argument("--header", action=argparse.BooleanOptionalAction, help=header)
     reading.add_argument("--key", metavar="NAME", help="the array of an npz file (default: the only one)")
 
 
@@ -333,18 +306,9 @@ def _check_apart(output: Path, *inputs: Path) -> None:
 
 
 def _read(options: argparse.Namespace, wanted: Sequence[str] | None = None) -> Table:
-    table = read_table(
-        options.data,
-        delimiter=options.delimiter,
-        header=options.header,
-        key=options.key,
-        columns=None if options.columns is None else _names(options.columns),
-        drop=_names(options.drop or ()),
-        index=options.index,
-        decimal=options.decimal,
-        missing=options.missing,
-        wanted=wanted,
-    )
+    given = {name: getattr(options, name) for name in ("delimiter", "header", "key", "index", "decimal", "missing")}
+    columns = None if options.columns is None else _names(options.columns)
+    table = read_table(options.data, columns=columns, drop=_names(options.drop or ()), wanted=wanted, **given)
     if not options.quiet:
         print(f"{options.data}: {table.detected}")
         for note in table.notes:

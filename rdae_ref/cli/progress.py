@@ -12,10 +12,8 @@ PAUSE = 0.5  # seconds between two lines
 
 
 def progress_lines(max_iter: int, mu: float, approach: int) -> "Lines | None":
-    """Return a callback that writes to stderr, or None where that is not a terminal.
-
-    A stage takes up to `max_iter` iterations, or `approach` if its trade-off exceeds the final `mu`.
-    """
+    """Return a callback that writes to stderr, or None where that is not a terminal."""
+    # A stage takes up to `max_iter` iterations, or `approach` if its trade-off exceeds the final `mu`.
     return Lines(max_iter, mu, min(approach, max_iter)) if sys.stderr.isatty() else None
 
 
