@@ -118,10 +118,7 @@ def vendi(K: npt.ArrayLike, q: float = 1) -> float:
 
 
 def silverman_size(X: npt.ArrayLike, multiplier: float = 1) -> float:
-    """Return σ in exp(−d²/σ²) as Directed-Information takes it by default: multiplier · 1.06 · std · N^(−1/5).
-
-    The standard deviation is that of all elements of `X`.
-    """
+    """Return Directed-Information's default σ in exp(−d²/σ²): multiplier · 1.06 · std of all elements · N^(−1/5)."""
     X = as_samples(X, "X")
     return as_positive(multiplier, "multiplier") * 1.06 * float(X.std()) * len(X) ** (-1 / 5)
 

@@ -41,10 +41,8 @@ class Evaluation(NamedTuple):
 
 
 def check_model(model: Any, settings: Mapping[str, Any], max_elements: int, quiet: bool) -> Check:
-    """Compare as a loss and as an objective, take the better reading, check the parameters, and print.
-
-    The model with its loss is an objective that has ``value_only``, ``parameters``, and ``evaluation()`` by outputs.
-    """
+    """Compare as a loss and as an objective, take the better reading, check the parameters, and print."""
+    # The model with its loss is an objective with ``value_only``, ``parameters``, and ``evaluation()`` by outputs.
     # With small matrices more threads wait for each other, and JAX's eigh beside a threaded OpenBLAS has corrupted
     # products of NumPy (jax issue 38056).
     with threadpool_limits(limits=1):

@@ -1,7 +1,4 @@
-"""The equation check: every numbered equation is compared with something that shares no code with it.
-
-One function for each group of equations yields its rows; `equation_check` runs them all.
-"""
+"""The equation check: every numbered equation is compared with something that shares no code with it."""
 
 import importlib.util
 import warnings

@@ -146,10 +146,9 @@ def _two_samples(k: float, alpha: float) -> float:
 
 
 class _OfMatrix:
-    """A function of the elements on and below the diagonal of a symmetric matrix, with its gradient at one point.
+    """A function of the elements on and below the diagonal of a symmetric matrix, with its gradient at one point."""
 
-    The gradient is needed at that point only: a difference leaves trace 1, which (15) does not.
-    """
+    # The gradient is needed at that point only: a difference leaves trace 1, which (15) does not.
 
     def __init__(self, value: Callable[[Array], float], G: Array) -> None:
         self.value, self.G, self.lower = value, G, np.tril_indices(len(G))
@@ -282,12 +281,10 @@ def objective_rows(code: Code, rng: np.random.Generator) -> Iterator[Row]:
 
 
 def low_rank_rows(rng: np.random.Generator) -> Iterator[Row]:
-    """Yield the rows of (25) with a low-rank spectrum: its gradient, and its value over the proven bound.
-
-    The gradient is checked at samples that repeat, whose rank is low for any parameters: where it is low up to a
-    residual only, the factor's length changes along a difference, and the value jumps by up to the bound.
-    The value is checked at samples that do not repeat, with kernels so wide that there is a residual.
-    """
+    """Yield the rows of (25) with a low-rank spectrum: its gradient, and its value over the proven bound."""
+    # The gradient is checked at samples that repeat, whose rank is low for any parameters: where it is low up to a
+    # residual only, the value jumps along a difference by up to the bound. The value is checked at samples that do not
+    # repeat, with kernels so wide that there is a residual.
     X, parameters = point(rng)
     repeated, many = np.repeat(X, 4, axis=0), rng.normal(size=(300, 2))
     reports, errors = [], []

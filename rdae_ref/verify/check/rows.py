@@ -42,37 +42,30 @@ class Row(NamedTuple):
         """Whether the error is within the limit, and the slope that of a right gradient."""
         return self.error <= self.limit and (self.slope is None or not self.slope < 1.5)
 
+    @property
+    def verdict(self) -> str:
+        """``ok`` or ``FAILED``."""
+        return "ok" if self.passed else "FAILED"
+
     def to_dict(self) -> dict[str, Any]:
         """Return the fields and ``verdict`` for a JSON file; an infinite slope (no remainder) becomes None."""
-        return json_ready(self._asdict() | {"verdict": "ok" if self.passed else "FAILED"})
+        return json_ready(self._asdict() | {"verdict": self.verdict})
 
 
 def check_table(rows: Sequence[Row]) -> str:
     """Return the rows as a table of text, with a last line that says how many passed."""
     cells = [("equation", "paper.py", "compared", "with", "cases", "error", "limit", "slope", "verdict")]
-    cells += [
-        (
-            row.equation,
-            row.paper,
-            row.compared,
-            row.against,
-            str(row.cases),
-            f"{row.error:.1e}",
-            f"{row.limit:.0e}",
-            "" if row.slope is None else f"{row.slope:.2f}",
-            "ok" if row.passed else "FAILED",
-        )
-        for row in rows
-    ]
+    for row in rows:
+        slope = "" if row.slope is None else f"{row.slope:.2f}"
+        numbers = (str(row.cases), f"{row.error:.1e}", f"{row.limit:.0e}", slope)
+        cells.append((row.equation, row.paper, row.compared, row.against, *numbers, row.verdict))
     passed = sum(row.passed for row in rows)
     return "\n".join([*aligned(cells), f"{passed} of {len(rows)} comparisons passed"])
 
 
 def place_in_paper(equation: str) -> str:
-    """Return the function of paper.py that is an equation and its line there, or "" if there is none.
-
-    The first paragraph of its docstring ends in its equation, or in several; then comments mark the line of each.
-    """
+    """Return the function of paper.py that is an equation and its line there, or "" if there is none."""
+    # The first paragraph of its docstring ends in its equation, or in several; then comments mark the line of each.
     for name, function in inspect.getmembers(paper, inspect.isfunction):
         summary = (inspect.getdoc(function) or "").partition("\n\n")[0]
         ending = re.search(r"(?:^|[.]\s)Eqs?[.]\s\((\d+)\)(?:-\((\d+)\))?[.]$", summary)

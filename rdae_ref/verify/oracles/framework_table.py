@@ -1,8 +1,4 @@
-"""The package compared with each framework, over units, orders and shapes.
-
-With Gram matrices of full rank (`agreement`) all must agree to 1e-10. At degenerate ones (`degenerate_cases`) they
-differ, and fifty digits decide who is right.
-"""
+"""The package compared with each framework, over units, orders and shapes."""
 
 import importlib
 import math
@@ -12,18 +8,10 @@ from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 
+from ... import models
 from ..._validation import Array, as_choice
 from ...autoencoder import Parameters, forward
 from ...matrices import gaussian_gram
-from ...models import (
-    IRMAE,
-    Contractive,
-    FixedBetaVAE,
-    FixedDenoising,
-    Reconstruction,
-    initial_irmae_parameters,
-    initial_vae_parameters,
-)
 from ...numerics.spectrum import SingularGramWarning
 from ...objective import RateDistortion
 from ...pytree import Pytree, leaves
@@ -38,8 +26,8 @@ INEXACT = 1e-6  # at the edge float64 may lose that much: the rounding of a matr
 ACTIVATIONS = ("linear", "logsig", "relu", "satlin", "softplus")
 ALPHAS = (0.5, 1.0, 1.01, 2.0, 3.0, 10.0)
 LAYERED = (*ACTIVATIONS, "tanh")  # the paper has no hyperbolic tangent; the networks of its neighbours do
-KINDS: tuple[Any, ...] = (RateDistortion, Reconstruction, FixedDenoising, Contractive, FixedBetaVAE, IRMAE)
-CORE = {kind.__name__: kind for kind in KINDS}
+NEIGHBOURS = ("Reconstruction", "FixedDenoising", "Contractive", "FixedBetaVAE", "IRMAE")
+CORE: dict[str, Any] = {"RateDistortion": RateDistortion} | {name: getattr(models, name) for name in NEIGHBOURS}
 
 
 class Oracle(Protocol):
@@ -243,7 +231,7 @@ def _other_models(rng: np.random.Generator, parameters: Parameters, X: Array, ac
 def _layered_models(rng: np.random.Generator, N: int, d: int, p: int, activation: str) -> Iterator[Problem]:
     X, k, shape = rng.normal(size=(N, d)), 2, f"N = {N}, d = {d}, p = {p}"
     vae = {"activation": activation, "noise": rng.normal(size=(3, N, k))}
-    parameters = initial_vae_parameters(d, k, rng, hidden=[p], gain=2)
+    parameters = models.initial_vae_parameters(d, k, rng, hidden=[p], gain=2)
     settings: Mapping[str, dict[str, Any]] = {
         "gaussian": {"beta": 4.0, "variance": 0.5},
         "gaussian, C of the mean": {"beta": 2.0, "capacity": 0.3, "base": math.e},
@@ -253,7 +241,7 @@ def _layered_models(rng: np.random.Generator, N: int, d: int, p: int, activation
     for name, more in settings.items():
         data = np.sin(X) ** 2 if "likelihood" in more else X
         yield Problem(f"FixedBetaVAE {activation}, {name}, {shape}", parameters, data, vae | more, "FixedBetaVAE")
-    deep = initial_irmae_parameters(d, k, 2, rng, hidden=[p], gain=2)
+    deep = models.initial_irmae_parameters(d, k, 2, rng, hidden=[p], gain=2)
     yield Problem(f"IRMAE {activation}, {shape}", deep, X, {"activation": activation}, "IRMAE")
 
 

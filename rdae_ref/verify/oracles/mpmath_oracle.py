@@ -170,21 +170,9 @@ def entropies(
 
 
 @_precise
-def rate_distortion(
-    parameters: Parameters,
-    X: ArrayLike,
-    *,
-    activation: str,
-    alpha: float,
-    mu: float,
-    sigma_x: float,
-    sigma_xhat: float,
-    base: float = 2,
-) -> Exact:
-    """Return L = S_α(N K_X ∘ K_X̂) − S_α(K_X̂) − μ D_emp. Eq. (25)."""
-    joint, output = entropies(
-        parameters, X, activation=activation, alpha=alpha, sigma_x=sigma_x, sigma_xhat=sigma_xhat, base=base
-    )
+def rate_distortion(parameters: Parameters, X: ArrayLike, *, activation: str, mu: float, **settings: float) -> Exact:
+    """Return L = S_α(N K_X ∘ K_X̂) − S_α(K_X̂) − μ D_emp, with the settings of `entropies`. Eq. (25)."""
+    joint, output = entropies(parameters, X, activation=activation, **settings)
     return joint - output - exact(mu) * distortion(X, forward(parameters, X, activation))
 
 
