@@ -244,10 +244,8 @@ def _settled(looks: list[_Check]) -> bool:
 
 
 def _conclude(looks: list[_Check]) -> _Check:
-    """Return the look with the least error, or the last where a kink was in sight.
-
-    Kinks may pile up, and look like noise or another slope: wrong is what is so at all steps, or twice beyond doubt.
-    """
+    """Return the look with the least error, or the last where a kink was in sight."""
+    # Kinks may pile up, and look like noise or another slope: wrong is what is so at all steps, or twice beyond doubt.
     best = looks[-1] if any(look.kinked for look in looks) else min(looks, key=lambda look: look.error)
     proven = all(look.status == "wrong" for look in looks) or sum(look.beyond_doubt for look in looks) > 1
     return best._replace(status="noisy") if best.status == "wrong" and not proven else best
@@ -343,10 +341,8 @@ class _Checker:
         return self._row(k, checks, line.taylor_slope(total.analytic, self.noise), total.status if unseen else "")
 
     def _element(self, i: int, k: int, step: float) -> tuple[_Check, float]:
-        """Check one element by three steps; if they leave doubt, or find it wrong, by three others, then by a sweep.
-
-        Returns also the step for the next element: longer where noise was the limit, shorter where curvature was.
-        """
+        """Check one element by three steps; if they leave doubt, or find it wrong, by three others, then by a sweep."""
+        # Returns also the step for the next element: longer where noise was the limit, shorter where curvature was.
         unit, x = self.units[k], abs(float(self.problem.point[i])) / self.share[i]
         looks = [self._judge_element(i, k, _three(step))]
         longest = SWEEP_TOP * max(1.0, unit)

@@ -18,15 +18,12 @@ TAYLOR_FLOOR = 30.0  # remainders below this multiple of the noise say nothing
 
 
 class Slope(NamedTuple):
-    """An extrapolated difference quotient and its estimated error.
-
-    `step` is the shortest that it rests on, and `noise` the part of the error that a longer step would lessen.
-    """
+    """An extrapolated difference quotient and its estimated error."""
 
     value: float = math.nan
     error: float = math.inf
-    step: float = math.nan
-    noise: float = 0.0
+    step: float = math.nan  # the shortest that it rests on
+    noise: float = 0.0  # the part of the error that a longer step would lessen
 
 
 class Slopes(NamedTuple):
@@ -75,11 +72,9 @@ class Line:
         return self
 
     def slopes(self, noise: float) -> Slopes:
-        """Return the slope through the point and those on both sides.
-
-        Three standard deviations of what the noise leaves after extrapolation: 3/h for a central difference, whose
-        error has only even powers of h; 9/h for a one-sided one, which has them all.
-        """
+        """Return the slope through the point and those on both sides."""
+        # Three standard deviations of what the noise leaves after extrapolation: 3/h for a central difference, whose
+        # error has only even powers of h; 9/h for a one-sided one, which has them all.
         sides = list(zip(self.steps, self.before, self.after, strict=True))
         central = [(after - before) / (2 * h) for h, before, after in sides]
         left = [(self.value - before) / h for h, before, _ in sides]
@@ -108,11 +103,9 @@ class Line:
 
 
 def extrapolate(steps: Sequence[float], quotients: Sequence[float], noise: float, power: int) -> Slope:
-    """Extrapolate to step 0 by Neville's scheme in h**power, and return the entry with the least estimated error.
-
-    The error of an entry is judged from its two parents as if convergence were only of first order: a kink or a noisy
-    value is not smooth, and must not be believed for the formal order of the scheme.
-    """
+    """Extrapolate to step 0 by Neville's scheme in h**power, and return the entry with the least estimated error."""
+    # The error of an entry is judged from its two parents as if convergence were only of first order: a kink or a noisy
+    # value is not smooth, and must not be believed for the formal order of the scheme.
     best, parents = Slope(), list[float]()
     for k, (h, quotient) in enumerate(zip(steps, quotients, strict=True)):
         row = [quotient]
