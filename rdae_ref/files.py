@@ -51,14 +51,8 @@ DAMAGE = (
     *(ValueError, RuntimeError, OverflowError, LookupError),
 )
 
-KINDS = {
-    stat.S_IFDIR: "a folder",
-    stat.S_IFIFO: "a pipe",
-    stat.S_IFCHR: "a device",
-    stat.S_IFBLK: "a device",
-    stat.S_IFSOCK: "a socket",
-    stat.S_IFLNK: "a link",
-}
+KINDS = {stat.S_IFDIR: "a folder", stat.S_IFIFO: "a pipe", stat.S_IFSOCK: "a socket", stat.S_IFLNK: "a link"}
+KINDS |= dict.fromkeys((stat.S_IFCHR, stat.S_IFBLK), "a device")
 # What a full disk, a quota, a limit or a broken disk raises, and NumPy for any of them, without the name of a file.
 DISK = (errno.ENOSPC, errno.EFBIG, errno.EIO, getattr(errno, "EDQUOT", errno.ENOSPC))
 NUMPY_DISK = re.compile(r"\d+ requested and \d+ written")
@@ -322,13 +316,8 @@ class _InPieces:
     """A file of which nobody can ask for more than a piece at once, such as a directory of a gigabyte."""
 
     def __init__(self, file: BinaryIO, path: str | os.PathLike[str]) -> None:
-        self.seek, self.tell, self.seekable, self._read, self.path = (
-            file.seek,
-            file.tell,
-            file.seekable,
-            file.read,
-            path,
-        )
+        self.seek, self.tell, self.seekable = file.seek, file.tell, file.seekable
+        self._read, self.path = file.read, path
 
     def read(self, size: int = -1) -> bytes:
         piece = self._read(size if 0 <= size <= PIECE else PIECE + 1)

@@ -1,8 +1,4 @@
-"""Files of fitted estimators: npz, nothing pickled, and read whole or refused.
-
-The arrays W, c, A, b and history have members of their own; all that is not an array is JSON text in the member
-``about``.
-"""
+"""Files of fitted estimators: npz, nothing pickled, read whole or refused; all but arrays is JSON text in ``about``."""
 
 import json
 import math
@@ -254,14 +250,8 @@ def _with_settings(settings: dict[str, Any]) -> RateDistortionAutoencoder:
         as_count(model.random_state, "random_state", minimum=0, maximum=2**128)
     sizes = {"sigma": model.sigma, "sigma_xhat": model.sigma if model.sigma_xhat is None else model.sigma_xhat}
     sigma_x, sigma_xhat = (_kernel_size(size, name) for name, size in sizes.items())
-    units: dict[str, Any] = {
-        "mu": model.mu,
-        "sigma_x": sigma_x,
-        "sigma_xhat": sigma_xhat,
-        "base": model.base,
-        "method": model.method,
-    }
-    RateDistortion(np.eye(2), activation=model.activation, alpha=model.alpha, **units)  # refuses what it cannot use
+    given = {name: getattr(model, name) for name in ("activation", "alpha", "mu", "base", "method")}
+    RateDistortion(np.eye(2), sigma_x=sigma_x, sigma_xhat=sigma_xhat, **given)  # refuses what it cannot use
     model.fitted_settings_ = model.get_params(deep=False)
     return model
 

@@ -57,9 +57,5 @@ def pca(X: npt.ArrayLike, n_components: int) -> PrincipalComponents:
     _, s, V = np.linalg.svd(X - mean, full_matrices=False)
     largest = np.take_along_axis(V, np.abs(V).argmax(axis=1)[:, None], axis=1)
     variances = s**2 / len(X)
-    return PrincipalComponents(
-        mean=mean,
-        components=(V * np.sign(largest))[:n_components],
-        variances=variances[:n_components],
-        distortion=float(variances[n_components:].sum()),
-    )
+    components, left = (V * np.sign(largest))[:n_components], float(variances[n_components:].sum())
+    return PrincipalComponents(mean, components, variances[:n_components], distortion=left)

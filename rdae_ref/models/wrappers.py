@@ -1,7 +1,4 @@
-"""Tied weights and weight decay for any objective: constraints that the paper does without (§3.2).
-
-Each is an objective itself, with ``mu`` and ``with_mu`` where the one inside has them.
-"""
+"""Tied weights and weight decay, which the paper does without (§3.2): objectives that wrap any other objective."""
 
 import dataclasses
 from dataclasses import dataclass
