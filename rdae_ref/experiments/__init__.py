@@ -1,7 +1,4 @@
-"""The experiments: Figures 1 to 4 and what they share; all others are in `supplement`.
-
-Each figure is one module, which follows `protocol.FigureModule`: run, draw, claims, write.
-"""
+"""The experiments: Figures 1 to 4, each a module that follows `protocol.FigureModule`; all others in `supplement`."""
 
 import importlib
 from typing import NamedTuple, cast

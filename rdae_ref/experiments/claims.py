@@ -38,11 +38,9 @@ class Claim(NamedTuple):
 
 
 def median_interval(values: Sequence[float], confidence: float = 0.95) -> tuple[float, float] | None:
-    """Return the distribution-free interval of the median between two order statistics, or None if n is too small.
-
-    The median of any continuous distribution lies outside [x_(k), x_(n+1−k)] with probability 2 P(Bin(n, ½) < k). Six
-    values are the fewest for 95 %: k = 1, the range. Nine leave out one at each end, twelve two.
-    """
+    """Return the distribution-free interval of the median between two order statistics, or None if n is too small."""
+    # The median lies outside [x_(k), x_(n+1−k)] with probability 2 P(Bin(n, ½) < k). Six values are the fewest for
+    # 95 %: k = 1, the range. Nine leave out one at each end, twelve two.
     ordered, n, k, outside = sorted(values), len(values), 0, 0.0
     while (outside := outside + 2 * math.comb(n, k) / 2**n) <= 1 - confidence:
         k += 1
@@ -58,11 +56,9 @@ def claim(
     at_most: float | None = None,
     at_least: float | None = None,
 ) -> Claim:
-    """Compare a quantity, measured once for each seed, with a threshold: `at_most` or `at_least`.
-
-    It is decided if the whole 95 % interval of the median is on one side of the threshold or, with fewer than six
-    seeds, which have no such interval, if all seeds are.
-    """
+    """Compare a quantity, measured once for each seed, with a threshold: `at_most` or `at_least`."""
+    # It is decided if the whole 95 % interval of the median is on one side of the threshold or, with fewer than six
+    # seeds, which have no such interval, if all seeds are.
     if (at_most is None) == (at_least is None):
         raise ValueError(f"give one of at_most and at_least, got {at_most} and {at_least}")
     values = [float(value) for value in measured]
@@ -72,18 +68,11 @@ def claim(
 
     interval = median_interval(values)
     ends = {meets(value) for value in interval or (min(values), max(values))}
-    return Claim(
-        figure,
-        sentence,
-        quantity,
-        f"<= {at_most:g}" if at_most is not None else f">= {at_least:g}",
-        statistics.median(values),
-        min(values),
-        max(values),
-        interval,
-        "undecided" if len(ends) > 1 else "yes" if ends.pop() else "no",
-        f"{sum(map(meets, values))} of {len(values)}",
-    )
+    threshold = f"<= {at_most:g}" if at_most is not None else f">= {at_least:g}"
+    spread = statistics.median(values), min(values), max(values), interval
+    holds = "undecided" if len(ends) > 1 else "yes" if ends.pop() else "no"
+    seeds = f"{sum(map(meets, values))} of {len(values)}"
+    return Claim(figure, sentence, quantity, threshold, *spread, holds, seeds)
 
 
 def claims_table(claims: Sequence[Claim]) -> str:
@@ -99,10 +88,8 @@ def claims_table(claims: Sequence[Claim]) -> str:
 
 
 def literal_table(claims: Sequence[Claim], literal: Sequence[Claim]) -> str:
-    """Return a Markdown table of the same claims measured with the default method and with ``method="paper"``.
-
-    A row that only one of them decides is marked "one undecided".
-    """
+    """Return a Markdown table of the same claims measured with the default method and with ``method="paper"``."""
+    # A row that only one of them decides is marked "one undecided".
     heads = ("figure", "measured", "threshold", "default: median [interval]", "holds", "paper", "holds")
     rows = []
     for ours, paper in zip(claims, literal, strict=True):

@@ -156,10 +156,8 @@ def value_and_gradient(
 
 
 def train_one(task: Task) -> dict[str, Any]:
-    """Train one auto-encoder by Adam, with a checkpoint after each epoch.
-
-    The outcome has W, c, A, b; values, what is maximised, of each epoch; distortion, without noise.
-    """
+    """Train one auto-encoder by Adam, with a checkpoint after each epoch."""
+    # The outcome has W, c, A, b; values, what is maximised, of each epoch; distortion, without noise.
     s = task.settings
     training = _Training(task, centred(load_digits(task.source, s.n_samples)))
     path = _checkpoint(task)
@@ -234,10 +232,8 @@ def run(
     source: str,
     sweep: bool = False,
 ) -> Result:
-    """Train the auto-encoder of the figure; with `sweep` those of the other regimes, too.
-
-    Checkpoints of unfinished runs are kept beside the finished runs.
-    """
+    """Train the auto-encoder of the figure; with `sweep` those of the other regimes, too."""
+    # Checkpoints of unfinished runs are kept beside the finished runs.
     s, kept = settings or Settings(), Path(folder) / ".runs"
     digits = load_digits(source, s.n_samples)
     pixels, names = fingerprint(digits), s.regimes if sweep else (STATED,)

@@ -242,10 +242,7 @@ JACOBIAN_COLUMNS = ("model", "unit", "seed", "sample", "gain_along", "gain_acros
 
 
 def write(result: Result, folder: str | os.PathLike[str], *, all_files: bool = False) -> Sequence[Claim]:
-    """Write figure2.png, .csv and .json, figure2_sweep.png and .csv; on demand figure2_jacobian.csv.
-
-    With ``method="paper"`` the names begin with figure2_literal.
-    """
+    """Write figure2.png, .csv and .json, figure2_sweep.png and .csv; on demand figure2_jacobian.csv."""
     name = literal_name("figure2", result.settings)
     outcomes = [(unit, seed, out) for (model, unit, seed), out in result.runs.items() if model == "rate-distortion"]
     swept = [((unit, seed), out) for (model, unit, seed), out in result.runs.items() if model == "sweep"]

@@ -184,10 +184,7 @@ N_SHOWN = 150  # samples: all of them would hide the ravines
 
 
 def draw_arms(result: Result) -> Figure:
-    """Draw the energy of the rate-distortion auto-encoder on and off the curve, along each arm.
-
-    Medians over seeds, with the range of the energy on the curve as a band.
-    """
+    """Draw the energy of the rate-distortion auto-encoder on and off the curve, along each arm: medians over seeds."""
     outcomes, settings = _shown(result, "rate-distortion"), result.settings
     place = np.median([out["place"] for out in outcomes], axis=0)
     energies = np.array([out["place_energies"] for out in outcomes])
@@ -210,11 +207,7 @@ def _range(values: Array) -> tuple[Array, Array]:
 
 
 def draw_sensitivity(result: Result) -> Figure:
-    """Draw how the energy of the denoising auto-encoder depends on its noise.
-
-    Medians over seeds of energy over δ², for each displacement, and of the energy on the data; those of the
-    rate-distortion auto-encoder as dashed lines.
-    """
+    """Draw how the energy of the denoising auto-encoder depends on its noise: medians over seeds, of energy over δ²."""
     settings = result.settings
     with new_figure(3.6, 2.6) as figure:
         axes = figure.subplots()
@@ -282,10 +275,7 @@ def _claims(result: Result) -> Iterator[Claim]:
 
 
 def write(result: Result, folder: str | os.PathLike[str], *, all_files: bool = False) -> Sequence[Claim]:
-    """Write figure3.png, .csv and .json, figure3_arms and figure3_noise.png and .csv.
-
-    With ``method="paper"`` the names begin with figure3_literal.
-    """
+    """Write figure3.png, .csv and .json, figure3_arms and figure3_noise.png and .csv."""
     settings, name = result.settings, literal_name("figure3", result.settings)
     return write_files(
         folder,

@@ -1,7 +1,4 @@
-"""More on Figure 4: where its strokes come from, what the entropy adds, and the weights of inactive inputs.
-
-Drawn by ``rdae-ref figures 4 --sweep``.
-"""
+"""More on Figure 4, drawn with ``--sweep``: where its strokes come from, what the entropy adds, and inactive inputs."""
 
 import os
 from collections.abc import Iterator, Sequence
@@ -167,10 +164,7 @@ def _inactive_claims(result: Result) -> Iterator[Claim]:
 
 
 def write(result: Result, folder: str | os.PathLike[str], *, all_files: bool = False) -> Sequence[Claim]:
-    """Write figure4_regimes, _shares and _inactive as PNG, figure4_sweep.json and _history.csv.
-
-    The measures of every filter, figure4_sweep.csv, are a long table.
-    """
+    """Write figure4_regimes, _shares and _inactive as PNG, figure4_sweep.json and _history.csv; on demand its .csv."""
     name = f"{result.name}_sweep"
     drawings = {name: draw_shares, f"{result.name}_regimes": draw_regimes, f"{result.name}_inactive": draw_inactive}
     figures = {file: draw(result) for file, draw in drawings.items()}

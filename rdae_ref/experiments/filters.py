@@ -1,7 +1,4 @@
-"""Bases of images: in order, drawn, and in numbers: how local a filter is, how smooth, and the nearest digit.
-
-Images are rows of h × w pixels; `shape` is (h, w). None of them is zero throughout.
-"""
+"""Bases of images (rows of h × w pixels, none all zero): in order, drawn, and how local, smooth or like a digit."""
 
 from typing import Any, NamedTuple
 
@@ -21,11 +18,9 @@ class Basis(NamedTuple):
 
 
 def ordered_basis(parameters: Parameters) -> Basis:
-    """Return the bases sorted by the norm of the synthesis filters, largest first, in one sign convention.
-
-    With logsig units (w, a) and (−w, −a) are the same unit but for an offset: g(−z) = 1 − g(z). Of the two the one is
-    returned whose synthesis filter has its largest element positive.
-    """
+    """Return the bases sorted by the norm of the synthesis filters, largest first, in one sign convention."""
+    # With logsig units (w, a) and (−w, −a) are one unit but for an offset, as g(−z) = 1 − g(z): that with the largest
+    # element of a above 0 is returned.
     W, synthesis = parameters.W, parameters.A.T
     largest = np.take_along_axis(synthesis, np.abs(synthesis).argmax(axis=1)[:, None], axis=1)
     order = np.argsort(-np.linalg.norm(synthesis, axis=1), kind="stable")
@@ -34,11 +29,9 @@ def ordered_basis(parameters: Parameters) -> Basis:
 
 
 def window_shares(images: Array, shape: tuple[int, int], size: int = 9) -> Array:
-    """Return the share of each image's energy Σ f² in its best window of `size` × `size` pixels.
-
-    It is 81/784 = .10 for an image whose energy is spread evenly over 28 × 28 pixels, .2 to .4 for speckle that is as
-    wide as a digit, and near 1 for a blob or a short stroke. On smaller images the window is as much smaller.
-    """
+    """Return the share of each image's energy Σ f² in its best window of `size` × `size` pixels."""
+    # 81/784 = .10 for an energy spread evenly over 28 × 28 pixels, .2 to .4 for speckle as wide as a digit, near 1
+    # for a blob or a short stroke. On smaller images the window is as much smaller.
     height, width = shape
     side = max(1, round(size * min(1, min(shape) / 28)))
     sums = np.zeros((len(images), height + 1, width + 1))
@@ -59,10 +52,7 @@ def neighbour_correlations(images: Array, shape: tuple[int, int]) -> Array:
 
 
 def resemblances(images: Array, others: Array) -> Array:
-    """Return |cos| of the angle between each image and the nearest of the others up to sign, shape (n,).
-
-    It is 1 for a multiple of one of the others; its square is the share of energy that the two have in common.
-    """
+    """Return |cos| of the angle between each image and the nearest of the others up to sign: 1 for a multiple of it."""
     units = [part / np.linalg.norm(part, axis=1, keepdims=True) for part in (images, others)]
     return np.abs(units[0] @ units[1].T).max(axis=1)
 

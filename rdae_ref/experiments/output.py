@@ -97,11 +97,8 @@ def plain_ticks(axes: Any, ticks: Sequence[float], **style: Any) -> None:
 
 
 def palette_png(image: Any) -> bytes:
-    """Return a Pillow image as a PNG with a palette of 256 colours: a quarter of the size, the same to the eye.
-
-    Every colour is within a few of its 255 levels, since the palette covers the range of colours evenly (maximum
-    coverage) before it is fitted to them (k-means): landscapes and maps keep their gradients.
-    """
+    """Return a Pillow image as a PNG with a palette of 256 colours: a quarter of the size, the same to the eye."""
+    # A palette that covers the range of colours before k-means fits it keeps the gradients of landscapes and maps.
     from PIL import Image  # noqa: PLC0415  # it comes with matplotlib
 
     reduced, file = image.convert("RGB").quantize(256, Image.Quantize.MAXCOVERAGE, kmeans=1), io.BytesIO()
@@ -165,10 +162,7 @@ def write_files(
     all_files: bool = False,
     **more: Any,
 ) -> Sequence[Claim]:
-    """Write figures and tables by name, and the JSON file under the name of the first figure; return the claims.
-
-    SVG files and long tables are written with `all_files` only.
-    """
+    """Write figures, tables and JSON, with `all_files` SVG and long tables, too; return the claims."""
     for name, figure in figures.items():
         write_figure(figure, folder, name, svg=all_files)
     for name, (columns, rows) in {**tables, **((long_tables or {}) if all_files else {})}.items():

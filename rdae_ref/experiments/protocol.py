@@ -67,10 +67,7 @@ class FigureModule(Protocol):
         """Compare sentences of the paper with quantities that test them, measured over all seeds."""
 
     def write(self, result: Any, folder: Folder, *, all_files: bool = False) -> Sequence[Claim]:
-        """Write the figure as PNG, its numbers as CSV, settings and claims as JSON, and return the claims.
-
-        With `all_files` the figures are written as SVG, too, and the long tables.
-        """
+        """Write PNG, CSV and JSON (with `all_files` SVG and long tables, too), and return the claims."""
 
 
 def run_tasks(

@@ -98,16 +98,8 @@ def finished(result: Result) -> Result:
 
 def rate_distortion(X: Array, activation: str, training: Training) -> RateDistortion:
     """Return the objective (25) with the settings of a training run."""
-    return RateDistortion(
-        X,
-        activation=activation,
-        alpha=training.alpha,
-        mu=training.mu,
-        sigma_x=training.sigma,
-        sigma_xhat=training.sigma,
-        base=training.base,
-        method=training.method,
-    )
+    settings = {name: getattr(training, name) for name in ("alpha", "mu", "base", "method")}
+    return RateDistortion(X, activation=activation, sigma_x=training.sigma, sigma_xhat=training.sigma, **settings)
 
 
 def jacobians(parameters: Parameters, X: Array, activation: str) -> Array:

@@ -198,12 +198,9 @@ def _draw_over_sigma(panels: Any, result: Result) -> None:
         for column in (0, 1):
             _line(panels[1 + column], s.sigmas, [out["by_sigma"][k, :, column] for out in outcomes], kind)
     said = f"≤ {s.blocks}"
-    for axes, title, label in zip(
-        panels,
-        (f"(f) in clusters {said}", f"(g) mean, {said}, trained", f"(h) mean, {said}, trained"),
-        (r"share of $\sum_{i\neq j} K_{ij}^2$", ANGLE, ERROR),
-        strict=True,
-    ):
+    titles = (f"(f) in clusters {said}", f"(g) mean, {said}, trained", f"(h) mean, {said}, trained")
+    labels = (r"share of $\sum_{i\neq j} K_{ij}^2$", ANGLE, ERROR)
+    for axes, title, label in zip(panels, titles, labels, strict=True):
         axes.axvline(s.sigma, color=COLOURS["grey"], lw=0.8, ls=":")
         axes.set(title=title, xlabel=r"kernel size $\sigma$", ylabel=label, ylim=(0, None))
 

@@ -53,10 +53,7 @@ class Settings:
 
 
 def train_one(task: Task[Settings]) -> dict[str, Any]:
-    """Train from a small start; from a reconstruction, stopped early; and from there on.
-
-    Xhat, L and its terms have one entry for each of `STARTS`; ``gap`` is that of `nats_gap`.
-    """
+    """Train from a small start; from a reconstruction, stopped early; and on: one entry for each of `STARTS`."""
     settings, (unit, alpha, logarithm, seed) = task.settings, task.key
     rng = np.random.default_rng(seed)
     X = gaussian(settings.n_samples, rng)

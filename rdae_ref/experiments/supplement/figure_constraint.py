@@ -141,11 +141,7 @@ def curve_one(task: Task) -> dict[str, Any]:
 def solve_along(
     objective: RateDistortion, parameters: Parameters, bounds: Sequence[float], rounds: int, iterations: int
 ) -> Outcome:
-    """Solve (14) for one bound after another, each from where the previous one ended.
-
-    `rounds` and `iterations` limit the rounds of the method of multipliers and the L-BFGS iterations in each. The
-    columns of `CURVE_COLUMNS` are returned by rising bound.
-    """
+    """Solve (14) for one bound after another, each from where the previous one ended; return `CURVE_COLUMNS`."""
     rate_of_inputs = renyi_entropy(objective.K_X, objective.alpha, objective.base)
     rows = []
     for bound in bounds:

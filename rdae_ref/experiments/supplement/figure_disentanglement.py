@@ -108,11 +108,8 @@ def traversals(objective: BetaVAE, parameters: VAEParameters, settings: Settings
 
 
 def relative_gap(information: Array) -> float:
-    """Return the mean over factors of (I₁ − I₂)/I₁, the relative lead of the most informative latent.
-
-    `information` has the shape (latents, factors). Unlike the mutual information gap, the value does not fall where all
-    of it is smaller.
-    """
+    """Return the mean over factors of (I₁ − I₂)/I₁, the relative lead of the most informative latent."""
+    # `information` is (latents, factors). Unlike the gap, this does not fall where all of it is smaller.
     second, first = np.sort(information, axis=0)[-2:]
     return float(np.mean((first - second) / first))
 

@@ -73,10 +73,7 @@ def pca_distortions(variances: Sequence[float]) -> Array:
 
 
 def quantised(step: float) -> tuple[float, float]:
-    """Return entropy in bits and distortion of a standard Gaussian that is rounded to multiples of a step.
-
-    The output of each interval is its mean. A deterministic map with countably many values has I(X; X̂) = H(X̂).
-    """
+    """Return entropy, here I(X; X̂), in bits and distortion of a standard Gaussian rounded to multiples of a step."""
     edges = (np.arange(math.ceil(9 / step) + 1) + 0.5) * step
     below = ndtr(-edges)
     p = below[:-1] - below[1:]  # on the side of small numbers, where nothing cancels

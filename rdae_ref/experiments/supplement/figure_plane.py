@@ -242,11 +242,8 @@ def _draw_matrix(axes: Any, result: Result, points: Sequence[ModelPoint], source
 
 
 def envelope(result: Result, source: str, seed: int) -> Array:
-    """Return D and the least rate of the rate-distortion auto-encoder for each bound, from x̂ = x to the mean.
-
-    A map that meets a bound meets every higher one, so that the rate never rises. Between the bounds, straight lines:
-    nothing says that the curve is convex.
-    """
+    """Return D and the least rate of the rate-distortion auto-encoder for each bound, from x̂ = x to the mean."""
+    # A map that meets a bound meets every higher one: the rate never rises. Between the bounds, straight lines.
     found, ends = result.runs[source, "rate-distortion", seed], result.runs[source, "PCA", seed]
     bounds = np.unique(found["setting"])
     least = [found["rate"][found["setting"] == bound].min() for bound in bounds]

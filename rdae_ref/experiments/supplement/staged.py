@@ -25,11 +25,8 @@ def train_in_stages(
     decay: float = 0.0,
     folder: Folder | None = None,
 ) -> Any:
-    """Return the parameters after all stages, of a step size and a number of steps each.
-
-    With a folder, stages that were finished before are not repeated: of the same settings, data, start and state of the
-    generator, which is also that of the noise, if the objective has any.
-    """
+    """Return the parameters after all stages, of a step size and a number of steps each."""
+    # With a folder, finished stages are not repeated: of the same settings, data, start and state of the generator.
     x, unravel = ravel(parameters)
     names = [name for name in vars(objective) if name not in ("X", "rng", "activation")]
     settings = [repr(getattr(objective, name)) for name in names], stages, batch_size, decay, rng.bit_generator.state
