@@ -1,7 +1,4 @@
-"""The unit functions g with their derivatives, side by side.
-
-Each acts element by element. Where a derivative does not exist (relu at 0, satlin at 0 and 1) it is taken to be 0.
-"""
+"""The unit functions g and their derivatives, 0 where there is none: for relu at 0, for satlin at 0 and 1."""
 
 from collections.abc import Callable
 from typing import NamedTuple

@@ -152,10 +152,8 @@ def distortion_gradients(
 
 
 def backpropagate(dXhat: Array, forward_pass: Forward, parameters: Parameters, X: Array) -> Parameters:
-    """Return parameter gradients from a gradient with respect to the outputs: the chain rule of (17)–(24).
-
-    −4 L_P X̂ gives (17)–(20), −(2/N) (X − X̂) gives (21)–(24). Arguments are trusted.
-    """
+    """Return parameter gradients from a gradient with respect to the outputs: the chain rule of (17)–(24)."""
+    # −4 L_P X̂ gives (17)–(20), −(2/N) (X − X̂) gives (21)–(24). Arguments are trusted.
     dZ = (dXhat @ parameters.A) * forward_pass.Gprime
     return Parameters(A=dXhat.T @ forward_pass.Zhat, b=dXhat.sum(axis=0), W=dZ.T @ X, c=dZ.sum(axis=0))
 

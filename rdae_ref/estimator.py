@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from . import optimize
 from ._fit_problem import FitProblem, columns_apart, standardisation
 from ._validation import (
     Array,
@@ -28,17 +29,7 @@ from ._validation import (
 )
 from .activations import Activation
 from .autoencoder import Parameters, as_parameters, forward, initial_parameters
-from .optimize import (
-    DivergenceError,
-    Result,
-    Step,
-    batch_ascent,
-    continuation,
-    gradient_ascent,
-    maximize,
-    maximize_at_distortion,
-    progress_bar,
-)
+from .optimize import DivergenceError, Result, Step
 from .optimize.constrained import describe_bound
 from .optimize.iteration import Callback, counting_from
 from .optimize.quasi_newton import FACTORS
@@ -288,7 +279,7 @@ class RateDistortionAutoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixi
         rng = _as_generator(self.random_state)
         problem = FitProblem(self, samples, rng)
         total = (len(FACTORS) - 1) * APPROACH + int(self.max_iter)
-        with progress_bar(total, "fit") if self.verbose else nullcontext() as bar:
+        with optimize.progress_bar(total, "fit") if self.verbose else nullcontext() as bar:
             result = self._best(problem, rng, bar)
         self._keep(problem, result)
         if result.message == "interrupted":
@@ -538,7 +529,7 @@ class RateDistortionAutoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixi
             return Result(x=normal, history=[], message="random")
         few = problem.of_few(rng, APPROACH_ALPHA)
         limits: dict[str, Any] = {"max_iterations": min(APPROACH, self.max_iter), "tolerance": self.tol}
-        return continuation(few, normal, factors=FACTORS[:-1], callback=callback, **limits)
+        return optimize.continuation(few, normal, factors=FACTORS[:-1], callback=callback, **limits)
 
     def _ascend(
         self, name: str, problem: FitProblem, start: Parameters, rng: np.random.Generator, callback: Callback | None
@@ -548,19 +539,19 @@ class RateDistortionAutoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixi
         limits: dict[str, Any] = {"max_iterations": self.max_iter, "tolerance": self.tol, "callback": callback}
         steps: dict[str, Any] = {"step_size": self.step_size, "momentum": self.momentum, "callback": callback}
         if problem.bound is not None:
-            result = maximize_at_distortion(objective, start, problem.bound, **limits)
+            result = optimize.maximize_at_distortion(objective, start, problem.bound, **limits)
             result.mu = result.mu / scale / scale
             result.history = [entry | {"mu": entry["mu"] / scale / scale} for entry in result.history]
             return result
         if self.solver == "lbfgs":
-            result = maximize(objective, start, **limits)
+            result = optimize.maximize(objective, start, **limits)
         elif self._batch_by_batch:
-            result = batch_ascent(objective, start, n_epochs=self.max_iter, rng=rng, **steps)
+            result = optimize.batch_ascent(objective, start, n_epochs=self.max_iter, rng=rng, **steps)
         elif self.step_size is not None:
-            result = gradient_ascent(objective, start, n_steps=self.max_iter, **steps)
+            result = optimize.gradient_ascent(objective, start, n_steps=self.max_iter, **steps)
         else:
             searched = steps | {"step_size": 1.0, "line_search": True}
-            result = gradient_ascent(objective, start, n_steps=self.max_iter, **searched)
+            result = optimize.gradient_ascent(objective, start, n_steps=self.max_iter, **searched)
         result.history = [{"factor": 1.0, **entry} for entry in result.history]
         return result
 

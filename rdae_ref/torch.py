@@ -1,7 +1,4 @@
-"""Eq. (25) for models written in PyTorch.
-
-`check` says whether a model and its loss are right; `rate_distortion` is L with the hand-derived gradient.
-"""
+"""Eq. (25) for models in PyTorch: `check` judges a model and its loss, `rate_distortion` is L with its gradient."""
 
 import copy
 import math

@@ -192,10 +192,7 @@ def _survives(error: BaseException) -> bool:
 
 
 class ExternalMap(AbstractContextManager["ExternalMap"]):
-    """A map over workers that the caller started and will end.
-
-    Each task runs in one thread, with one BLAS thread.
-    """
+    """A map over workers that the caller started and will end; each task runs in one thread, with one BLAS thread."""
 
     count = 8  # how many there are is unknown: as many as share a few large matrices well
 
@@ -245,10 +242,8 @@ _STARTED: weakref.WeakSet[Any] = weakref.WeakSet()
 
 @functools.cache
 def _end_all_at_exit(_pid: int) -> None:
-    """End all processes when this one ends, before multiprocessing waits for them.
-
-    They may have processes themselves, which wait for tasks from a queue that is closed (priority 10) by then.
-    """
+    """End all processes when this one ends, before multiprocessing waits for them."""
+    # They may have processes themselves, which wait for tasks from a queue that is closed (priority 10) by then.
     Finalize(None, _terminate, args=(_STARTED,), exitpriority=100)
 
 
@@ -274,10 +269,8 @@ def _one_blas_thread() -> Iterator[None]:
 
 @contextmanager
 def _without_interrupts() -> Iterator[None]:
-    """Let processes that start ignore Ctrl-C, which a terminal sends to all, from their first moment on.
-
-    One that died of it while it started would leave the thread that feeds its queue waiting indefinitely.
-    """
+    """Let processes that start ignore Ctrl-C, which a terminal sends to all, from their first moment on."""
+    # One that died of it while it started would leave the thread that feeds its queue waiting indefinitely.
     if not hasattr(signal, "pthread_sigmask"):  # Windows
         yield
         return

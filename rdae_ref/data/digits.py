@@ -173,10 +173,8 @@ def _fetch(url: str, path: Path, checksum: str, deadline: float) -> None:
 
 
 def _pieces(url: str, deadline: float) -> Iterator[bytes]:
-    """Yield what a server sends, as long as it keeps up with `SLOWEST` and the deadline.
-
-    A thread waits for it: no time limit of a socket covers names, handshakes and headers, or a byte a second.
-    """
+    """Yield what a server sends, as long as it keeps up with `SLOWEST` and the deadline."""
+    # A thread waits for it: no time limit of a socket covers names, handshakes and headers, or a byte a second.
     pieces: queue.SimpleQueue[bytes | Exception] = queue.SimpleQueue()
     stop, came = threading.Event(), 0
     threading.Thread(target=_receive, args=(url, pieces, stop), daemon=True).start()

@@ -1,7 +1,4 @@
-"""What latents reveal about the factors that generated the data: mutual information gap and linear probe.
-
-Notation: N samples in rows, codes Z (N, k), factors V (N, f).
-"""
+"""What codes Z (N, k) reveal about the factors V (N, f) behind the data: mutual information gap and linear probe."""
 
 from typing import NamedTuple
 

@@ -258,10 +258,7 @@ def _at_distortion(p: Array, d: Array, distortion: float) -> tuple[float, float 
 
 
 def _slope_at(D: float, log_q: Array, p: Array, excess: Array, beta: float) -> float:
-    """Return the β ≥ 0 at which the map of an output distribution has E d = D, or 0 if that has less.
-
-    By Newton's steps on log E d, kept in a bracket.
-    """
+    """Return the β ≥ 0 at which the map has E d = D, or 0 if that has less, by bracketed Newton steps on log E d."""
     low, high, guess, beta = 0.0, math.inf, beta or 1 / D, 0.0
     for _ in range(SLOPE_STEPS):
         Q, _ = _map(log_q, excess, beta)

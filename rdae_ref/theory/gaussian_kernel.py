@@ -108,10 +108,8 @@ def _best_gain(loss: Callable[[Any], Any]) -> float:
 
 
 def _entropy(log_t: Array, alpha: float) -> Array:
-    """Return S_α in nats of one component, from log t with t = γ²/σ²: 0 where t = 0, continuous in α.
-
-    With m = ν + ½ = 1/(1 − q) and ℓ = −log q it is −(α log m + log(1 − q^α))/(1 − α).
-    """
+    """Return S_α in nats of one component, from log t with t = γ²/σ²: 0 where t = 0, continuous in α."""
+    # With m = ν + ½ = 1/(1 − q) and ℓ = −log q it is −(α log m + log(1 − q^α))/(1 − α).
     absent, log_t = np.isneginf(log_t), np.maximum(log_t, -1e4)
     t = np.exp(np.minimum(log_t, FINE))
     log_m = np.where(log_t < FINE, np.log1p(t / (0.5 + np.sqrt(0.25 + t))), log_t / 2)  # m − 1 = t/m
