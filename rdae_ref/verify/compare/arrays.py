@@ -264,10 +264,8 @@ def _as_shape(array: Array, name: str, shape: tuple[int, ...]) -> Array:
 
 
 def _precision(array: Array, kind: str, rounding: float, fewest: int) -> str:
-    """Return the precision of a computation; what only holds numbers of a narrower type came from one in that.
-
-    Elements of the size of rounding do not count: those of float64 have few digits, and most are float32 numbers.
-    """
+    """Return the precision of a computation; what only holds numbers of a narrower type came from one in that."""
+    # Elements of the size of rounding do not count: those of float64 have few digits, and most are float32 numbers.
     known = kind if kind in LIMITS else "float64"
     if known in ("float16", "bfloat16") or not np.isfinite(array).all():
         return known

@@ -86,16 +86,8 @@ class Comparison:
     def __str__(self) -> str:
         rows = [("array", "precision", "rel. error", "worst", "yours", "ours", "verdict")]
         rows += [
-            (
-                array.name,
-                array.precision,
-                f"{array.relative_error:.1e}",
-                array.worst,
-                f"{array.yours:.9g}",
-                f"{array.ours:.9g}",
-                array.verdict,
-            )
-            for array in self.arrays
+            (a.name, a.precision, f"{a.relative_error:.1e}", a.worst, f"{a.yours:.9g}", f"{a.ours:.9g}", a.verdict)
+            for a in self.arrays
         ]
         lines = aligned(rows)
         lines += [f"{array.name}: {array.remark}" for array in self.arrays if array.remark]

@@ -1,7 +1,4 @@
-"""What people do about eigenvalues near zero: floors, offsets, jitter and cutoffs, with a number ε.
-
-λ are the eigenvalues of N K_X ∘ K (joint) or of K, matrices of trace 1.
-"""
+"""What people do about small eigenvalues λ of N K_X ∘ K (joint) or K, of trace 1: floors, offsets, jitter, cutoffs."""
 
 import math
 

@@ -198,15 +198,8 @@ def _fit(yours: Array, ours: Array, allowed: float, layout: str, scale: float) -
     largest = float(np.abs(ours).max())
     largest = largest if largest > allowed else scale  # where all of ours is rounding, what it is the rounding of
     error = float(difference[index])
-    return Fit(
-        fits=error <= allowed,
-        error=error / largest if largest else float(error > 0),
-        index=index,
-        yours=float(yours[index]),
-        ours=float(ours[index]),
-        allowed=allowed,
-        layout=layout,
-    )
+    relative = error / largest if largest else float(error > 0)
+    return Fit(error <= allowed, relative, index, float(yours[index]), float(ours[index]), allowed, layout)
 
 
 def _applies(convention: Convention, problem: Problem, ours: Settings) -> bool:

@@ -14,8 +14,6 @@ from .variants import Parts, Variants
 
 __all__ = ["Structure", "structures"]
 
-BACKWARD = ("dXhat", "dW", "dc", "dA")
-
 
 class Structure(NamedTuple):
     """A mistake, and what the parts of the arrays are with it."""
@@ -59,10 +57,8 @@ def _of_units(variants: Variants, slopes: tuple[Array, Array, Array]) -> Iterato
     yield Structure("missing_gprime", _all(variants, slopes, Gprime=np.ones_like(run.Gprime)))
     Xhat, Zhat = variants.Xhat, run.Zhat
     wrong = {"g′(Ẑ)": own.derivative(Zhat), "Ẑ": Zhat, "Ẑ(1 − Ẑ)": Zhat * (1 - Zhat), "1 − Ẑ²": 1 - Zhat**2}
-    others = {
-        name: unit for name, unit in {**ACTIVATIONS, "tanh": TANH}.items() if unit.name not in ("linear", own.name)
-    }
-    wrong |= {f"g′ of {name}": unit.derivative(run.Z) for name, unit in others.items()}
+    others = [(name, g) for name, g in {**ACTIVATIONS, "tanh": TANH}.items() if g.name not in ("linear", own.name)]
+    wrong |= {f"g′ of {name}": unit.derivative(run.Z) for name, unit in others}
     for words, Gprime in wrong.items():
         if np.abs(Gprime - run.Gprime).max() > 1e-9:
             yield Structure("wrong_gprime", _all(variants, slopes, Gprime=Gprime), words)

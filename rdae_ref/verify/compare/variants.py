@@ -251,10 +251,8 @@ class Variants:
         return Parts(joint, output, D)
 
     def _cancelled(self) -> float:
-        """Return the size of what (18) sums to zero, Σ |∂S/∂X̂| over samples, of both entropies and under no convention.
-
-        Reverse mode adds it up: what is left of it is rounding, however small the gradient of the distortion is.
-        """
+        """Return the size of what (18) sums to zero, Σ |∂S/∂X̂|, of both entropies and under no convention."""
+        # Reverse mode adds it up: what is left is rounding, however small the gradient of the distortion is.
 
         def compute() -> float:
             edges = self.edges(Settings())
@@ -392,13 +390,8 @@ class Variants:
         A = p.parameters.A if decoder is None else decoder
         outer = dXhat if p.outer is None else dXhat * p.outer
         dZ = outer @ (A.T if eq23 == "printed" else A) * G
-        return {
-            "dXhat": dXhat,
-            "dW": dZ.T @ p.X,
-            "dc": dZ.sum(axis=0),
-            "dA": outer.T @ run.Zhat,
-            "db": outer.sum(axis=0),
-        }
+        slopes = {"dW": dZ.T @ p.X, "dc": dZ.sum(axis=0), "dA": outer.T @ run.Zhat, "db": outer.sum(axis=0)}
+        return {"dXhat": dXhat, **slopes}
 
     def _weights(self, settings: Settings) -> tuple[float, float, str]:
         """Return what multiplies the entropies and the distortion, and the sign of the whole."""

@@ -19,7 +19,7 @@ from .comparison import VERDICTS, ArrayComparison, Comparison, Explanation
 from .diagnosis import NEARER, Account, Diagnosis, conventions_of
 from .kernels import LENGTHS, KernelReading, laplacian_size, read_kernel, size_in_words, with_rules
 from .outputs import networks
-from .search import CHANCE, Candidate, Finding, Fit, Search
+from .search import CHANCE, NOT_COMPARED, Candidate, Finding, Fit, Search
 from .settings import Settings
 from .variants import GRADIENTS, OFFSET, SLOPES, Problem, Variants, standardised
 
@@ -220,13 +220,10 @@ class _Judge:
         diagnosis = Diagnosis(self.search, list(dict(bases).items()))
         accounts = {}
         for given in self.search.reading.given:
-            if self._agrees(given) or self.finding.fits[given.name].fits:
-                continue
-            if given.name in GRADIENTS and not self.upstream.chain_known:
-                continue
-            if _singular(self.search, given):
-                continue
-            accounts[given.name] = diagnosis.accounts(given)
+            right = self._agrees(given) or self.finding.fits[given.name].fits
+            unknown = given.name in GRADIENTS and not self.upstream.chain_known
+            if not (right or unknown or _singular(self.search, given)):
+                accounts[given.name] = diagnosis.accounts(given)
         return self._across_arrays(_in_common(accounts))
 
     def _across_arrays(self, accounts: dict[str, list[Account]]) -> dict[str, list[Account]]:
@@ -278,10 +275,8 @@ class _Judge:
         """Iterate over conventions as causes, with the kernel size that they amount to where it has a name."""
         yield from (Cause(one.key, array, None, one.sentence) for one in candidate.conventions)
         variants, sigma = self.search.variants, self.reading.problem.sigma_xhat
-        size = variants.sizes(candidate.settings).xhat
-        if size != variants.sizes(self.search.ours.settings).xhat and (
-            words := size_in_words(size, variants.Xhat, sigma)
-        ):
+        size, own = (variants.sizes(settings).xhat for settings in (candidate.settings, self.search.ours.settings))
+        if size != own and (words := size_in_words(size, variants.Xhat, sigma)):
             yield cause("kernel_size", array, size, words)
 
     def _unexplained(self, given: Given) -> str:
@@ -335,19 +330,10 @@ class _Judge:
                 return "dXhat"
         return ""
 
-    def _row(self, given: Given, verdict: str, remark: str) -> ArrayComparison:
-        ours = self.ours.fit(given, self.ours.ours.settings)
-        return ArrayComparison(
-            name=given.name,
-            precision=given.precision,
-            relative_error=ours.error,
-            limit=given.limit,
-            worst=given.name + (str(list(ours.index)) if ours.index else ""),
-            yours=ours.yours,
-            ours=ours.ours,
-            verdict=verdict,
-            remark=remark,
-        )
+    def _row(self, given: Given, verdict: str, remark: str, fit: Fit | None = None) -> ArrayComparison:
+        fit = fit or self.ours.fit(given, self.ours.ours.settings)
+        worst, numbers = _place(given, fit), (fit.yours, fit.ours)
+        return ArrayComparison(given.name, given.precision, fit.error, given.limit, worst, *numbers, verdict, remark)
 
     def _broken_row(self, given: Given) -> tuple[ArrayComparison, tuple[Cause, ...]]:
         """Say where an array is not finite, and why it may be."""
@@ -359,18 +345,8 @@ class _Judge:
         why = cause("zero_distance" if of_slope else "negative_eigenvalue", given.name)
         count = f"{int(bad.sum())} of {bad.size} elements are" if bad.size > 1 else "it is"
         right = float(ours[index]) if ours.shape == given.array.shape else float("nan")
-        row = ArrayComparison(
-            name=given.name,
-            precision=given.precision,
-            relative_error=float("nan"),
-            limit=given.limit,
-            worst=given.name + (str(list(index)) if index else ""),
-            yours=float(given.array[index]),
-            ours=right,
-            verdict="wrong",
-            remark=f"{count} not finite; the likely cause is {why.text}",
-        )
-        return row, (why,)
+        fit = NOT_COMPARED._replace(index=index, yours=float(given.array[index]), ours=right)
+        return self._row(given, "wrong", f"{count} not finite; the likely cause is {why.text}", fit), (why,)
 
     def _notes(self) -> list[str]:
         notes, search = list(self.reading.notes), self.search
@@ -383,6 +359,11 @@ class _Judge:
                 f"{len(self.reading.problem.X)} their eigendecompositions take too long; bring fewer samples"
             )
         return notes
+
+
+def _place(given: Given, fit: Fit) -> str:
+    """Return the element that differs most, as in dW[3, 1]."""
+    return given.name + (str(list(fit.index)) if fit.index else "")
 
 
 def _close(given: Given, array: npt.ArrayLike, scale: float = 0.0) -> bool:
@@ -418,7 +399,7 @@ def _remark(given: Given, fit: Fit, finding: Finding, search: Search, accounts: 
     """Say what is known about an array that nothing explains."""
     size, alpha = given.array.size, search.reading.problem.alpha
     under = f" with {_sentence(finding.candidates[0], search)}" if finding.candidates[0].conventions else ""
-    where = given.name + (str(list(fit.index)) if fit.index else "")
+    where = _place(given, fit)
     parts = [f"no convention explains it; {where} is {fit.yours:.9g}, ours{under} {fit.ours:.9g}"]
     explained = accounts and accounts[0].fits
     if explained:
@@ -428,14 +409,9 @@ def _remark(given: Given, fit: Fit, finding: Finding, search: Search, accounts: 
         n_differ, factor = search.pattern(given, finding.candidates[0])
         parts.append(f"{n_differ} of {size} elements differ")
         parts += [] if factor is None else [f"each is {factor:.6g} times ours"]
-    if (
-        not explained
-        and given.precision == "float64"
-        and all(
-            search.fit(one, search.ours.settings).error <= rounding_limit(one.name, "float32", alpha)
-            for one in search.reading.given
-        )
-    ):
+    limits = ((one, rounding_limit(one.name, "float32", alpha)) for one in search.reading.given)
+    as_float32 = all(search.fit(one, search.ours.settings).error <= limit for one, limit in limits)
+    if not explained and given.precision == "float64" and as_float32:
         parts.append("an error of this size is what float32 leaves")
     if given.name in SLOPES and given.name != "db" and _singular(search, given):
         parts = [f"at α = {alpha:g} the derivative at a singular Gram matrix is infinite", *parts]
