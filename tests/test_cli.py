@@ -73,7 +73,7 @@ def test_the_example_of_each_verb_works_as_pasted(verb, capsys, monkeypatch, tmp
 
 
 def test_the_commands_of_the_readme_work_as_pasted(capsys, monkeypatch, tmp_path):
-    lines = README.read_text(encoding="utf-8").split("The command does the same:\n")[1].splitlines()
+    lines = README.read_text(encoding="utf-8").split("The same on the command line:\n")[1].splitlines()
     commands = [shlex.split(line, comments=True) for line in lines if line.startswith("    rdae-ref ")]
     monkeypatch.chdir(tmp_path)
     assert [command[1] for command in commands] == ["fit", "fit", "transform", "score", "inspect"]
@@ -584,7 +584,7 @@ def test_inspect_says_share_rate_collapse_and_why_it_ended_in_words(here, model_
     assert main(["inspect", str(model_file), "--html", "report.html", "--data", "data.csv"]) == 0
     said = capsys.readouterr().out
     assert f"{model.terms_.distortion / model.variance_:.4g}  of the variance" in said
-    assert f"{model.input_entropy_ - model.terms_.conditional_entropy:.6g}  bits, what the outputs tell" in said
+    assert f"{model.input_entropy_ - model.terms_.conditional_entropy:.6g}  bits, what the outputs reveal" in said
     assert re.search(r"collapse +no ", said)
     assert re.search(r"converged: (no element of the gradient exceeds|L no longer increases)", said)
     assert not re.search("CONVERGENCE|PGTOL|FACTR", said)

@@ -775,7 +775,7 @@ def test_template_is_written_once_and_waits_to_be_filled(tmp_path, capsys):
     printed = capsys.readouterr().out
     assert all(snippet.format(path=path) in printed for snippet in SNIPPETS.values())
     assert main(["compare", "--template", str(path)]) == 2
-    assert "there already" in capsys.readouterr().err
+    assert "already exists" in capsys.readouterr().err
     assert main(["compare", str(path)]) == 2
     assert "nothing to compare" in capsys.readouterr().err
     assert main(["compare", "--template", str(tmp_path / "mine")]) == 2

@@ -923,7 +923,7 @@ def test_frames_keep_their_names_without_scikit_learn():
         (
             {"sigma": 1e4, "activation": "linear"},
             X,
-            r"the kernel is too wide, 1e\+04 beside .*lower sigma",
+            r"the kernel is too wide, 1e\+04 with distances .*lower sigma",
         ),
         ({"sigma": 4.0, "n_hidden": 1, "init": "pca", "mu": 0.1}, np.eye(40), "1 units cannot do .* raise n_hidden"),
         ({"sigma": 0.5, "mu": 0.01, "activation": "linear"}, X, "raise mu, now 0.01"),
