@@ -1,6 +1,7 @@
 """The figure of the beta-VAE on binarised digits, on small digits and with few steps; and the binarisation."""
 
 import csv
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -67,3 +68,20 @@ def test_files(result, tmp_path):
     assert [bool(row["nll"]) for row in rows] == [False, True, True, False]
     assert (tmp_path / "digit_vae.png").exists()
     assert "sklearn" not in (tmp_path / "digit_vae.json").read_text()
+
+
+ROOT = Path(__file__).parents[1]
+
+
+def lines_of_the_page():
+    """Write the table of docs/beta_vae.md from the numbers in figures/: the first seed of each β."""
+    with open(ROOT / "figures" / "digit_vae.csv", newline="", encoding="utf-8") as file:
+        for row in csv.DictReader(file):
+            if row["seed"] == "0":
+                numbers = (f"{float(row[name]):.1f}" for name in ("rate", "distortion", "elbo"))
+                yield f"| {row['beta']} | {' | '.join(numbers)} | {row['active_latents']} | {float(row['probe']):.2f} |"
+
+
+def test_the_table_of_the_page_is_the_numbers_of_the_figure():
+    page = (ROOT / "docs" / "beta_vae.md").read_text(encoding="utf-8").splitlines()
+    assert not [line for line in lines_of_the_page() if line not in page]

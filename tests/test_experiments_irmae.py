@@ -319,7 +319,7 @@ def test_no_rate_is_below_the_bound_for_any_reproductions(results):
 def test_the_recipe_finds_three_dimensions_exactly():
     training = EXACT[1]
     out = train(DeepTask("irmae", irmae.Settings().n_linear, 0, training))
-    assert out["rank"] == training.dimension == 3
+    assert irmae.rank(out) == training.dimension == 3
     assert out["singular_values"][2] > 10 * out["singular_values"][3]
 
 

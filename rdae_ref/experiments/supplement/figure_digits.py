@@ -24,7 +24,7 @@ __all__ = ["Result", "Settings", "claims", "draw", "draw_plane", "run", "write"]
 TASKS = "We demonstrate the validity of the method on several image generation and representation learning tasks"
 FAMILY_COLOURS = {
     "IRMAE": "vermilion", "beta-VAE": "green", "rate-distortion": "blue", "plain": "grey", "denoising": "purple",
-    "PCA": "orange",
+    "PCA": "black",
 }  # fmt: skip
 SYMBOLS = {"IRMAE": "l", "beta-VAE": r"\beta", "rate-distortion": r"\mu", "denoising": "s", "PCA": "k"}
 QUALITIES = {
@@ -60,15 +60,15 @@ def draw(result: Result) -> Figure:
     table = chosen(result)
     best = {model.family: model for model in table if model.family in ("beta-VAE", "rate-distortion")}
     middle = [model for model in table if model.family == "IRMAE"][len(result.settings.n_linear) // 2]
-    with new_figure(7.2, 6.6) as figure:
-        images, numbers = figure.subfigures(2, 1, height_ratios=[3.2, 3.4])
+    with new_figure(7.2, 5.6) as figure:
+        images, numbers = figure.subfigures(2, 1, height_ratios=[2.1, 3.4])
         for column, model in zip(images.subplots(2, 4).T, (Model("IRMAE", 0.0), middle, *best.values()), strict=True):
             out = result.first(*model)
             _show(column[0], out["paths"])
             _show(column[1], out["drawn"].reshape(out["paths"].shape))
             column[0].set_title(name(model), fontsize=8)
-        images.axes[0].set_ylabel("(a) interpolation")
-        images.axes[1].set_ylabel("(b) drawn codes")
+        for axes, words in zip(images.axes[::4], ("(a) between digits", "(b) drawn codes"), strict=True):
+            axes.set_ylabel(words, fontsize=8)
         quality, *probes = numbers.subplots(1, 3, width_ratios=[1.3, 1, 1])
         _draw_bars(quality, result, table)
         for axes, i in zip(probes, range(len(result.settings.labels)), strict=True):
@@ -81,14 +81,15 @@ def _show(axes: Any, images: Array) -> None:
     """Show images of shape (rows, columns, pixels) beside one another, dark on light."""
     size = round(images.shape[2] ** 0.5)
     tiles = images.reshape(*images.shape[:2], size, size).transpose(0, 2, 1, 3)
-    axes.imshow(tiles.reshape(images.shape[0] * size, -1), cmap="gray_r", interpolation="nearest")
+    axes.imshow(tiles.reshape(images.shape[0] * size, -1), cmap="gray_r", vmin=0, vmax=1, interpolation="nearest")
     axes.set(xticks=[], yticks=[])
+    axes.spines[:].set_visible(False)
 
 
 def colour(result: Result, model: Model) -> str:
     """Return the colour of a model: of IRMAE by its l."""
     if model.family != "IRMAE":
-        return COLOURS[FAMILY_COLOURS[model.family]]
+        return COLOURS.get(FAMILY_COLOURS[model.family], "black")
     return COLOURS[DEPTH_COLOURS[result.settings.n_linear.index(int(model.setting)) % len(DEPTH_COLOURS)]]
 
 
@@ -132,9 +133,13 @@ def draw_plane(result: Result) -> Figure:
                 points = [result.first(*model) for model in dict.fromkeys(models)]
                 D, R = (np.array([float(out[name]) for out in points]) for name in ("distortion", rate))
                 if np.isfinite(R).any():
-                    axes.plot(D, R, "o-", ms=3.5, lw=0.7, color=COLOURS[colour_], label=family)
+                    axes.plot(D, R, "o-", ms=3.5, lw=0.7, color=COLOURS.get(colour_, "black"), label=family)
             axes.set(xlabel="$D$, test digits", xlim=0, ylim=0)
-        n = result.settings.n_plane
+        n, most = (
+            result.settings.n_plane,
+            max(float(np.nan_to_num(out["shannon_rate"])) for *_, out in measured(result)),
+        )
+        shannon.set_ylim(0, 1.3 * most)
         shannon.set(title=f"Shannon's rate, {n} test digits", ylabel="$R$, bits")
         matrix.set(title=rf"matrix-based rate, the same {n} digits", ylabel=r"$I_\alpha(X; \hat X)$, bits")
         legend_below(figure, [shannon, matrix], ncols=3)

@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from ...data.digits import fingerprint, load_digits
+from ...measures import effective_rank
 from ...workers import Workers
 from ..claims import Claim, claim
 from ..output import COLOURS, Figure, Folder, Table, legend_below, new_figure
@@ -28,6 +29,7 @@ LAYERS = (
     "By inserting a number of extra linear layers between the encoder and the decoder, "
     "the system spontaneously learns representations with a low effective dimension"
 )
+THRESHOLD = 1e-3  # of the largest singular value of the codes' covariance: what counts for the rank
 GAPS = {"shapes": 100.0, "manifold": 10.0}  # asked of singular value d over singular value d + 1
 SHORT = replace(EXACT[0], stages=((1e-3, 4000),))  # of the map, which has many
 DEPTH_COLOURS = ("grey", "orange", "sky", "vermilion")
@@ -99,6 +101,11 @@ def over_seeds(result: Result, training: DeepTraining, n_linear: int) -> list[An
     return [result.runs[key] for key in keys if key in result.runs]
 
 
+def rank(outcome: Any) -> int:
+    """Return the number of singular values above `THRESHOLD` of the largest."""
+    return effective_rank(outcome["singular_values"], THRESHOLD)
+
+
 def draw(result: Result) -> Figure:
     """Draw the spectra of all seeds, the map of the rank, and below the deep linear networks of the first."""
     s = result.settings
@@ -139,7 +146,7 @@ def _draw_map(figure: Any, result: Result) -> None:
     for axes, width in zip(others, s.map_widths, strict=False):
         ranks = np.zeros((len(s.map_decay), len(s.map_n_linear)))
         for place in np.ndindex(ranks.shape):
-            ranks[place] = result.runs[key_on_map(next(tasks))]["rank"]
+            ranks[place] = rank(result.runs[key_on_map(next(tasks))])
             axes.text(*place[::-1], f"{ranks[place]:.0f}", ha="center", va="center", fontsize=8)
         axes.imshow(ranks - s.map_of.dimension, cmap="RdBu_r", vmin=-8, vmax=8, aspect="auto")
         axes.set_xticks(range(len(s.map_n_linear)), [f"$l$ = {n}" for n in s.map_n_linear])
@@ -163,7 +170,7 @@ def _rank_claims(result: Result) -> Iterator[Claim]:
     for training in s.trainings:
         name, d = training.name, training.dimension
         outs, before = over_seeds(result, training, s.n_linear), over_seeds(result, plain(training), 0)
-        off = [abs(int(out["rank"]) - d) for out in outs]
+        off = [abs(rank(out) - d) for out in outs]
         gaps = [float(out["singular_values"][d - 1] / out["singular_values"][d]) for out in outs]
         ratios = [float(a["test_distortion"] / b["test_distortion"]) for a, b in zip(outs, before, strict=True)]
         yield claim("irmae", EXACTLY, f"{name}: effective rank, off {d} by", off, at_most=0)
@@ -176,7 +183,7 @@ def _digit_claims(result: Result) -> Iterator[Claim]:
     before = over_seeds(result, s.digits, 0)
     for n_linear in s.digits_n_linear[1:] if before else ():
         pairs = list(zip(over_seeds(result, s.digits, n_linear), before, strict=True))
-        fewer = [int(out["rank"]) - int(base["rank"]) for out, base in pairs]
+        fewer = [rank(out) - rank(base) for out, base in pairs]
         ratios = [float(out["test_distortion"] / base["test_distortion"]) for out, base in pairs]
         yield claim(
             "irmae", LAYERS, f"digits: effective rank with l = {n_linear}, minus that with l = 0", fewer, at_most=-1
@@ -190,7 +197,7 @@ COLUMNS = ("data", "n_linear", "decay", "width", "seed", "rank", "distortion", "
 def write(result: Result, folder: Folder, *, all_files: bool = False) -> Sequence[Claim]:
     """Write irmae.png, .csv and .json, and the curves as irmae_spectra.csv and irmae_chains.csv."""
     deep = [(key, out) for key, out in result.runs.items() if key[0] not in STARTS]
-    rows = ((*key, int(out["rank"]), *(float(out[name]) for name in COLUMNS[6:])) for key, out in deep)
+    rows = ((*key, rank(out), *(float(out[name]) for name in COLUMNS[6:])) for key, out in deep)
     tables: dict[str, Table] = {
         "irmae": (COLUMNS, rows),
         "irmae_spectra": spectra_table(iter(deep)),
