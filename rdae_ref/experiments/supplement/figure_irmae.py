@@ -29,7 +29,7 @@ LAYERS = (
     "By inserting a number of extra linear layers between the encoder and the decoder, "
     "the system spontaneously learns representations with a low effective dimension"
 )
-THRESHOLD = 1e-3  # of the largest singular value of the codes' covariance: what counts for the rank
+THRESHOLD = 1e-4  # of the largest singular value of the codes' covariance, 1 % of its standard deviation
 GAPS = {"shapes": 100.0, "manifold": 10.0}  # asked of singular value d over singular value d + 1
 SHORT = replace(EXACT[0], stages=((1e-3, 4000),))  # of the map, which has many
 DEPTH_COLOURS = ("grey", "orange", "sky", "vermilion")
