@@ -40,7 +40,6 @@ class DeepTraining:
     size: int = 16  # pixels in a row of an image of a shape
     batch_size: int = 100
     decay: float = 0.0  # decoupled, of all weights
-    gain: float = 1.0  # of the start of IRMAE
     beta: float = 1.0  # this and the next of the beta-VAE, with a Gaussian likelihood
     variance: float = 0.05
 
@@ -58,15 +57,12 @@ class DeepTraining:
 # One recipe, with linear layers and decoupled weight decay; see docs/irmae.md.
 # The curvature falls with the dimension, so that the sines of `curved_manifold` are as steep for each.
 _RECIPE: dict[str, Any] = {
-    "n_samples": 20_000, "n_test": 2000, "hidden": (256, 128), "stages": ((1e-3, 16_000), (2e-4, 4000)),
-    "decay": 0.035, "gain": 1.5,
+    "n_samples": 20_000, "n_test": 2000, "hidden": (256, 128), "n_latents": 32, "decay": 0.04,
+    "stages": ((1e-3, 16_000), (2e-4, 4000)),
 }  # fmt: skip
 EXACT = (
-    DeepTraining("shapes", n_latents=32, **_RECIPE),
-    *(
-        DeepTraining("manifold", n_latents=16, n_dimensions=d, curvature=0.5 * (3 / d) ** 0.5, **_RECIPE)
-        for d in (3, 5, 8)
-    ),
+    DeepTraining("shapes", **_RECIPE),
+    *(DeepTraining("manifold", n_dimensions=d, curvature=0.5 * (3 / d) ** 0.5, **_RECIPE) for d in (3, 5, 8)),
 )
 DIGITS = DeepTraining("digits", 15_000, 10_000, (256,), 32, ((1e-3, 3000), (2e-4, 1000)), variance=0.5)
 
@@ -168,9 +164,7 @@ def _start(task: DeepTask, X: Array, rng: np.random.Generator) -> tuple[Any, Any
     if task.model == "beta-vae":
         vae = BetaVAE(X, activation="relu", beta=training.beta, variance=training.variance, rng=rng)
         return vae, initial_vae_parameters(d, training.n_latents, rng, hidden=training.hidden)
-    start = initial_irmae_parameters(
-        d, training.n_latents, task.n_linear, rng, hidden=training.hidden, gain=training.gain
-    )
+    start = initial_irmae_parameters(d, training.n_latents, task.n_linear, rng, hidden=training.hidden)
     return IRMAE(X, activation="relu"), start
 
 
