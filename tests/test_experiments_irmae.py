@@ -49,7 +49,7 @@ TINY["irmae"] = replace(
 )
 MODULES = {"irmae": irmae, "digits": figure_digits}
 TABLES = {
-    "irmae": {"irmae": 4 * 2 * 2 + 4 * 2 + 8, "irmae_spectra": None, "irmae_chains": 2 * 4 * 2 * 3 * 3},
+    "irmae": {"irmae": 5 * 2 + 4 * 2 + 8, "irmae_spectra": None, "irmae_chains": 2 * 4 * 2 * 3 * 3},
     "digits": {"digits": (4 + 4 + 4 + 1 + 3 + 2) * 2, "digits_curve": 60, "digits_blahut_arimoto": 2},
 }
 MORE_FIGURES = {"irmae": (), "digits": ("digits_plane",)}
