@@ -43,7 +43,7 @@ class Settings:
     n_linear: int = 4  # l of the recipe
     map_of: DeepTraining = SHORT
     map_n_linear: tuple[int, ...] = (0, 2, 4, 8)
-    map_decay: tuple[float, ...] = (0.0, 0.05)
+    map_decay: tuple[float, ...] = (0.0, 0.04)
     map_widths: tuple[float, ...] = (0.5, 1.0)  # times the units of the recipe
     digits: DeepTraining = DIGITS
     digits_n_linear: tuple[int, ...] = (0, 2, 4, 8)
