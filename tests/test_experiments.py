@@ -367,7 +367,7 @@ def test_ctrl_c_ends_all_processes_and_keeps_whole_runs_only(tmp_path):
     while not list(runs.glob("*.npz")) and time.monotonic() < deadline:
         time.sleep(0.1)
     os.killpg(process.pid, signal.SIGINT)
-    _, errors = process.communicate(timeout=60)
+    _, errors = process.communicate(timeout=300)
     assert process.returncode == 130
     assert "finished runs are kept" in errors
     assert "Traceback" not in errors
