@@ -148,7 +148,8 @@ def _draw_map(figure: Any, result: Result) -> None:
         ranks = np.zeros((len(s.map_decay), len(s.map_n_linear)))
         for place in np.ndindex(ranks.shape):
             ranks[place] = rank(result.runs[key_on_map(next(tasks))])
-            axes.text(*place[::-1], f"{ranks[place]:.0f}", ha="center", va="center", fontsize=8)
+            look = {"color": "white" if abs(ranks[place] - s.map_of.dimension) > 4 else "black", "fontsize": 8}
+            axes.text(*place[::-1], f"{ranks[place]:.0f}", ha="center", va="center", **look)
         axes.imshow(ranks - s.map_of.dimension, cmap="RdBu_r", vmin=-8, vmax=8, aspect="auto")
         axes.set_xticks(range(len(s.map_n_linear)), [f"$l$ = {n}" for n in s.map_n_linear])
         axes.set_yticks(range(len(s.map_decay)), [f"{decay:g}" for decay in s.map_decay])
