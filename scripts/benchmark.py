@@ -335,12 +335,18 @@ def draw(results):
     """Draw time over N, with fitted exponents."""
     from matplotlib.figure import Figure  # noqa: PLC0415  # only drawing needs it
 
+    settings = {"1": "one thread", "started": "as started"}
+    measured = [
+        threads
+        for threads in settings
+        if any(times(results, side, f"{who}@{threads}", rows) for side, who, rows, *_ in SERIES.values())
+    ]
     with paper_style():
-        figure = Figure(figsize=(9, 3.6), layout="constrained")
-        panels = figure.subplots(1, 2, sharex=True, sharey=True)
-        for axes, (threads, title) in zip(panels, {"1": "one thread", "started": "as started"}.items(), strict=True):
+        figure = Figure(figsize=(4.5 * max(len(measured), 1), 3.6), layout="constrained")
+        panels = figure.subplots(1, max(len(measured), 1), sharex=True, sharey=True, squeeze=False)[0]
+        for axes, threads in zip(panels, measured, strict=False):
             draw_panel(axes, results, threads)
-            axes.set(title=title, xlabel="samples $N$ ($d$ = 2, $p$ = 10)")
+            axes.set(title=settings[threads], xlabel="samples $N$ ($d$ = 2, $p$ = 10)")
         panels[0].set(ylabel="value and gradient, seconds")
     return figure
 
