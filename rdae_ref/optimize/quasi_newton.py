@@ -59,12 +59,12 @@ def maximize(
 
     def negative(x: Array) -> tuple[float, Array]:
         nonlocal latest
-        latest = ascent.evaluate(x)
+        latest = ascent.evaluate(x.copy())  # SciPy may move on in the same array
         return -latest.value, -latest.gradient
 
     def accepted(x: Array) -> None:
         # SciPy passes the point only; its value and gradient are those of the last evaluation.
-        ascent.accept(*(latest if np.array_equal(latest.x, x) else ascent.evaluate(x)))
+        ascent.accept(*(latest if np.array_equal(latest.x, x) else ascent.evaluate(x.copy())))
 
     try:
         found = scipy.optimize.minimize(

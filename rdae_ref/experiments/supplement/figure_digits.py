@@ -198,11 +198,11 @@ def write(result: Result, folder: Folder, *, all_files: bool = False) -> Sequenc
         for model, seed, out in measured(result)
     )
     bounds = zip(*(map(float, curve[key]) for key in ("D", "gaussian", "anywhere")), strict=True)
-    found = ((float(d), float(r), "") for d, r in zip(curve["distortion"], curve["rate"], strict=True))
+    found = zip(*(map(float, curve[key]) for key in ("distortion", "rate")), strict=True)
     tables: dict[str, Table] = {
         "digits": (columns, rows),
         "digits_curve": (("distortion", "gaussian", "lower_bound"), bounds),
-        "digits_blahut_arimoto": (("distortion", "rate"), (row[:2] for row in found)),
+        "digits_blahut_arimoto": (("distortion", "rate"), found),
     }
     more: dict[str, Any] = {"all_files": all_files, "figures": {"digits_plane": draw_plane(result)}}
     more["chosen"] = [model._asdict() for model in chosen(result)]
