@@ -62,7 +62,7 @@ _RECIPE: dict[str, Any] = {
 }  # fmt: skip
 EXACT = (
     DeepTraining("shapes", **_RECIPE),
-    *(DeepTraining("manifold", n_dimensions=d, curvature=0.5 * (3 / d) ** 0.5, **_RECIPE) for d in (3, 5, 8)),
+    *(DeepTraining("manifold", n_dimensions=d, curvature=0.4 * (3 / d) ** 0.5, **_RECIPE) for d in (3, 5, 8)),
 )
 DIGITS = DeepTraining("digits", 15_000, 10_000, (256,), 32, ((1e-3, 3000), (2e-4, 1000)), variance=0.5)
 
