@@ -1,13 +1,14 @@
 """Write gallery.md from figures/*.json, so that it shows what was measured: ``python docs/gallery.py``."""
 
 import argparse
-import json
 from collections.abc import Iterator
 from itertools import groupby
 from pathlib import Path
 from typing import Any
 
 from rdae_ref.experiments import FIGURES, stem
+from rdae_ref.experiments.claims import agreed
+from rdae_ref.experiments.output import runs_of
 
 DOCS = Path(__file__).parent
 PAGE, FOLDER = DOCS / "gallery.md", DOCS.parent / "figures"
@@ -37,9 +38,8 @@ SWEEP = {"4": ("figure4_sweep",)}  # more claims of the same figure
 
 
 def claims_of(file: str) -> list[dict[str, Any]]:
-    """Return the claims of a figure as its JSON file has them."""
-    claims = json.loads((FOLDER / f"{file}.json").read_text(encoding="utf-8"))["claims"]
-    return [claim | {"verdict": claim.get("verdict") or ("yes" if claim["holds"] else "no")} for claim in claims]
+    """Return the claims of a figure on which all its runs agree."""
+    return [claim.to_dict() for claim in agreed([*runs_of(FOLDER, file).values()])]
 
 
 def counted(claims: list[dict[str, Any]]) -> str:

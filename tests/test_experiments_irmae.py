@@ -165,8 +165,6 @@ def test_a_network_comes_back_from_its_run_as_it_was(model):
     assert_allclose(np.linalg.eigvalsh(covariance)[::-1], outcome["singular_values"], rtol=1e-6, atol=1e-14)
     untrained = train(replace(task, training=replace(TINY_SHAPES, stages=((1e-12, 1),))))
     assert outcome["distortion"] < 0.9 * untrained["distortion"]
-    drawn = back.drawn_codes(samples.X_test, np.random.default_rng(0))
-    assert (np.abs(drawn - Z).max() > 0.1) == (model == "beta-vae")
 
 
 def test_samples_to_measure_on_are_new_and_of_the_same_manifold():

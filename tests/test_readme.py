@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 from frameworks import needed
 
-from rdae_ref.experiments.claims import with_claims
-from rdae_ref.experiments.output import read_claims
+from rdae_ref.experiments.claims import agreed, with_claims
+from rdae_ref.experiments.output import runs_of
 
 ROOT = Path(__file__).parents[1]
 README, CLAIMS = ROOT / "README.md", ROOT / "docs" / "claims.md"
@@ -26,7 +26,7 @@ def test_its_python_prints_what_it_shows():
 @pytest.fixture(scope="module")
 def claims():
     drawn = ("figure1", "figure2", "figure3", "figure4", "figure4_sweep")
-    return [item for name in drawn for item in read_claims(ROOT / "figures", name)]
+    return [item for name in drawn for item in agreed([*runs_of(ROOT / "figures", name).values()])]
 
 
 def test_its_check_of_a_module_prints_the_line_it_shows(capsys):

@@ -6,12 +6,18 @@ from pathlib import Path
 from typing import Any
 
 from ..data.digits import digits_source
-from ..experiments import FIGURES, LITERAL, load, stem
-from ..experiments.claims import Claim, claims_table, with_claims, with_literal
-from ..experiments.output import read_claims
-from ..experiments.training import literal
+from ..experiments import FIGURES, VARIED, load, stem
+from ..experiments.claims import Claim, agreed, claims_table, with_claims, with_runs
+from ..experiments.output import runs_of
+from ..experiments.training import variant
 from ..files import written_whole
 from .common import Verbs, add_verb
+
+VARIANT_HELP = {
+    "literal": "with the equations as printed (method='paper')",
+    "shifted": "from starts moved by 1e-12, which shows what depends on rounding",
+}
+RUNS = {"": "default", "_shifted": "start moved by 1e-12", "_literal": "as printed"}  # what the page calls them
 
 
 def add_figures(verbs: Verbs) -> None:
@@ -23,8 +29,10 @@ def add_figures(verbs: Verbs) -> None:
     figures.add_argument("--list", action="store_true", help="list the figures and exit")
     figures.add_argument("--output", type=Path, default=Path("figures"), metavar="FOLDER", help="default: figures")
     figures.add_argument("--workers", type=int, help="number of processes (default: one for each core)")
-    literal_ = "draw figures 1, 2 and 3 with the equations as printed (method='paper'), into separate files"
-    figures.add_argument("--literal", action="store_true", help=literal_)
+    variants = figures.add_mutually_exclusive_group()
+    for name, what in VARIANT_HELP.items():
+        said = f"draw figures 1, 2 and 3 {what}, into separate files"
+        variants.add_argument(f"--{name}", dest="variant", action="store_const", const=name, help=said)
     figures.add_argument("--all-files", action="store_true", help="also write SVG files and long tables")
     mnist = "folder of the MNIST files, for figure 4 (default: $RDAE_MNIST); 'sklearn' for small digits"
     figures.add_argument("--mnist", metavar="DIR", help=mnist)
@@ -47,21 +55,22 @@ def _figures(options: argparse.Namespace) -> int:
     modules = [load(name) for name in chosen]  # a wrong name is refused before the first one is drawn
     if options.claims:  # and so is a page without a table
         text = with_claims(options.claims.read_text(encoding="utf-8"), [])
-        if options.literal:
-            with_literal(text, [], [])
+        if options.variant:
+            with_runs(text, {"": []})
     claims: list[Claim] = []
     for name, module in zip(chosen, modules, strict=True):
         takes_digits = FIGURES[name].digits or FIGURES[name].more_with_digits
         more: dict[str, Any] = {"source": source} if takes_digits else {}
         if options.sweep and name == "4":
             more["sweep"] = True
-        if options.literal:
-            more["settings"] = literal(module.Settings())
+        if options.variant:
+            more["settings"] = variant(module.Settings(), options.variant)
         result = module.run(folder=options.output, workers=options.workers, **more)
         claims += module.write(result, options.output, all_files=options.all_files)
         if not options.quiet:
-            file = getattr(result, "name", stem(name)) + ("_literal" if options.literal else "")
-            print(f"figure {name}: {options.output / file}.png, .csv, .json")
+            file = f"{getattr(result, 'name', stem(name))}{'_' + options.variant if options.variant else ''}"
+            kinds = ".png, .json" if options.variant and not options.all_files else ".png, .csv, .json"
+            print(f"figure {name}: {options.output / file}{kinds}")
     if claims and not options.quiet:
         print(claims_table(claims))
     if options.claims:
@@ -71,12 +80,12 @@ def _figures(options: argparse.Namespace) -> int:
 
 def _chosen(options: argparse.Namespace) -> list[str]:
     """Return the figures to draw; those of digits are left out where there are none, unless they are named."""
-    if options.literal:
-        others = [name for name in options.names if name not in LITERAL]
+    if options.variant:
+        others = [name for name in options.names if name not in VARIED]
         others += [option for option in ("all", "sweep") if getattr(options, option)]
         if others:
-            raise ValueError(f"--literal draws figures {', '.join(LITERAL)}, got {', '.join(others)}")
-        return options.names or list(LITERAL)
+            raise ValueError(f"--{options.variant} draws figures {', '.join(VARIED)}, got {', '.join(others)}")
+        return options.names or list(VARIED)
     drawn = options.names or [n for n, experiment in FIGURES.items() if options.all or not experiment.supplementary]
     without = [name for name in drawn if name in FIGURES and FIGURES[name].digits and not digits_source(options.mnist)]
     if not without:
@@ -91,15 +100,12 @@ def _chosen(options: argparse.Namespace) -> list[str]:
 def _update(page: Path, folder: Path) -> None:
     """Put the claims of the paper's figures, drawn now or before, into the tables of a page."""
     text, names = page.read_text(encoding="utf-8"), [n for n, figure in FIGURES.items() if not figure.supplementary]
-    text = with_claims(text, _read(folder, [file for name in names for file in (stem(name), f"{stem(name)}_sweep")]))
-    both = [n for n in map(stem, LITERAL) if all((folder / f"{n}{kind}.json").exists() for kind in ("", "_literal"))]
-    if both:
-        literal = _read(folder, [f"{name}_literal" for name in both])
-        text = with_literal(text, _read(folder, both), literal, _read(folder, ["ascent"]))
+    files = [file for name in names for file in (stem(name), f"{stem(name)}_sweep")]
+    drawn = {file: runs for file in files if (runs := runs_of(folder, file))}
+    text = with_claims(text, [item for runs in drawn.values() for item in agreed([*runs.values()])])
+    compared = [drawn[stem(name)] for name in VARIED if len(drawn.get(stem(name), ())) == 1 + len(VARIANT_HELP)]
+    if compared:
+        runs = {called: [item for of in compared for item in of[end]] for end, called in RUNS.items()}
+        text = with_runs(text, runs, runs_of(folder, "ascent").get("", ()))
     with written_whole(page) as file:
         file.write(text)
-
-
-def _read(folder: Path, names: list[str]) -> list[Claim]:
-    """Return the claims of all files that exist."""
-    return [item for name in names if (folder / f"{name}.json").exists() for item in read_claims(folder, name)]

@@ -6,7 +6,7 @@ from typing import NamedTuple, cast
 from .._validation import as_choice
 from .protocol import FigureModule
 
-__all__ = ["FIGURES", "LITERAL", "Experiment", "load", "stem"]
+__all__ = ["FIGURES", "VARIED", "Experiment", "load", "stem"]
 
 
 class Experiment(NamedTuple):
@@ -41,7 +41,7 @@ FIGURES = {
 }
 
 
-LITERAL = ("1", "2", "3")  # also drawn with ``method="paper"``
+VARIED = ("1", "2", "3")  # also drawn in the variants of `training.VARIANTS`
 
 
 def load(name: str) -> FigureModule:

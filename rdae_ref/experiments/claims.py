@@ -2,15 +2,16 @@
 
 import math
 import statistics
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 __all__ = [
-    "Claim", "claim", "claims_table", "literal_table", "median_interval", "with_claims", "with_literal", "with_table",
+    "Claim", "agreed", "claim", "claims_table", "median_interval", "runs_table", "with_claims", "with_runs",
+    "with_table",
 ]  # fmt: skip
 
 BEGIN, END = "<!-- claims: written by rdae-ref figures --claims -->", "<!-- end of claims -->"
-LITERAL_BEGIN, LITERAL_END = "<!-- literal: begin -->", "<!-- literal: end -->"
+RUNS_BEGIN, RUNS_END = "<!-- runs: begin -->", "<!-- runs: end -->"
 
 
 class Claim(NamedTuple):
@@ -87,19 +88,32 @@ def claims_table(claims: Sequence[Claim]) -> str:
     return _markdown(heads, rows)
 
 
-def literal_table(claims: Sequence[Claim], literal: Sequence[Claim]) -> str:
-    """Return a Markdown table of the same claims measured with the default method and with ``method="paper"``."""
-    # A row that only one of them decides is marked "one undecided".
-    heads = ("figure", "measured", "threshold", "default: median [interval]", "holds", "paper", "holds")
+def agreed(runs: Sequence[Sequence[Claim]]) -> list[Claim]:
+    """Return the claims of the first run, undecided where another run has another verdict."""
+    same = (len({claim.verdict for claim in row}) == 1 for row in _rows_of(runs))
+    return [item if alike else item._replace(verdict="undecided") for item, alike in zip(runs[0], same, strict=True)]
+
+
+def runs_table(runs: Mapping[str, Sequence[Claim]]) -> str:
+    """Return a Markdown table of the same claims in several runs, given by what they are called."""
+    heads = [column for name in runs for column in (f"{name}: median [interval]", "holds")]
     rows = []
-    for ours, paper in zip(claims, literal, strict=True):
-        if ours[:4] != paper[:4]:
-            raise ValueError(f"the rows differ: {ours.quantity!r} and {paper.quantity!r}; draw both runs again")
-        values = (_values(ours), _verdict(ours), _values(paper), _verdict(paper))
-        verdicts = {ours.verdict, paper.verdict}
-        same = "yes" if len(verdicts) == 1 else "one undecided" if "undecided" in verdicts else "**no**"
-        rows.append((ours.figure, ours.quantity, ours.threshold, *values, same))
-    return _markdown((*heads, "same verdict"), rows)
+    for row in _rows_of([*runs.values()]):
+        verdicts = [claim.verdict for claim in row]
+        like = verdicts.count(verdicts[0])
+        same = "**no**" if {"yes", "no"} <= {*verdicts} else f"{like} of {len(row)}" if like < len(row) else "yes"
+        cells = [cell for claim in row for cell in (_values(claim), _verdict(claim))]
+        rows.append((row[0].figure, row[0].quantity, row[0].threshold, *cells, same))
+    return _markdown(("figure", "measured", "threshold", *heads, "same verdict"), rows)
+
+
+def _rows_of(runs: Sequence[Sequence[Claim]]) -> list[tuple[Claim, ...]]:
+    """Return the same claim of every run, row by row."""
+    rows = [*zip(*runs, strict=True)]
+    for row in rows:
+        if len({claim[:4] for claim in row}) > 1:
+            raise ValueError(f"the rows differ: {row[0].quantity!r} and {row[-1].quantity!r}; draw all runs again")
+    return rows
 
 
 def _values(item: Claim) -> str:
@@ -122,12 +136,12 @@ def with_claims(text: str, claims: Sequence[Claim]) -> str:
     return with_table(text, BEGIN, END, claims_table(claims))
 
 
-def with_literal(text: str, claims: Sequence[Claim], literal: Sequence[Claim], ascent: Sequence[Claim] = ()) -> str:
-    """Return a Markdown page with its tables on the printed equations replaced: methods compared, and the ascent."""
-    tables = literal_table(claims, literal)
+def with_runs(text: str, runs: Mapping[str, Sequence[Claim]], ascent: Sequence[Claim] = ()) -> str:
+    """Return a Markdown page with its table of several runs replaced, and that of the paper's ascent below it."""
+    tables = runs_table(runs)
     if ascent:
         tables = f"{tables}\n\nFigure 1 by the paper's own gradient ascent:\n\n{claims_table(ascent)}"
-    return with_table(text, LITERAL_BEGIN, LITERAL_END, f"\n{tables}\n")
+    return with_table(text, RUNS_BEGIN, RUNS_END, f"\n{tables}\n")
 
 
 def with_table(text: str, begin: str, end: str, table: str) -> str:

@@ -1,7 +1,6 @@
 """The auto-encoders of §4.2, trained on handwritten digits: what the paper fixes, and what it leaves open."""
 
 import math
-import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -24,7 +23,7 @@ from ..pytree import ravel
 from ..workers import Workers
 from .claims import Claim
 from .filters import Basis, neighbour_correlations, ordered_basis, resemblances, window_shares
-from .output import Figure, Table, write_files
+from .output import Figure, Folder, Table, write_files
 from .protocol import run_tasks
 from .runs import Outcome, digest
 
@@ -227,7 +226,7 @@ def _checkpoint(task: Task) -> Path:
 def run(
     settings: Settings | None = None,
     *,
-    folder: str | os.PathLike[str] = "figures",
+    folder: Folder = "figures",
     workers: Workers = None,
     source: str,
     sweep: bool = False,
@@ -288,7 +287,7 @@ MEASURED = ("unit", "basis", "norm", "window_share", "neighbour_correlation", "d
 
 def write_runs(
     result: Result,
-    folder: str | os.PathLike[str],
+    folder: Folder,
     name: str,
     runs: Sequence[Run],
     table: Sequence[Claim],

@@ -4,8 +4,7 @@ The paper fixes data (26), units, μ = 1.5 and σ = 0.2·√2. It leaves open α
 `Settings` and `Training`.
 """
 
-import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass, field
 from itertools import chain
 from typing import Any, NamedTuple
@@ -16,10 +15,10 @@ from .._validation import Array
 from ..data import gaussian
 from ..workers import Workers
 from .claims import Claim, claim
-from .output import Figure, draw_outputs, new_figure, terms_table, write_files
+from .output import Figure, Folder, draw_outputs, new_figure, terms_table, write_files
 from .protocol import Result, run_tasks
 from .runs import Outcome
-from .training import SEEDS, Task, Training, literal_name, train_plain, train_rate_distortion
+from .training import SEEDS, Task, Training, train, variant_name
 
 __all__ = ["Result", "Settings", "claims", "draw", "run", "train_one", "write"]
 
@@ -32,7 +31,7 @@ class Settings:
     """Everything that the numbers of the figure depend on."""
 
     n_samples: int = 200  # N, not stated
-    training: Training = field(default_factory=lambda: Training(n_hidden=10, max_iterations=(60,) * 7))
+    training: Training = field(default_factory=lambda: Training(n_hidden=10, max_iterations=(60,) * 7, n_quadratic=4))
     seeds: tuple[int, ...] = SEEDS
 
 
@@ -40,13 +39,10 @@ def train_one(task: Task) -> dict[str, Any]:
     """Train one auto-encoder; return X, Xhat and the terms of its objective."""
     rng = np.random.default_rng(task.seed)
     X = gaussian(task.settings.n_samples, rng)
-    train = train_plain if task.model == "plain" else train_rate_distortion
-    return train(X, task.activation, task.settings.training, rng).outputs
+    return train(task.model, X, task.activation, task.settings.training, rng).outputs
 
 
-def run(
-    settings: Settings | None = None, *, folder: str | os.PathLike[str] = "figures", workers: Workers = None
-) -> Result:
+def run(settings: Settings | None = None, *, folder: Folder = "figures", workers: Workers = None) -> Result:
     """Train every unit as a rate-distortion and as a conventional auto-encoder; keys are ("plain-relu", seed)."""
     settings = settings or Settings()
     tasks = {
@@ -117,21 +113,25 @@ def _overfit_claims(result: Result) -> Iterator[Claim]:
 COLUMNS = ("unit", "seed", "sample", "x1", "x2", "xhat1", "xhat2")
 
 
-def write(result: Result, folder: str | os.PathLike[str], *, all_files: bool = False) -> Sequence[Claim]:
-    """Write figure1.png, .csv and .json; with ``method="paper"`` figure1_literal."""
-    name = literal_name("figure1", result.settings)
-    rows = (
-        (unit, seed, sample, *map(float, x), *map(float, xhat))
-        for (unit, seed), outcome in result.runs.items()
-        for sample, (x, xhat) in enumerate(zip(outcome["X"], outcome["Xhat"], strict=True))
-    )
+def write(result: Result, folder: Folder, *, all_files: bool = False) -> Sequence[Claim]:
+    """Write figure1.png, .csv (the seed drawn) and .json; on demand figure1_seeds.csv, of all seeds."""
+    name = variant_name("figure1", result.settings.training)
+    first = ((key, outcome) for key, outcome in result.runs.items() if key[-1] == result.settings.seeds[0])
     return write_files(
         folder,
         claims(result),
         settings=asdict(result.settings) | {"units": "bits"},
         figures={name: draw(result)},
-        tables={name: (COLUMNS, rows)},
+        tables={name: (COLUMNS, _rows(first))},
+        long_tables={f"{name}_seeds": (COLUMNS, _rows(result.runs.items()))},
         all_files=all_files,
+        brief=name != "figure1",
         seed=result.settings.seeds[0],
         runs=terms_table((unit, seed, out) for (unit, seed), out in result.runs.items()),
     )
+
+
+def _rows(runs: Iterable[tuple[tuple[str, int], Outcome]]) -> Iterator[tuple[object, ...]]:
+    for key, out in runs:
+        for sample, (x, xhat) in enumerate(zip(out["X"], out["Xhat"], strict=True)):
+            yield *key, sample, *map(float, x), *map(float, xhat)

@@ -5,7 +5,6 @@ Two more experiments go with the figure: a sweep over μ, which shows when outpu
 Jacobian.
 """
 
-import os
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Any
@@ -18,7 +17,7 @@ from ..data.sources import RIDGE_DIRECTIONS
 from ..optimize import maximize
 from ..workers import Workers
 from .claims import Claim, claim
-from .output import COLOURS, Figure, column_rows, draw_outputs, new_figure, terms_table, write_files
+from .output import COLOURS, Figure, Folder, column_rows, draw_outputs, new_figure, terms_table, write_files
 from .protocol import Result, run_tasks
 from .runs import Outcome
 from .training import (
@@ -29,11 +28,10 @@ from .training import (
     Training,
     finished,
     jacobians,
-    literal_name,
     rate_distortion,
     starting_point,
-    train_plain,
-    train_rate_distortion,
+    train,
+    variant_name,
 )
 
 __all__ = ["Result", "Settings", "claims", "draw", "ridge_ratio", "run", "sweep_one", "train_one", "write"]
@@ -52,8 +50,9 @@ class Settings:
     # μ, each run starts at the last; without any, there is no sweep
     sweep: tuple[float, ...] = tuple(round(6 / 2 ** (k / 2), 4) for k in range(13))
     sweep_samples: int = 200  # N of the sweep
-    sweep_iterations: int = 40  # of L-BFGS, for each μ
+    sweep_iterations: int = 30  # of L-BFGS, for each μ
     seeds: tuple[int, ...] = SEEDS
+    n_fewer: int = 9  # of the seeds, of the sweep and the conventional auto-encoders
 
 
 def train_one(task: Task) -> dict[str, Any]:
@@ -64,8 +63,7 @@ def train_one(task: Task) -> dict[str, Any]:
     """
     rng = np.random.default_rng(task.seed)
     X, component = mixture(task.settings.n_samples, rng)
-    train = train_plain if task.model == "plain" else train_rate_distortion
-    trained = train(X, task.activation, task.settings.training, rng)
+    trained = train(task.model, X, task.activation, task.settings.training, rng)
     across = project_on_ridge(X).normal
     along = across[:, ::-1] * [1, -1]
     J = jacobians(trained.parameters, X, task.activation)
@@ -108,14 +106,14 @@ def ridge_ratio(X: Array, Xhat: Array) -> float:
     return float(np.median(project_on_ridge(Xhat).distance) / np.median(project_on_ridge(X).distance))
 
 
-def run(
-    settings: Settings | None = None, *, folder: str | os.PathLike[str] = "figures", workers: Workers = None
-) -> Result:
+def run(settings: Settings | None = None, *, folder: Folder = "figures", workers: Workers = None) -> Result:
     """Train and sweep μ; keys are (model, unit, seed), with the model "rate-distortion", "plain" or "sweep"."""
     settings = settings or Settings()
+    fewer = settings.seeds[: settings.n_fewer]
+    models, sweep = {"rate-distortion": settings.seeds, "plain": fewer}, {"sweep": fewer if settings.sweep else ()}
     trained, swept = (
-        {(m, unit, seed): Task(m, unit, seed, settings) for m in models for seed in settings.seeds for unit in UNITS}
-        for models in (("rate-distortion", "plain"), ("sweep",) if settings.sweep else ())
+        {(m, unit, seed): Task(m, unit, seed, settings) for m, seeds in of.items() for seed in seeds for unit in UNITS}
+        for of in (models, sweep)
     )
     runs = run_tasks(train_one, trained, folder, workers, "figure 2")
     return Result(settings, runs | run_tasks(sweep_one, swept, folder, workers, "figure 2, sweep over µ"))
@@ -241,9 +239,12 @@ COLUMNS = ("unit", "seed", "sample", "component", "x1", "x2", "xhat1", "xhat2")
 JACOBIAN_COLUMNS = ("model", "unit", "seed", "sample", "gain_along", "gain_across", "singular1", "singular2")
 
 
-def write(result: Result, folder: str | os.PathLike[str], *, all_files: bool = False) -> Sequence[Claim]:
-    """Write figure2.png, .csv and .json, figure2_sweep.png and .csv; on demand figure2_jacobian.csv."""
-    name = literal_name("figure2", result.settings)
+def write(result: Result, folder: Folder, *, all_files: bool = False) -> Sequence[Claim]:
+    """Write figure2.png, .csv (the seed drawn) and .json, figure2_sweep.png and .csv.
+
+    On demand also figure2_seeds.csv, of all seeds, and figure2_jacobian.csv.
+    """
+    name = variant_name("figure2", result.settings.training)
     outcomes = [(unit, seed, out) for (model, unit, seed), out in result.runs.items() if model == "rate-distortion"]
     swept = [((unit, seed), out) for (model, unit, seed), out in result.runs.items() if model == "sweep"]
     return write_files(
@@ -252,11 +253,15 @@ def write(result: Result, folder: str | os.PathLike[str], *, all_files: bool = F
         settings=asdict(result.settings) | {"units": "bits"},
         figures={name: draw(result), f"{name}_sweep": draw_sweep(result)},
         tables={
-            name: (COLUMNS, _rows(outcomes)),
+            name: (COLUMNS, _rows([one for one in outcomes if one[1] == result.settings.seeds[0]])),
             f"{name}_sweep": (("unit", "seed", *SWEEP_COLUMNS), column_rows(swept, SWEEP_COLUMNS)),
         },
-        long_tables={f"{name}_jacobian": (JACOBIAN_COLUMNS, _jacobian_rows(result))},
+        long_tables={
+            f"{name}_seeds": (COLUMNS, _rows(outcomes)),
+            f"{name}_jacobian": (JACOBIAN_COLUMNS, _jacobian_rows(result)),
+        },
         all_files=all_files,
+        brief=name != "figure2",
         seed=result.settings.seeds[0],
         runs=terms_table(outcomes),
     )

@@ -6,7 +6,6 @@ strokes, with the entropy or without it. With ``sweep`` the other regimes are tr
 """
 
 import io
-import os
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -31,7 +30,7 @@ from .digit_runs import (
 )
 from .figure4_sweep import ENOUGH, SHARE
 from .filters import Basis, draw_tiles
-from .output import Figure, new_figure
+from .output import Figure, Folder, new_figure
 
 __all__ = [
     "REGIMES", "Regime", "Result", "Run", "Settings", "Task", "claims", "draw", "run", "train_one", "write",
@@ -73,7 +72,7 @@ def claims(result: Result) -> list[Claim]:
     return [*table, claim("4", BLOBS, "with noise and decay: D", distortions, at_most=16.0)]
 
 
-def write_filters(result: Result, folder: str | os.PathLike[str]) -> None:
+def write_filters(result: Result, folder: Folder) -> None:
     """Write the filters as FIGURE_filters.npz, for others to measure.
 
     ``W_rate_distortion_0`` and so on, a filter of 784 pixels in each row, for each seed; also of the plain auto-encoder
@@ -91,7 +90,7 @@ def write_filters(result: Result, folder: str | os.PathLike[str]) -> None:
         file.write(content.getbuffer())
 
 
-def write(result: Result, folder: str | os.PathLike[str], *, all_files: bool = False) -> Sequence[Claim]:
+def write(result: Result, folder: Folder, *, all_files: bool = False) -> Sequence[Claim]:
     """Write figure4.png, .csv, .json, _history.csv and _filters.npz; after a sweep those of `figure4_sweep`, too."""
     table = claims(result)
     runs = [run for run in result.runs if run.regime == STATED]

@@ -1,6 +1,5 @@
 """More on Figure 4, drawn with ``--sweep``: where its strokes come from, what the entropy adds, and inactive inputs."""
 
-import os
 from collections.abc import Iterator, Sequence
 from typing import Any
 
@@ -10,7 +9,7 @@ from .._validation import Array
 from .claims import Claim, claim
 from .digit_runs import LOCAL, STATED, Result, basis_of, measures, write_runs
 from .filters import Basis, draw_tiles
-from .output import COLOURS, Figure, new_figure
+from .output import COLOURS, Figure, Folder, new_figure
 from .runs import Outcome
 
 __all__ = ["ENOUGH", "SHARE", "claims", "draw_inactive", "draw_regimes", "draw_shares", "write"]
@@ -163,7 +162,7 @@ def _inactive_claims(result: Result) -> Iterator[Claim]:
             yield claim("4", ZERO_OUT, quantity, left, at_most=ZEROED)
 
 
-def write(result: Result, folder: str | os.PathLike[str], *, all_files: bool = False) -> Sequence[Claim]:
+def write(result: Result, folder: Folder, *, all_files: bool = False) -> Sequence[Claim]:
     """Write figure4_regimes, _shares and _inactive as PNG, figure4_sweep.json and _history.csv; on demand its .csv."""
     name = f"{result.name}_sweep"
     drawings = {name: draw_shares, f"{result.name}_regimes": draw_regimes, f"{result.name}_inactive": draw_inactive}

@@ -15,13 +15,14 @@ import numpy as np
 from .._version import __version__
 from ..files import ContentError, as_path, open_file, written_whole
 from .claims import Claim
+from .training import VARIANTS
 
 if TYPE_CHECKING:
     import matplotlib.figure
 
 __all__ = [
     "COLOURS", "Figure", "Folder", "Table", "column_rows", "draw_outputs", "legend_below", "new_figure", "palette_png",
-    "paper_style", "plain_ticks", "read_claims", "terms_table", "write_csv", "write_figure", "write_files",
+    "paper_style", "plain_ticks", "read_claims", "runs_of", "terms_table", "write_csv", "write_figure", "write_files",
     "write_json",
 ]  # fmt: skip
 
@@ -160,14 +161,20 @@ def write_files(
     tables: Mapping[str, Table],
     long_tables: Mapping[str, Table] | None = None,
     all_files: bool = False,
+    brief: bool = False,
     **more: Any,
 ) -> Sequence[Claim]:
-    """Write figures, tables and JSON, with `all_files` SVG and long tables, too; return the claims."""
+    """Write figures, tables and JSON; return the claims.
+
+    With `all_files` also SVG and long tables; with `brief`, unless `all_files`, only the first figure and JSON.
+    """
+    first, brief = next(iter(figures)), brief and not all_files
     for name, figure in figures.items():
-        write_figure(figure, folder, name, svg=all_files)
-    for name, (columns, rows) in {**tables, **((long_tables or {}) if all_files else {})}.items():
+        if name == first or not brief:
+            write_figure(figure, folder, name, svg=all_files)
+    for name, (columns, rows) in {**({} if brief else tables), **((long_tables or {}) if all_files else {})}.items():
         write_csv(folder, name, columns, rows)
-    write_json(folder, next(iter(figures)), settings, claims, **more)
+    write_json(folder, first, settings, claims, **more)
     return claims
 
 
@@ -196,6 +203,12 @@ def read_claims(folder: Folder, name: str) -> list[Claim]:
             return [Claim(**entry | {"interval": entry["interval"] and tuple(entry["interval"])}) for entry in entries]
         except (ValueError, TypeError, LookupError, RecursionError) as error:
             raise ContentError(f"{path} has no claims that can be read ({error}): draw the figure again") from None
+
+
+def runs_of(folder: Folder, name: str) -> dict[str, list[Claim]]:
+    """Return the claims of NAME.json and of each of its `VARIANTS` that is there, by what is added to the name."""
+    paths = {of: Path(folder) / f"{name}{of}.json" for of in ("", *(f"_{variant}" for variant in VARIANTS))}
+    return {of: read_claims(folder, f"{name}{of}") for of, path in paths.items() if path.exists()}
 
 
 def _in(folder: Folder, name: str) -> Path:

@@ -30,8 +30,8 @@ class Result(NamedTuple):
     runs: dict[Any, Outcome]
 
     def over_seeds(self, *key: Any) -> list[Outcome]:
-        """Return the outcomes of one key for every seed of the settings."""
-        return [self.runs[*key, seed] for seed in self.settings.seeds]
+        """Return the outcomes of one key, for the seeds of the settings that it was run for."""
+        return [self.runs[*key, seed] for seed in self.settings.seeds if (*key, seed) in self.runs]
 
     def first(self, *key: Any) -> Outcome:
         """Return the outcome of one key for the first seed, the one that is drawn."""

@@ -16,14 +16,7 @@ from .._validation import Array
 from ..threads import thread_map
 from ..workers import Parallel
 from .distances import GaussianKernel, Rows, gaussian_gram
-from .entropy import (
-    Order,
-    entropy_and_gradient,
-    entropy_and_weights,
-    entropy_of_spectrum,
-    factor,
-    renyi_entropy,
-)
+from .entropy import Order, entropy_and_gradient, entropy_and_weights, entropy_of_spectrum, factor, renyi_entropy
 from .laplacian import laplacian_product_of_spectrum, laplacian_products, pull_back
 from .low_rank import kernel_spectrum, truncation_error
 from .spectrum import Spectrum

@@ -104,11 +104,6 @@ class Network(NamedTuple):
         encoded = self.objective.encode(self.parameters, X)
         return encoded if isinstance(self.objective, IRMAE) else encoded.M
 
-    def drawn_codes(self, X: Array, rng: np.random.Generator) -> Array:
-        """Return the codes of inputs; of the beta-VAE, drawn from q(z | x), as its decoder was trained."""
-        encoded = self.objective.encode(self.parameters, X)
-        return encoded if isinstance(self.objective, IRMAE) else encoded.sample(rng)
-
     def decode(self, Z: Array) -> Array:
         """Return the outputs X̂ for codes."""
         return self.objective.decode(self.parameters, Z)

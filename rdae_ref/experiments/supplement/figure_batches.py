@@ -19,7 +19,7 @@ from ...optimize import BatchedObjective, batch_ascent
 from ...pytree import ravel
 from ...workers import Workers
 from ..claims import Claim, claim
-from ..output import COLOURS, Figure, Folder, new_figure, plain_ticks
+from ..output import COLOURS, Figure, Folder, legend_below, new_figure, plain_ticks
 from ..protocol import Result, run_tasks, write_result
 from ..training import finished
 
@@ -148,15 +148,33 @@ def run(
 
 
 def draw(result: Result) -> Figure:
-    """Draw the Gram matrix before and after sorting, its share in blocks, and how gradients agree."""
-    with new_figure(7.2, 6.6) as figure:
-        gram, over_size, over_sigma = figure.subplots(3, 3)
+    """Draw the Gram matrix before and after sorting, and how gradients agree."""
+    with new_figure(7.2, 4.6) as figure:
+        gram, over_size = figure.subplots(2, 3)
         _draw_gram(figure, gram, result)
         _draw_over_size(over_size, result)
-        _draw_over_sigma(over_sigma, result)
         entries = over_size[0].get_legend_handles_labels()
         gram[2].legend(*entries, loc="center right", title="batches, weights", fontsize=7)
         gram[2].axis("off")
+    return figure
+
+
+def draw_sigma(result: Result) -> Figure:
+    """Draw over the kernel size the share of the Gram matrix in blocks, and how gradients agree."""
+    s, outcomes = result.settings, result.runs.values()
+    with new_figure(7.2, 2.6) as figure:
+        panels = figure.subplots(1, 3)
+        for k, kind in enumerate(KINDS):
+            _line(panels[0], s.sigmas, [out["blocks"][k] for out in outcomes], kind, label=f"{kind} batches")
+            for column in (0, 1):
+                _line(panels[1 + column], s.sigmas, [out["by_sigma"][k, :, column] for out in outcomes], kind)
+        said = f"≤ {s.blocks}"
+        titles = (f"(a) in clusters {said}", f"(b) mean, {said}, trained", f"(c) mean, {said}, trained")
+        labels = (r"share of $\sum_{i\neq j} K_{ij}^2$", ANGLE, ERROR)
+        for axes, title, label in zip(panels, titles, labels, strict=True):
+            axes.axvline(s.sigma, color=COLOURS["grey"], lw=0.8, ls=":")
+            axes.set(title=title, xlabel=r"kernel size $\sigma$", ylabel=label, ylim=(0, None))
+        legend_below(figure, panels)
     return figure
 
 
@@ -191,20 +209,6 @@ def _draw_over_size(panels: Any, result: Result) -> None:
         axes.set(title=title, xlabel="most samples in a batch", ylabel=ERROR if column else ANGLE, ylim=(0, None))
 
 
-def _draw_over_sigma(panels: Any, result: Result) -> None:
-    s, outcomes = result.settings, result.runs.values()
-    for k, kind in enumerate(KINDS):
-        _line(panels[0], s.sigmas, [out["blocks"][k] for out in outcomes], kind)
-        for column in (0, 1):
-            _line(panels[1 + column], s.sigmas, [out["by_sigma"][k, :, column] for out in outcomes], kind)
-    said = f"≤ {s.blocks}"
-    titles = (f"(f) in clusters {said}", f"(g) mean, {said}, trained", f"(h) mean, {said}, trained")
-    labels = (r"share of $\sum_{i\neq j} K_{ij}^2$", ANGLE, ERROR)
-    for axes, title, label in zip(panels, titles, labels, strict=True):
-        axes.axvline(s.sigma, color=COLOURS["grey"], lw=0.8, ls=":")
-        axes.set(title=title, xlabel=r"kernel size $\sigma$", ylabel=label, ylim=(0, None))
-
-
 def _line(axes: Any, x: Sequence[float], runs: Sequence[Array], kind: str, **more: Any) -> None:
     """Draw the median over seeds."""
     colour, style = STYLES[kind]
@@ -237,7 +241,7 @@ def claims(result: Result) -> list[Claim]:
 
 
 def write(result: Result, folder: Folder, *, all_files: bool = False) -> Sequence[Claim]:
-    """Write batches.png, .csv and .json, and what depends on the kernel size as batches_sigma.csv."""
+    """Write batches.png, .csv and .json, and what depends on the kernel size as batches_sigma.png and .csv."""
     s = result.settings
     over_size = (
         (*key, which, POINTS[p], KINDS[k], s.sizes[i], *map(float, out[which][p, k, i]))
@@ -255,6 +259,5 @@ def write(result: Result, folder: Folder, *, all_files: bool = False) -> Sequenc
         "batches": (("seed", "of", "point", "kind", "size", *Agreement._fields), over_size),
         "batches_sigma": (("seed", "kind", "sigma", "share_in_blocks", *Agreement._fields), over_sigma),
     }
-    return write_result(
-        result, folder, "batches", claims(result), draw(result), tables, seed=False, all_files=all_files
-    )
+    more: dict[str, Any] = {"seed": False, "all_files": all_files, "figures": {"batches_sigma": draw_sigma(result)}}
+    return write_result(result, folder, "batches", claims(result), draw(result), tables, **more)

@@ -208,18 +208,16 @@ def curve(result: Result) -> Curve:
 
 
 def draw(result: Result) -> Figure:
-    """Draw D and L over μ, both ways, with a panel for each unit; below the rate–distortion curve."""
-    with new_figure(7.2, 7.4) as figure:
-        above, below = figure.subfigures(2, 1, height_ratios=[1.35, 1])
-        panels = above.subplots(2, len(UNITS), sharex=True, sharey="row", squeeze=False)
+    """Draw D and L over μ, both ways, with a panel for each unit."""
+    with new_figure(7.2, 4.2) as figure:
+        panels = figure.subplots(2, len(UNITS), sharex=True, sharey="row", squeeze=False)
         for column, unit in zip(panels.T, UNITS, strict=True):
             _draw_sweeps(column, result, unit)
         for axes, symbol in zip(panels[:, 0], ("$D$", "$L$ in bits"), strict=True):
             axes.set_ylabel(symbol)
         panels[0, 0].plot([], [], color=COLOURS["grey"], alpha=0.6, lw=0.7, label="faint: other seeds")
         handles, labels = panels[0, 0].get_legend_handles_labels()
-        above.legend(handles, labels, loc="outside upper center", ncols=len(labels), fontsize=7.5)
-        _draw_curve(below.subplots(), result)
+        figure.legend(handles, labels, loc="outside upper center", ncols=len(labels), fontsize=7.5)
     return figure
 
 
@@ -266,26 +264,31 @@ def _draw_jump(axes: Any, out: Outcome, colour: str) -> None:
     axes.annotate("", (mu, high), (mu, low), arrowprops={"arrowstyle": "-|>", "color": colour, "lw": 0.8, "ls": "--"})
 
 
-def _draw_curve(axes: Any, result: Result) -> None:
+def draw_curve(result: Result) -> Figure:
+    """Draw the rate–distortion curve of (14)."""
     settings, found = result.settings, curve(result)
-    for unit, colour, marker in zip(UNITS, ("orange", "green", "purple"), "os^", strict=True):
-        for start in settings.starts:
-            for way in CURVES:
-                out = result.runs[unit, way, start]
-                met = out["success"] == 1
-                axes.plot(
-                    out["distortion"][met], out["rate"][met], marker, ms=3.5, mew=0, alpha=0.6, color=COLOURS[colour],
-                    label=f"{NAMES[unit]} units" if (start, way) == (settings.starts[0], CURVES[0]) else None,
-                )  # fmt: skip
-    reached = np.minimum(found.bound, found.variance)
-    D = np.linspace(reached[0] / 2, found.variance, 200)
-    shannon = gaussian_rate_distortion(found.variances, D, settings.training.base).rate
-    axes.plot([0, *reached], [found.identity_rate, *found.envelope], color="black", lw=1, label="best found (envelope)")
-    axes.plot(D, shannon, ls="--", lw=1, color=COLOURS["grey"], label="Shannon's R(D), Eqs. (4), (5)")
-    axes.plot(0, found.identity_rate, "*", ms=9, color="black", clip_on=False, label=r"$\hat x = x$")
-    axes.plot(found.variance, 0, "P", ms=6, color="black", clip_on=False, label="total variance, rate 0")
-    axes.set(xlabel="$D$", ylabel=r"$I_\alpha(X; \hat X)$ in bits", xlim=(0, 2.2), ylim=(0, None))
-    axes.legend(ncols=2, loc="upper right", fontsize=7.5)
+    with new_figure(7.2, 3.2) as figure:
+        axes = figure.subplots()
+        for unit, colour, marker in zip(UNITS, ("orange", "green", "purple"), "os^", strict=True):
+            for start in settings.starts:
+                for way in CURVES:
+                    out = result.runs[unit, way, start]
+                    met = out["success"] == 1
+                    look = {"ms": 3.5, "mew": 0, "alpha": 0.6, "color": COLOURS[colour]}
+                    label = f"{NAMES[unit]} units" if (start, way) == (settings.starts[0], CURVES[0]) else None
+                    axes.plot(out["distortion"][met], out["rate"][met], marker, label=label, **look)
+        reached = np.minimum(found.bound, found.variance)
+        D = np.linspace(reached[0] / 2, found.variance, 200)
+        shannon = gaussian_rate_distortion(found.variances, D, settings.training.base).rate
+        axes.plot(
+            [0, *reached], [found.identity_rate, *found.envelope], color="black", lw=1, label="best found (envelope)"
+        )
+        axes.plot(D, shannon, ls="--", lw=1, color=COLOURS["grey"], label="Shannon's R(D), Eqs. (4), (5)")
+        axes.plot(0, found.identity_rate, "*", ms=9, color="black", clip_on=False, label=r"$\hat x = x$")
+        axes.plot(found.variance, 0, "P", ms=6, color="black", clip_on=False, label="total variance, rate 0")
+        axes.set(xlabel="$D$", ylabel=r"$I_\alpha(X; \hat X)$ in bits", xlim=(0, 2.2), ylim=(0, None))
+        axes.legend(ncols=2, loc="upper right", fontsize=7.5)
+    return figure
 
 
 JUMPS = "D(µ) is not a function: it jumps, with hysteresis"
@@ -353,7 +356,7 @@ def _rate_claims(result: Result) -> Iterator[Claim]:
 
 
 def write(result: Result, folder: Folder, *, all_files: bool = False) -> Sequence[Claim]:
-    """Write constraint.png and .json, and the numbers as constraint_sweep.csv and constraint.csv, the curve."""
+    """Write constraint.png and .json, constraint_sweep.csv, and the curve as constraint_rate.png and constraint.csv."""
     found = curve(result)
     swept, solved = (
         [(key, out) for key, out in result.runs.items() if key[1] in directions] for directions in (SWEEPS, CURVES)
@@ -366,6 +369,7 @@ def write(result: Result, folder: Folder, *, all_files: bool = False) -> Sequenc
     }
     ends = {"total_variance": found.variance, "rate_of_identity": found.identity_rate}
     more: dict[str, Any] = {"seed": False, "all_files": all_files, "jumps": list(_jumps(result)), "ends": ends}
+    more["figures"] = {"constraint_rate": draw_curve(result)}
     return write_result(result, folder, "constraint", claims(result), draw(result), tables, **more)
 
 
