@@ -59,19 +59,22 @@ def experiment(request, tmp_path_factory):
     return name, module, folder, result, module.write(result, folder, all_files=True)
 
 
+MORE_PICTURES = {"constraint": ["constraint_rate"]}
+
+
 def test_they_are_supplementary_and_draw_on_demand_only():
     assert {name for name, experiment in FIGURES.items() if experiment.supplementary} >= set(TINY)
 
 
 def test_files_are_written_with_their_columns(experiment, tmp_path):
     name, module, folder, result, claims = experiment
-    tables = TABLES[name]
+    tables, drawn = TABLES[name], [name, *MORE_PICTURES.get(name, ())]
     assert {p.name for p in folder.iterdir()} == {
-        ".runs", f"{name}.png", f"{name}.svg", f"{name}.json", *(f"{table}.csv" for table in tables)
+        ".runs", f"{name}.json", *(f"{t}.csv" for t in tables), *(f"{d}.{k}" for d in drawn for k in ("png", "svg"))
     }  # fmt: skip
     assert repr(module.write(result, tmp_path)) == repr(claims)  # of which one may be NaN
     short = {f"{table}.csv" for table in tables if table not in LONG}
-    assert {p.name for p in tmp_path.iterdir()} == {f"{name}.png", f"{name}.json", *short}
+    assert {p.name for p in tmp_path.iterdir()} == {f"{name}.json", *(f"{d}.png" for d in drawn), *short}
     for table, (length, columns) in tables.items():
         with open(folder / f"{table}.csv", encoding="utf-8") as file:
             rows = list(csv.DictReader(file))

@@ -281,10 +281,12 @@ def test_the_figure_on_batches_leaves_its_files(source, tmp_path):
     result = batching.run(FEW, folder=tmp_path, workers=map, source=source)
     claims = batching.write(result, tmp_path)
     kinds = ("png", "csv", "json")
-    assert {p.name for p in tmp_path.iterdir()} == {*(f"batches.{k}" for k in kinds), "batches_sigma.csv", ".runs"}
+    assert {p.name for p in tmp_path.iterdir()} == {
+        *(f"batches.{k}" for k in kinds), "batches_sigma.csv", "batches_sigma.png", ".runs"
+    }  # fmt: skip
     assert batching.write(result, tmp_path / "all", all_files=True) == claims
     assert {p.name for p in (tmp_path / "all").iterdir()} == {
-        *(f"batches.{kind}" for kind in (*kinds, "svg")), "batches_sigma.csv"
+        *(f"batches.{kind}" for kind in (*kinds, "svg")), *(f"batches_sigma.{kind}" for kind in ("csv", "png", "svg"))
     }  # fmt: skip
     assert read_claims(tmp_path, "batches") == list(claims)
     assert {item.figure for item in claims} == {"batches"}
