@@ -13,7 +13,7 @@ import argparse
 import json
 import os
 import platform
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from datetime import date
 from importlib import metadata
 from importlib.util import find_spec
@@ -103,9 +103,12 @@ def figures(quick, threads):
 
 
 def epoch(quick, threads):
-    """Row 8: one epoch of Figure 4, in batches of digits."""
+    """Row 8: one epoch of Figure 4 in batches of digits, and one batch, over its two eigendecompositions, too."""
     case = Case(120, batch=40, quick=True, **DIGITS) if quick else Case(20_000, batch=500, **DIGITS)
     yield against("pytorch.epoch", case, threads, 0.6, "epoch")
+    batch = replace(case, N=case.batch, batch=0)
+    yield against("pytorch.gradient", batch, threads, None)
+    yield against("floor.eigh", batch, threads, None)
 
 
 def processes(quick, threads):
@@ -139,9 +142,11 @@ def large(quick, threads):
 
 
 def many_features(quick, threads):
-    """Row 14: digits of 64 pixels, whose Gram matrices have full rank."""
+    """Row 14: digits of 64 pixels, whose Gram matrices have full rank, over two eigendecompositions, too."""
     for N in (30,) if quick else (1000, 2000, 4000):
-        yield against("pytorch.gradient", Case(N, method="auto", quick=quick, **SMALL_DIGITS), threads, 0.6)
+        case = Case(N, method="auto", quick=quick, **SMALL_DIGITS)
+        yield against("pytorch.gradient", case, threads, 0.6)
+        yield against("floor.eigh", case, threads, None)
 
 
 def vae(quick, threads):

@@ -6,6 +6,7 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -64,6 +65,16 @@ def test_a_hundred_steps_of_the_beta_vae_are_those_of_pytorch(benchmark):
     case = benchmark.VAECase(300, (24, 16), 5, 40, 100)
     for mine, theirs in zip(ours.vae(case)(), pytorch.vae(case)(), strict=True):
         np.testing.assert_allclose(mine, theirs, rtol=1e-6, atol=1e-9 * np.abs(theirs).max())
+
+
+def test_a_turn_ends_when_no_thread_works_any_more(benchmark, monkeypatch):
+    """Threads of BLAS spin for a while after their last task, which would slow down whoever has the next turn."""
+    from baselines import process  # found by the fixture
+
+    clock, pauses = iter([0.0, 0.05, 0.05, 0.08, 0.08, 0.081]), []
+    monkeypatch.setattr(process, "time", SimpleNamespace(process_time=lambda: next(clock), sleep=pauses.append))
+    process._rest()
+    assert pauses == [process.PAUSE] * 3
 
 
 def test_as_started_sets_no_threads(benchmark, monkeypatch):

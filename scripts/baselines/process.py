@@ -23,6 +23,7 @@ SPAWN = multiprocessing.get_context("spawn")  # with the environment as it is no
 THREADS = ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS", "NPROC")  # the last one is JAX's
 STATUS = Path("/proc/self/status")
 LEAST = 0.1  # seconds of a timing: shorter calls are repeated
+PAUSE = 0.05  # seconds after a timing, or more
 
 
 class Baseline:
@@ -133,7 +134,9 @@ def serve_times(connection, name, case):
         call = _load(name)(case)
         connection.send(_flat(call()))
         while _asked_again(connection):
-            connection.send(_timed(call))
+            timing = _timed(call)
+            _rest()
+            connection.send(timing)
 
 
 def serve_memory(connection, name, case):
@@ -162,6 +165,15 @@ def _asked_again(connection):
         return connection.recv()
     except EOFError:
         return False
+
+
+def _rest():
+    """Wait until no thread works: some of BLAS spin for a tenth of a second, beside whoever has the next turn."""
+    for _ in range(20):
+        before = time.process_time()
+        time.sleep(PAUSE)
+        if time.process_time() - before < PAUSE / 10:
+            return
 
 
 def _timed(call):
