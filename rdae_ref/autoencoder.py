@@ -22,6 +22,7 @@ from ._validation import (
 )
 from .activations import Activation, as_activation
 from .paper import Forward, Parameters
+from .threads import product
 
 __all__ = [
     "Forward", "Parameters", "as_parameters", "backpropagate", "distortion", "distortion_gradients",
@@ -154,8 +155,9 @@ def distortion_gradients(
 def backpropagate(dXhat: Array, forward_pass: Forward, parameters: Parameters, X: Array) -> Parameters:
     """Return parameter gradients from a gradient with respect to the outputs: the chain rule of (17)–(24)."""
     # −4 L_P X̂ gives (17)–(20), −(2/N) (X − X̂) gives (21)–(24). Arguments are trusted.
-    dZ = (dXhat @ parameters.A) * forward_pass.Gprime
-    return Parameters(A=dXhat.T @ forward_pass.Zhat, b=dXhat.sum(axis=0), W=dZ.T @ X, c=dZ.sum(axis=0))
+    dZ = product(dXhat, parameters.A) * forward_pass.Gprime
+    A, W = product(dXhat.T, forward_pass.Zhat), product(dZ.T, X)
+    return Parameters(A=A, b=dXhat.sum(axis=0), W=W, c=dZ.sum(axis=0))
 
 
 def as_parameters(parameters: Parameters, n_features: int) -> Parameters:

@@ -34,7 +34,7 @@ from .numerics.distances import GaussianKernel, gaussian_gram
 from .numerics.entropy import order_of
 from .numerics.low_rank import is_low_rank
 from .pytree import Pytree
-from .threads import one_blas_thread
+from .threads import by_strips, one_blas_thread
 from .workers import Workers, mapping
 
 __all__ = ["METHODS", "AutoencoderObjective", "DataObjective", "Objective", "RateDistortion", "Terms", "distortion_of"]
@@ -101,24 +101,15 @@ class AutoencoderObjective(DataObjective):
     """What the objectives on one auto-encoder have in common: the forward pass."""
 
     def reconstruct(self, parameters: Parameters, X: npt.ArrayLike | None = None) -> Array:
-        """Return the outputs X̂ of the auto-encoder.
-
-        Parameters
-        ----------
-        parameters, X : Parameters; and array_like, shape (M, d), optional
-            W, c, A, b; and inputs: by default those of the objective.
-
-        Returns
-        -------
-        Array, shape (M, d)
-            X̂.
-        """
+        """Return the outputs X̂ of the auto-encoder, shape (M, d), by default for the inputs of the objective."""
         return forward(parameters, self.X if X is None else X, self.activation).Xhat
 
     def _forward(self, parameters: Parameters, X: Array | None = None) -> Forward:
         X, g = self.X if X is None else X, as_activation(self.activation)
         with np.errstate(over="ignore", invalid="ignore"):
-            forward_pass = paper.forward(as_parameters(parameters, X.shape[1]), X, g)
+            theta = as_parameters(parameters, X.shape[1])
+            parts = by_strips(lambda rows: paper.forward(theta, X[rows], g), len(X), X.size * len(theta.W))
+            forward_pass = Forward(*(x[0] if len(x) == 1 else np.concatenate(x) for x in zip(*parts, strict=True)))
         if not np.abs(forward_pass.Xhat).max() < LARGEST_SAMPLE:  # also where it is NaN
             raise FloatingPointError("the outputs of the auto-encoder overflow: the parameters are too large")
         return forward_pass
@@ -217,7 +208,7 @@ class RateDistortion(AutoencoderObjective):
         return paper.distortion(self.X, self._forward(parameters).Xhat)
 
     def truncation_error(self, parameters: Parameters) -> float:
-        """Return a proven bound on the error in L from a low-rank spectrum.
+        """Return a bound on the error in L from low-rank spectra, the sum of those that docs/low_rank.md proves.
 
         Parameters
         ----------
@@ -228,10 +219,6 @@ class RateDistortion(AutoencoderObjective):
         -------
         float
             In `base`; 0 if no eigenvalue is omitted.
-
-        Notes
-        -----
-        The sum of `rdae_ref.numerics.low_rank.truncation_error` for both entropies; docs/low_rank.md proves it.
         """
         return self._equations.truncation_error(self, self._forward(parameters).Xhat)
 
@@ -249,7 +236,8 @@ class _Equations(Protocol):
 
     def entropies(self, objective: RateDistortion, Xhat: Array) -> tuple[float, float]: ...
 
-    def truncation_error(self, objective: RateDistortion, Xhat: Array) -> float: ...
+    def truncation_error(self, objective: RateDistortion, Xhat: Array) -> float:
+        return 0.0
 
 
 def _chosen(objective: RateDistortion) -> _Equations:
@@ -284,9 +272,6 @@ class _Printed(_Equations):
         o = objective
         K_X, K = paper.gaussian_gram(o.X, o.sigma_x), paper.gaussian_gram(Xhat, o.sigma_xhat)
         return paper.joint_entropy(K_X, K, o.alpha, o.base), paper.renyi_entropy(K, o.alpha, o.base)
-
-    def truncation_error(self, objective: RateDistortion, Xhat: Array) -> float:
-        return 0.0
 
 
 class _Numeric(_Equations):

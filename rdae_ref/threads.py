@@ -18,15 +18,19 @@ from contextvars import ContextVar, copy_context
 from types import FrameType
 from typing import Any, TypeVar
 
-import numpy as np  # noqa: F401  # loads its BLAS, which the controller looks for
+import numpy as np  # loads its BLAS, which the controller looks for
 import scipy.linalg  # noqa: F401  # and SciPy's
 from threadpoolctl import ThreadpoolController
 
-__all__ = ["LARGE", "one_blas_thread", "single_thread", "thread_map"]
+from ._validation import Array
+
+__all__ = ["LARGE", "by_strips", "one_blas_thread", "product", "single_thread", "thread_map"]
 
 T = TypeVar("T")
 
 LARGE = 4000  # rows: from here on products, and with more than two threads decompositions, gain from threads of BLAS
+MANY = 2**22  # multiplications: a quarter of a millisecond, for which a second thread is worthwhile
+STRIP, UNIT = 512, 24  # rows of two strips at most, and what their numbers are multiples of
 
 
 class _Shared:
@@ -167,6 +171,25 @@ def thread_map(function: Callable[..., T], *iterables: Iterable[Any], rows: int 
         for other in others:
             other.result()
         return [results[k] for k in range(len(tasks))]
+
+
+def by_strips(function: Callable[[slice], T], rows: int, multiplications: int) -> list[T]:
+    """Return the results for strips of rows, computed in threads, or for all rows where that is not much.
+
+    The strips do not depend on the number of threads. Their ends leave the rows of a product in the same blocks of
+    BLAS, as far as those are known, so that the strips change no bit either.
+    """
+    if multiplications < MANY:
+        return [function(slice(None))]
+    count = 2 * -(-rows // STRIP)
+    ends = sorted({UNIT * round(rows * k / count / UNIT) for k in range(count)} | {rows})
+    return thread_map(function, map(slice, ends, ends[1:]), rows=rows)
+
+
+def product(A: Array, B: Array) -> Array:
+    """Return A @ B, in threads where that is worthwhile."""
+    parts = by_strips(lambda rows: A[rows] @ B, len(A), A.size * B.shape[1])
+    return parts[0] if len(parts) == 1 else np.concatenate(parts)
 
 
 @contextmanager

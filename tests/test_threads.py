@@ -14,9 +14,9 @@ import numpy as np
 import pytest
 from threadpoolctl import ThreadpoolController, threadpool_limits
 
-from rdae_ref import RateDistortion, gaussian_gram, initial_parameters
+from rdae_ref import RateDistortion, forward, gaussian_gram, initial_parameters
 from rdae_ref.data import gaussian
-from rdae_ref.threads import LARGE, one_blas_thread, single_thread, thread_map
+from rdae_ref.threads import LARGE, MANY, by_strips, one_blas_thread, product, single_thread, thread_map
 from rdae_ref.workers import mapping
 
 BLAS = ThreadpoolController().select(user_api="blas")
@@ -222,6 +222,29 @@ def test_the_number_of_threads_changes_no_bit(two, N, method, alpha):
         assert np.array_equal(evaluate(L, 1), several)
     with single_thread():
         assert np.array_equal(evaluate(L, 1), several)
+
+
+def test_the_number_of_threads_changes_no_bit_of_large_products(two):
+    rng = np.random.default_rng(0)
+    L = RateDistortion(rng.random((520, 160)), activation="logsig", alpha=1.5, mu=1.0, sigma=3.0)
+    start = initial_parameters(160, 80, rng)
+    several = L.value_and_gradient(start)
+    with single_thread():
+        value, gradient = L.value_and_gradient(start)
+    assert value == several[0]
+    assert all(map(np.array_equal, gradient, several[1]))
+    assert np.allclose(L.reconstruct(start), forward(start, L.X, "logsig").Xhat, rtol=1e-12, atol=1e-12)
+
+
+@pytest.mark.parametrize("rows", [1, 13, 25, 511, 513, 4001])
+def test_a_large_product_is_computed_in_strips_of_its_rows(two, rows):
+    rng = np.random.default_rng(0)
+    A, B = rng.normal(size=(rows, 60)), rng.normal(size=(60, -(-MANY // (60 * rows))))
+    assert np.allclose(product(A, B), A @ B, rtol=1e-12, atol=1e-12)
+    strips = by_strips(lambda strip: np.arange(rows)[strip], rows, MANY)
+    assert np.array_equal(np.concatenate(strips), np.arange(rows))
+    assert all(len(strip) for strip in strips)
+    assert len(by_strips(lambda strip: strip, rows, MANY - 1)) == 1
 
 
 def test_thousands_of_concurrent_evaluations_equal_the_sequential_one(two):

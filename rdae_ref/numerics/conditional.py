@@ -57,7 +57,7 @@ class OfOutputs(Protocol):
 
     def truncation_error(self, Xhat: Array) -> float:
         """Return a bound on the error of the conditional entropy due to omitted eigenvalues."""
-        ...
+        return 0.0
 
 
 class FromMatrices(OfOutputs):
@@ -80,9 +80,6 @@ class FromMatrices(OfOutputs):
     def _for_both(self, function: Callable[[Array, Order], T], K: Array) -> list[T]:
         """Return a function of the joint matrix and of K, in two threads."""
         return thread_map(lambda A: function(A, self.order), (self.joint_per_output * K, K), rows=len(K))
-
-    def truncation_error(self, Xhat: Array) -> float:
-        return 0.0
 
 
 class FromFactors(OfOutputs):
@@ -162,9 +159,6 @@ class FromSquares(OfOutputs):
         joint, output = (degree.sum() + N for degree in degrees)  # |N K|² with its diagonal of ones
         gradient = 4 * (products[0] / joint - products[1] / output) / self.sigma / self.sigma
         return ConditionalEntropy(2 * math.log(N) - math.log(joint), 2 * math.log(N) - math.log(output), gradient)
-
-    def truncation_error(self, Xhat: Array) -> float:
-        return 0.0
 
 
 class _Edges(NamedTuple):

@@ -3,14 +3,14 @@
 The diagonal of P cancels. It is left out everywhere: near α = 1 it is far larger than all the rest and would swamp it.
 """
 
+import itertools
 from collections.abc import Sequence
-from itertools import combinations, combinations_with_replacement, product
 from typing import NamedTuple, Protocol
 
 import numpy as np
 
 from .._validation import Array
-from ..threads import thread_map
+from ..threads import product, thread_map
 from ..workers import Parallel
 from .distances import Rows
 
@@ -35,7 +35,7 @@ def graph_laplacian(P: Array) -> Array:
 def pull_back(dS_dK: Array, K: Array, Y: Array, sigma: float) -> Array:
     """Return ∂S/∂Y = −4 (D(P) − P) Y with P = dS_dK ∘ K / (2σ²), for the Gram matrix K of Y."""
     L = graph_laplacian(dS_dK * K)  # L 1 = 0: centring changes nothing but the rounding far from the origin
-    return -2 * (L @ (Y - Y.mean(axis=0))) / sigma / sigma  # twice, as σ² may overflow
+    return -2 * product(L, Y - Y.mean(axis=0)) / sigma / sigma  # twice, as σ² may overflow
 
 
 def laplacian_product_of_spectrum(vectors: Array, weights: Array, values: Array, Y: Array) -> Array:
@@ -101,7 +101,7 @@ def _sums_between_groups(weights: Weights, Y: Array, workers: Parallel) -> Lapla
     """Return degrees and −P Y, summed up over pairs of groups."""
     groups = _slices(0, len(Y), -(-len(Y) // workers.count))
     # Two groups and the tiles between them, then single groups and the tiles within them: those are half as many.
-    jobs = [(np.r_[rows, columns], rows.stop - rows.start) for rows, columns in combinations(groups, 2)]
+    jobs = [(np.r_[rows, columns], rows.stop - rows.start) for rows, columns in itertools.combinations(groups, 2)]
     jobs += [(np.r_[rows], 0) for rows in groups]
     sums = None
     for first in range(0, len(jobs), 2 * workers.count):  # in portions, to limit memory
@@ -117,9 +117,9 @@ def _sums_between_groups(weights: Weights, Y: Array, workers: Parallel) -> Lapla
 
 def _sums(weights: Weights, Y: Array, split: int) -> LaplacianProducts:
     """Return degrees and −P Y: of all P or, with a split, of the blocks between the samples before and behind it."""
-    tiles = list(combinations_with_replacement(_slices(0, len(Y), TILE), 2))
+    tiles = list(itertools.combinations_with_replacement(_slices(0, len(Y), TILE), 2))
     if split:
-        tiles = list(product(_slices(0, split, TILE), _slices(split, len(Y), TILE)))
+        tiles = list(itertools.product(_slices(0, split, TILE), _slices(split, len(Y), TILE)))
     shares = max(1, min(SHARES, SUMMED // max(1, Y.size)))  # each has sums of its own
     parts = thread_map(lambda k: _sums_over(tiles[k::shares], weights, Y), range(min(shares, len(tiles))))
     for part in parts[1:]:

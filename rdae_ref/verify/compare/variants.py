@@ -206,28 +206,24 @@ class Variants:
         alpha, rule, guard = self.alpha(settings), settings.eigenvalues, settings.guard
 
         def compute() -> Entropies:
-            K_X, K = self.grams(settings)
-            pair = (len(K) * K_X * K, K)
             if guard is not None:
                 spectra = (self._spectrum(settings, i)[0] for i in range(2))
-                values = (guards.guarded(guard, found, i == 0, len(K)) for i, found in enumerate(spectra))
+                values = (guards.guarded(guard, found, i == 0, len(found)) for i, found in enumerate(spectra))
                 return Entropies(*(guards.entropy(kept, alpha) for kept in values))
             if rule == "zero":
-                return Entropies(*(renyi_entropy(A, alpha, math.e) for A in pair))
-            rounded = (A.astype(self.precision).astype(float) for A in pair)
+                return Entropies(*(renyi_entropy(A, alpha, math.e) for A in self._pair(settings)))
+            rounded = (A.astype(self.precision).astype(float) for A in self._pair(settings))
             return Entropies(*(power_entropy(A, alpha, rule, renormalised=rule == "dropped") for A in rounded))
 
         return self._once(("entropies", self.kernel(settings), alpha, rule, guard), compute)
 
     def _spectrum(self, settings: Settings, i: int) -> tuple[Array, Array]:
         """Return eigenvalues and eigenvectors of N K_X ∘ K (0) or K (1) as LAPACK returns them."""
+        return self._once(("spectrum", self.kernel(settings), i), lambda: np.linalg.eigh(self._pair(settings)[i]))
 
-        def compute() -> tuple[Array, Array]:
-            K_X, K = self.grams(settings)
-            values, vectors = np.linalg.eigh(K if i else len(K) * K_X * K)
-            return values, vectors
-
-        return self._once(("spectrum", self.kernel(settings), i), compute)
+    def _pair(self, settings: Settings) -> tuple[Array, Array]:
+        K_X, K = self.grams(settings)
+        return len(K) * K_X * K, K
 
     def _gradient(self, name: str, settings: Settings) -> Prediction:
         """(17)–(24), weighted as in (25)."""
