@@ -168,7 +168,7 @@ def _asked_again(connection):
 
 
 def _rest():
-    """Wait until no thread works: some of BLAS spin for a tenth of a second, beside whoever has the next turn."""
+    """Wait until no thread works: BLAS threads may spin for a tenth of a second, and slow down the next process."""
     for _ in range(20):
         before = time.process_time()
         time.sleep(PAUSE)
