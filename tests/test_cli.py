@@ -354,15 +354,15 @@ BEGUN = "import sys, rdae_ref.estimator; from rdae_ref.cli import main; print('b
 def test_ctrl_c_ends_a_fit_with_a_sentence_and_the_best_model_so_far(tmp_path):
     write_table(tmp_path / "data.csv", gaussian(300, np.random.default_rng(0)))
     options = ["--solver", "ascent", "--step-size", "1e-9", "--max-iter", "1000000", "--init", "random"]
-    command = [sys.executable, "-c", BEGUN, "fit", "data.csv", "-o", "model.npz", *options]
+    command = [sys.executable, "-u", "-c", BEGUN, "fit", "data.csv", "-o", "model.npz", *options]
     pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
     process = subprocess.Popen(command, **pipes, text=True, cwd=tmp_path, start_new_session=True)
     assert process.stdout.readline() == "begun\n"
-    time.sleep(0.5)
+    assert process.stdout.readline() == "data.csv: 300 rows, 2 columns, no header, delimiter ','\n"
+    time.sleep(1)  # the fit begins
     process.send_signal(signal.SIGINT)
     said, errors = process.communicate(timeout=300)
-    assert process.returncode == 130
-    assert said == "data.csv: 300 rows, 2 columns, no header, delimiter ','\n"
+    assert (process.returncode, said) == (130, "")
     assert re.fullmatch(r"rdae-ref: interrupted after \d+ iterations; the best model so far is in model.npz\n", errors)
     assert sorted(os.listdir(tmp_path)) == ["data.csv", "model.npz"]
     model = load_model(tmp_path / "model.npz")
