@@ -109,7 +109,7 @@ class AutoencoderObjective(DataObjective):
         with np.errstate(over="ignore", invalid="ignore"):
             theta = as_parameters(parameters, X.shape[1])
             parts = by_strips(lambda rows: paper.forward(theta, X[rows], g), len(X), X.size * len(theta.W))
-            forward_pass = Forward(*(x[0] if len(x) == 1 else np.concatenate(x) for x in zip(*parts, strict=True)))
+            forward_pass = parts[0] if len(parts) == 1 else Forward(*map(_joined, zip(*parts, strict=True)))
         if not np.abs(forward_pass.Xhat).max() < LARGEST_SAMPLE:  # also where it is NaN
             raise FloatingPointError("the outputs of the auto-encoder overflow: the parameters are too large")
         return forward_pass
@@ -300,6 +300,11 @@ def distortion_of(objective: Any, parameters: Pytree) -> float:
     """Return the distortion of any objective whose terms have one, without the entropies if it has that method."""
     alone = getattr(objective, "distortion", None)
     return float(objective.terms(parameters).distortion if alone is None else alone(parameters))
+
+
+def _joined(strips: tuple[Array, ...]) -> Array:
+    is_constant = np.shape(strips[0])[:-1] in ((), (1,))  # as the derivative of a linear unit may be
+    return strips[0] if is_constant else np.concatenate(strips)
 
 
 def _read_only(array: Array) -> Array:

@@ -29,8 +29,8 @@ __all__ = ["LARGE", "by_strips", "one_blas_thread", "product", "single_thread", 
 T = TypeVar("T")
 
 LARGE = 4000  # rows: from here on products, and with more than two threads decompositions, gain from threads of BLAS
-MANY = 2**22  # multiplications: a quarter of a millisecond, for which a second thread is worthwhile
-STRIP, UNIT = 512, 24  # rows of two strips at most, and what their numbers are multiples of
+MANY = 2**21  # multiplications of a strip: half of it takes other code of OpenBLAS, and twice of it is worth a thread
+STRIP, UNIT = 512, 24  # rows of two strips at most; where strips start at multiples of 24, OpenBLAS rounds as without
 
 
 class _Shared:
@@ -174,15 +174,11 @@ def thread_map(function: Callable[..., T], *iterables: Iterable[Any], rows: int 
 
 
 def by_strips(function: Callable[[slice], T], rows: int, multiplications: int) -> list[T]:
-    """Return the results for strips of rows, computed in threads, or for all rows where that is not much.
-
-    The strips do not depend on the number of threads. Their ends leave the rows of a product in the same blocks of
-    BLAS, as far as those are known, so that the strips change no bit either.
-    """
-    if multiplications < MANY:
+    """Return the results for strips of rows, in threads, or for all rows at once where there is little to compute."""
+    if multiplications < 2 * MANY or rows < 2 * UNIT:
         return [function(slice(None))]
-    count = 2 * -(-rows // STRIP)
-    ends = sorted({UNIT * round(rows * k / count / UNIT) for k in range(count)} | {rows})
+    count = min(2 * -(-rows // STRIP), multiplications // MANY)
+    ends = [*(UNIT * round(rows * k / count / UNIT) for k in range(count)), rows]
     return thread_map(function, map(slice, ends, ends[1:]), rows=rows)
 
 

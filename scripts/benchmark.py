@@ -104,7 +104,7 @@ def figures(quick, threads):
 
 
 def epoch(quick, threads):
-    """Row 8: one epoch of Figure 4 in batches of digits, and one batch, over its two eigendecompositions, too."""
+    """Row 8: one epoch of Figure 4 in batches of digits, and one batch, this also over two eigendecompositions."""
     case = Case(120, batch=40, quick=True, **DIGITS) if quick else Case(20_000, batch=500, **DIGITS)
     yield against("pytorch.epoch", case, threads, 0.6, "epoch")
     batch = replace(case, N=case.batch, batch=0)
@@ -143,7 +143,7 @@ def large(quick, threads):
 
 
 def many_features(quick, threads):
-    """Row 14: digits of 64 pixels, whose Gram matrices have full rank, over two eigendecompositions, too."""
+    """Row 14: digits of 64 pixels, whose Gram matrices have full rank, also over two eigendecompositions."""
     for N in (30,) if quick else (1000, 2000, 4000):
         case = Case(N, method="auto", quick=quick, **SMALL_DIGITS)
         yield against("pytorch.gradient", case, threads, 0.6)

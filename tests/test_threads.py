@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 from threadpoolctl import ThreadpoolController, threadpool_limits
 
-from rdae_ref import RateDistortion, forward, gaussian_gram, initial_parameters
+from rdae_ref import Activation, RateDistortion, forward, gaussian_gram, initial_parameters
 from rdae_ref.data import gaussian
 from rdae_ref.threads import LARGE, MANY, by_strips, one_blas_thread, product, single_thread, thread_map
 from rdae_ref.workers import mapping
@@ -233,18 +233,39 @@ def test_the_number_of_threads_changes_no_bit_of_large_products(two):
         value, gradient = L.value_and_gradient(start)
     assert value == several[0]
     assert all(map(np.array_equal, gradient, several[1]))
-    assert np.allclose(L.reconstruct(start), forward(start, L.X, "logsig").Xhat, rtol=1e-12, atol=1e-12)
+    for found, expected in zip(L._forward(start), forward(start, L.X, "logsig"), strict=True):
+        assert np.allclose(found, expected, rtol=1e-12, atol=1e-12)
 
 
-@pytest.mark.parametrize("rows", [1, 13, 25, 511, 513, 4001])
+@pytest.mark.parametrize("rows", [1, 13, 25, 48, 511, 513, 1999, 4001])
 def test_a_large_product_is_computed_in_strips_of_its_rows(two, rows):
     rng = np.random.default_rng(0)
-    A, B = rng.normal(size=(rows, 60)), rng.normal(size=(60, -(-MANY // (60 * rows))))
+    A, B = rng.normal(size=(rows, 60)), rng.normal(size=(60, -(-2 * MANY // (60 * rows))))
     assert np.allclose(product(A, B), A @ B, rtol=1e-12, atol=1e-12)
-    strips = by_strips(lambda strip: np.arange(rows)[strip], rows, MANY)
-    assert np.array_equal(np.concatenate(strips), np.arange(rows))
-    assert all(len(strip) for strip in strips)
-    assert len(by_strips(lambda strip: strip, rows, MANY - 1)) == 1
+    for multiplications in (2 * MANY, 100 * MANY):
+        strips = by_strips(lambda strip: np.arange(rows)[strip], rows, multiplications)
+        assert np.array_equal(np.concatenate(strips), np.arange(rows))
+        assert min(map(len, strips)) >= min(12, rows)
+        assert len(strips) > 1 or rows < 48
+    assert len(by_strips(lambda strip: strip, rows, 2 * MANY - 1)) == 1
+
+
+def test_two_strips_are_computed_at_once(two):
+    barrier = threading.Barrier(2)
+    assert sorted(by_strips(lambda strip: barrier.wait(timeout=300), 520, 2 * MANY)) == [0, 1]
+
+
+@pytest.mark.parametrize("constant", [1.0, np.ones(80), np.ones((1, 80))], ids=["scalar", "row", "matrix"])
+def test_units_may_have_a_derivative_that_is_constant_whatever_the_size(two, constant):
+    rng = np.random.default_rng(0)
+    X, start = rng.random((600, 160)), initial_parameters(160, 80, rng)
+    unit = Activation("ours", lambda z: z, lambda z: constant, lambda z: 0.0)
+    found, expected = (
+        RateDistortion(X, activation=one, alpha=2, mu=1.0, sigma=3.0).value_and_gradient(start)
+        for one in (unit, "linear")
+    )
+    assert found[0] == expected[0]
+    assert all(map(np.array_equal, found[1], expected[1]))
 
 
 def test_thousands_of_concurrent_evaluations_equal_the_sequential_one(two):

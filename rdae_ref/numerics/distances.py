@@ -67,10 +67,9 @@ class GaussianKernel:
             K = K if len(self) > 1 else np.empty((1, 1))
         else:
             assert self._centred is not None
-            everything = slice(None)
             with one_blas_thread(len(self)):  # so that the number of threads changes no bit
                 K = self._centred @ self._centred.T  # with its transpose: syrk, symmetric and half the work
-            self._complete(K, everything, everything)
+            self._complete(K, slice(None), slice(None))
             K = self._exponential(K)
         np.fill_diagonal(K, 1)
         return K

@@ -23,7 +23,7 @@ SPAWN = multiprocessing.get_context("spawn")  # with the environment as it is no
 THREADS = ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS", "NPROC")  # the last one is JAX's
 STATUS = Path("/proc/self/status")
 LEAST = 0.1  # seconds of a timing: shorter calls are repeated
-PAUSE = 0.05  # seconds after a timing, or more
+PAUSE = 0.05  # seconds: the shortest pause after a timing
 
 
 class Baseline:
@@ -132,7 +132,9 @@ def serve_times(connection, name, case):
     """Compute a case, send the answer, and time it whenever asked to."""
     with _failures_sent(connection):
         call = _load(name)(case)
-        connection.send(_flat(call()))
+        first = _flat(call())
+        _rest()
+        connection.send(first)
         while _asked_again(connection):
             timing = _timed(call)
             _rest()
